@@ -1,0 +1,226 @@
+"""The frozen value types that everything else speaks in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+
+MIN_KEYPOINTS = 64
+"""A photo with fewer keypoints "cannot be compared", which is different from "new"."""
+
+
+class Side(StrEnum):
+    """Which side of the head a photo shows; left and right carry different patterns."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    TOP = "top"
+    FRONT = "front"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadBox:
+    """The head in pixels of the EXIF-oriented original; keypoints outside are dropped."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalFeatures:
+    """Keypoints of one photo, strongest first.
+
+    Attributes
+    ----------
+    xy : float32 [n, 2]
+        Position in pixels of the working image, pixel centres at whole numbers.
+    scale : float32 [n]
+        Diameter of the described neighbourhood in pixels (OpenCV's ``KeyPoint.size``).
+    orientation : float32 [n]
+        Radians, counted as OpenCV does (clockwise on screen, because y points down).
+    descriptors : uint8 [n, 128] for SIFT, float16 [n, d] otherwise
+        As the extractor gives them; RootSIFT is computed when they are used.
+    size : (width, height)
+        The working image in pixels.
+    """
+
+    xy: Float32
+    scale: Float32
+    orientation: Float32
+    descriptors: npt.NDArray[np.uint8] | npt.NDArray[np.float16]
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Mutual matches of one photo pair, without a threshold.
+
+    Attributes
+    ----------
+    pairs : int32 [m, 2]
+        Row numbers of a query keypoint and of a candidate keypoint; each keypoint at most once.
+    confidence : float32 [m]
+        In 0..1; 0 where geometric verification rejected the match.
+    """
+
+    pairs: Int32
+    confidence: Float32
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What made a catalogue's features and vectors: ids name method, parameters and weights.
+
+    Attributes
+    ----------
+    extractor, encoder : str
+        Ids such as ``sift-512-480`` and ``vlad-1``.
+    dimension : int
+        Length of the global descriptors.
+    """
+
+    extractor: str
+    encoder: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a person knows about one photo, before anything is computed from it.
+
+    Attributes
+    ----------
+    path : str
+        The file, as it will be shown and found again.
+    turtle : str or None
+        None stores an unidentified encounter.
+    encounter : str or None
+        The user's own name of the encounter; None groups photos of one turtle on one day.
+    latitude, longitude : float or None
+        Degrees, WGS 84.
+    notes : mapping
+        Every other column of a manifest, as text.
+    """
+
+    path: str
+    turtle: str | None = None
+    side: Side | None = None
+    taken_on: dt.date | None = None
+    encounter: str | None = None
+    species: str | None = None
+    site: str | None = None
+    observer: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    box: HeadBox | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedPhoto:
+    """A photo ready to be enrolled: what is known about it and what was computed from it.
+
+    Attributes
+    ----------
+    sha256 : str
+        Hex digest of the file's bytes; the photo's identity.
+    vector : float32 [d]
+        Global descriptor of unit length.
+    thumbnail : bytes
+        JPEG, working image in colour, so that match pictures do not need the original.
+    original_size : (width, height)
+        After EXIF orientation.
+    quality : float
+        0 (useless) to 1 (sharp, well exposed, many keypoints).
+    """
+
+    sighting: Sighting
+    sha256: str
+    features: LocalFeatures
+    vector: Float32
+    thumbnail: bytes
+    original_size: tuple[int, int]
+    quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """An enrolled photo as the registry holds it. `id` is also its id in the vector index."""
+
+    id: int
+    sha256: str
+    path: str
+    turtle: str | None
+    encounter: int
+    side: Side | None
+    taken_on: dt.date | None
+    keypoints: int
+    quality: float
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryFilter:
+    """Which enrolled photos a search may return. None means no restriction.
+
+    Attributes
+    ----------
+    identified : bool
+        Only photos that belong to a turtle.
+    without_turtle : str or None
+        Leave this turtle's photos out (how impostor scores are measured).
+    without_encounter : int or None
+        Leave this encounter's photos out (how genuine scores are measured).
+    """
+
+    side: Side | None = None
+    species: str | None = None
+    site: str | None = None
+    taken_from: dt.date | None = None
+    taken_to: dt.date | None = None
+    identified: bool = True
+    without_turtle: str | None = None
+    without_encounter: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shortlist:
+    """Gallery photos whose global descriptors are nearest to the query's, best first.
+
+    Attributes
+    ----------
+    photos : tuple of Photo
+    similarity : float32 [len(photos)]
+        Cosine of the global descriptors.
+    gallery_photos, gallery_turtles : int
+        How many photos and turtles the filter admits, shortlisted or not.
+    """
+
+    photos: tuple[Photo, ...]
+    similarity: Float32
+    gallery_photos: int
+    gallery_turtles: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnrollOutcome:
+    """What became of one prepared photo: a new row, or the row that already held these bytes."""
+
+    photo: Photo
+    already_there: bool
