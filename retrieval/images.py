@@ -1,0 +1,171 @@
+"""Photographs from disk: open, orient by EXIF, cut to the head box, resize, judge.
+
+The working image is what everything downstream sees: RGB, at most `long_side` pixels on its longer side, never enlarged.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from index.errors import NoPhotos, PhotoTooLarge, PhotoUnreadable
+from index.types import HeadBox
+
+Pixels = npt.NDArray[np.uint8]
+
+MAX_PIXELS = 250_000_000
+"""More than any camera makes; a file that claims more is a decompression bomb or a stitched map."""
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".heic", ".heif", ".avif"})
+"""What counts as a photo in a folder. Formats that this Pillow cannot read are refused by name, not passed over."""
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedPhoto:
+    """A photograph as its file holds it.
+
+    Attributes
+    ----------
+    pixels : uint8 [h, w, 3]
+        The working image, RGB.
+    sha256 : str
+        Hex digest of the file's bytes.
+    original_size : (width, height)
+        Pixels after EXIF orientation, before the head box was cut.
+    taken_on : date or None
+        From EXIF.
+    """
+
+    pixels: Pixels
+    sha256: str
+    original_size: tuple[int, int]
+    taken_on: dt.date | None
+
+
+def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> LoadedPhoto:
+    """Read one photograph.
+
+    Parameters
+    ----------
+    long_side : int
+        Longest side of the working image in pixels.
+    box : HeadBox or None
+        Cut to this part of the EXIF-oriented original first, so that the head has the full working resolution.
+
+    Raises
+    ------
+    PhotoUnreadable, PhotoTooLarge
+    """
+    data = read_bytes(path)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise PhotoTooLarge(f"{path} claims {image.width} x {image.height} pixels, more than any camera makes.")
+            taken_on = _exif_date(image)
+            full = image.size
+            if box is None:
+                image.draft("RGB", (2 * long_side, 2 * long_side))
+            upright = ImageOps.exif_transpose(image)
+            turned = _is_turned(image)
+            pixels = _working_pixels(upright, long_side, box, path)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoTooLarge(f"{path} claims more pixels than any camera makes.") from error
+    except UnidentifiedImageError as error:
+        raise PhotoUnreadable(f"{path} is not an image in a format that can be read.") from error
+    except (OSError, ValueError, SyntaxError, EOFError, Warning) as error:
+        raise PhotoUnreadable(f"{path} is damaged or truncated ({error}).") from error
+    size = (full[1], full[0]) if turned else full
+    return LoadedPhoto(pixels, hashlib.sha256(data).hexdigest(), size, taken_on)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes; PhotoUnreadable says what is wrong with a file that has none."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise PhotoUnreadable(f"{path} does not exist.") from error
+    except IsADirectoryError as error:
+        raise PhotoUnreadable(f"{path} is a folder, not a photo.") from error
+    except OSError as error:
+        raise PhotoUnreadable(f"{path} cannot be read ({error.strerror}).") from error
+    if not data:
+        raise PhotoUnreadable(f"{path} is empty.")
+    return data
+
+
+def find_photos(folder: Path) -> Iterator[Path]:
+    """Every photo below `folder`, in a stable order, hidden files left out.
+
+    Raises
+    ------
+    NoPhotos
+    """
+    found = False
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in EXTENSIONS and not hidden and path.is_file():
+            found = True
+            yield path
+    if not found:
+        raise NoPhotos(f"{folder} holds no photo ({', '.join(sorted(EXTENSIONS))}).")
+
+
+def jpeg(pixels: Pixels, quality: int = 80) -> bytes:
+    """RGB pixels uint8 [h, w, 3] as JPEG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> Pixels:
+    """Bytes of a thumbnail as RGB pixels uint8 [h, w, 3]."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def save(pixels: Pixels, path: Path) -> None:
+    """Write RGB pixels uint8 [h, w, 3]; the format follows from the name's ending."""
+    Image.fromarray(pixels).save(path)
+
+
+def _working_pixels(image: Image.Image, long_side: int, box: HeadBox | None, path: Path) -> Pixels:
+    if image.mode.startswith("I"):  # 16-bit greys: `convert` would clip them to white
+        grey = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray((grey * (255.0 / max(float(grey.max()), 1.0))).astype(np.uint8))
+    image = image.convert("RGB")
+    if box is not None:
+        image = image.crop(_clip(box, image.size, path))
+    factor = min(1.0, long_side / max(image.size))
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+
+
+def _clip(box: HeadBox, size: tuple[int, int], path: Path) -> tuple[int, int, int, int]:
+    left, top = max(0, round(box.x)), max(0, round(box.y))
+    right, bottom = min(size[0], round(box.x + box.w)), min(size[1], round(box.y + box.h))
+    if right - left < 2 or bottom - top < 2:
+        raise PhotoUnreadable(f"{path} is {size[0]} x {size[1]} pixels, and the head box lies outside it.")
+    return left, top, right, bottom
+
+
+def _is_turned(image: Image.Image) -> bool:
+    return image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+
+
+def _exif_date(image: Image.Image) -> dt.date | None:
+    exif = image.getexif()
+    text = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+    try:
+        return dt.datetime.strptime(str(text)[:10], "%Y:%m:%d").date()
+    except ValueError:
+        return None

@@ -1,0 +1,90 @@
+"""Local feature extractors: from a working image to keypoints and descriptors."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from index.errors import TooFewKeypoints
+from index.types import MIN_KEYPOINTS, Float32, LocalFeatures
+
+Pixels = npt.NDArray[np.uint8]
+
+BLOCK = 64
+"""Keypoints are kept in multiples of this many, so that batches of equal length need no mask."""
+
+
+class Extractor(Protocol):
+    """Finds and describes the keypoints of a working image."""
+
+    @property
+    def id(self) -> str:
+        """Names the method, its parameters and its weights; catalogues are made with exactly one."""
+
+    @property
+    def long_side(self) -> int:
+        """Longest side in pixels of the working image that this extractor was set up for."""
+
+    def extract(self, pixels: Pixels) -> LocalFeatures:
+        """Keypoints of RGB `pixels` uint8 [h, w, 3], strongest first; `TooFewKeypoints` below 64."""
+
+
+class SiftExtractor:
+    """SIFT (Lowe, IJCV 2004) with OpenCV, the strongest `keypoints` kept.
+
+    The contrast threshold is an eighth of Lowe's, because hazy water flattens the whole image and the strongest are
+    chosen afterwards anyway. Descriptors are SIFT's own bytes; `rootsift` makes of them what matchers compare.
+    """
+
+    CONTRAST = 0.005
+
+    def __init__(self, keypoints: int = 512, long_side: int = 480) -> None:
+        if keypoints < MIN_KEYPOINTS or keypoints % BLOCK:
+            raise ValueError(f"keypoints must be a multiple of {BLOCK}, not {keypoints}")
+        self.keypoints = keypoints
+        self.long_side = long_side
+
+    @property
+    def id(self) -> str:
+        return f"sift-{self.keypoints}-{self.long_side}"
+
+    def extract(self, pixels: Pixels) -> LocalFeatures:
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        sift = cv2.SIFT_create(contrastThreshold=self.CONTRAST)  # not shared: detectors are not thread-safe
+        found, described = sift.detectAndCompute(grey, None)
+        kept = keep_strongest(np.array([point.response for point in found], dtype=np.float32), self.keypoints)
+        points = [found[i] for i in kept]
+        return LocalFeatures(
+            xy=np.array([point.pt for point in points], dtype=np.float32),
+            scale=np.array([point.size for point in points], dtype=np.float32),
+            orientation=np.deg2rad(np.array([point.angle for point in points], dtype=np.float32)),
+            descriptors=described[kept].astype(np.uint8),
+            size=(grey.shape[1], grey.shape[0]),
+        )
+
+
+def keep_strongest(response: Float32, most: int) -> npt.NDArray[np.intp]:
+    """Row numbers of the strongest keypoints, strongest first, in a multiple of 64.
+
+    Raises
+    ------
+    TooFewKeypoints
+    """
+    kept = min(most, len(response)) // BLOCK * BLOCK
+    if kept < MIN_KEYPOINTS:
+        raise TooFewKeypoints(
+            f"the photo has {len(response)} keypoints and {MIN_KEYPOINTS} are needed: "
+            "it is too small, too blurred or too dark to be compared."
+        )
+    return np.argsort(-response, kind="stable")[:kept]
+
+
+def rootsift(descriptors: npt.NDArray[np.uint8]) -> Float32:
+    """RootSIFT (Arandjelovic and Zisserman, CVPR 2012): uint8 [n, 128] to unit vectors float32 [n, 128]."""
+    values = descriptors.astype(np.float32)
+    sums = np.maximum(values.sum(axis=-1, keepdims=True), 1.0)
+    root: Float32 = np.sqrt(values / sums)
+    return root
