@@ -85,11 +85,6 @@ class PairConfidences:
         """Keypoints of the smaller photo of each pair, int64 [pairs]."""
         return np.diff(self.start)
 
-    def of_length(self, keypoints: int) -> tuple[Int64, Float32]:
-        """Rows of the pairs with that many keypoints, int64 [m], and their confidences, float32 [m, keypoints]."""
-        rows = np.flatnonzero(self.keypoints == keypoints)
-        return rows, self.values[self.start[rows, None] + np.arange(keypoints)]
-
     def mean(self) -> Float64:
         """Mean confidence of each pair, float64 [pairs]: the tie-breaker between equal scores."""
         if not len(self):
@@ -140,7 +135,8 @@ class ConfidenceNull:
         Ties count half (the mid-distribution), so that u stays finite at the largest support point.
         """
         above = np.cumsum(self.weight[::-1])[::-1] - self.weight / 2
-        return np.interp(confidence, self.confidence, -np.log(above))
+        u: Float64 = np.interp(confidence, self.confidence, -np.log(above))
+        return u
 
     def to_json(self) -> str:
         """JSON text for `from_json`."""
@@ -208,7 +204,8 @@ def _work(
     null_ends = np.cumsum(null.weight)
     null_ends /= null_ends[-1]
     for keypoints in np.unique(pairs.keypoints):
-        rows, confidences = pairs.of_length(int(keypoints))
+        rows = np.flatnonzero(pairs.keypoints == keypoints)
+        confidences = pairs.values[pairs.start[rows, None] + np.arange(keypoints)]
         values = direction * (confidences.astype(np.float64) if axis is None else axis(confidences))
         own_ends = np.arange(1, keypoints + 1) / keypoints
         ends = np.sort(np.concatenate((null_ends[:-1], own_ends)))

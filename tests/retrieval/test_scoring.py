@@ -110,8 +110,8 @@ def test_many_pairs_score_as_each_alone(score: Score, null: ConfidenceNull) -> N
 
 @pytest.mark.parametrize("score", list(Score))
 def test_matching_pairs_score_higher(score: Score, null: ConfidenceNull) -> None:
-    different = score_pairs(drawn_pairs(1, 50, 128, 6), null, score)
-    same = score_pairs(drawn_pairs(2, 50, 128, 0.5), null, score)
+    different = score_pairs(drawn_pairs(1, 50, 512, 6), null, score)
+    same = score_pairs(drawn_pairs(2, 50, 512, 0.5), null, score)
     assert same.min() > different.max()
 
 
