@@ -1,0 +1,19 @@
+"""What every matcher does, whichever network or rule is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from index.types import LocalFeatures, Matches
+
+
+class Matcher(Protocol):
+    """Matches one query against many candidates."""
+
+    @property
+    def id(self) -> str:
+        """Names the method, its weights and its settings; fitted models and caches are keyed with it."""
+
+    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        """All mutual matches with each candidate, in order; what one candidate gets does not depend on the others."""
