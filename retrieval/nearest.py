@@ -1,0 +1,157 @@
+"""The nearest-neighbour matcher with geometric verification: first stage of the cascade, and the baseline forever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from index.types import Float32, LocalFeatures, Matches
+from retrieval.keypoints import rootsift
+
+
+class NearestNeighbourMatcher:
+    """Mutual nearest neighbours of descriptors; confidence is one minus the distance ratio (Lowe, IJCV 2004).
+
+    A match whose second-best neighbour is as near as its best says nothing and has confidence 0; the larger of the
+    ratios in both directions counts, so the confidence does not depend on which photo is the query.
+    """
+
+    id = "nearest-1"
+
+    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        own = comparable(query)
+        return [mutual_nearest(own, comparable(candidate)) for candidate in candidates]
+
+
+def comparable(features: LocalFeatures) -> Float32:
+    """Unit descriptors float32 [n, d]: RootSIFT for SIFT's bytes, normalised otherwise."""
+    if features.descriptors.dtype == np.uint8:
+        return rootsift(features.descriptors.astype(np.uint8, copy=False))
+    values = features.descriptors.astype(np.float32)
+    unit: Float32 = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
+    return unit
+
+
+def mutual_nearest(query: Float32, candidate: Float32) -> Matches:
+    """Mutual nearest neighbours of unit descriptors float32 [n, d] and [m, d]."""
+    similarity = query @ candidate.T
+    forth, back = similarity.argmax(axis=1), similarity.argmax(axis=0)
+    rows = np.flatnonzero(back[forth] == np.arange(len(query)))
+    columns = forth[rows]
+    best = similarity[rows, columns]
+    second = np.maximum(_second(similarity, 1)[rows], _second(similarity, 0)[columns])
+    ratio = _distance(best) / np.maximum(_distance(second), 1e-6)
+    confidence = np.clip(1.0 - ratio, 0.0, 1.0).astype(np.float32)
+    return Matches(np.stack([rows, columns], axis=1).astype(np.int32), confidence)
+
+
+def _second(similarity: Float32, axis: int) -> Float32:
+    second: Float32 = np.partition(similarity, -2, axis=axis).take(-2, axis=axis)
+    return second
+
+
+def _distance(similarity: Float32) -> Float32:
+    distance: Float32 = np.sqrt(np.maximum(2.0 - 2.0 * similarity, 0.0))
+    return distance
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Tolerances of geometric verification; lengths as shares of the candidate's longer side.
+
+    Attributes
+    ----------
+    coarse, fine : float
+        How far a match may lie from where one match's similarity, and then the fitted affine map, puts it.
+    zoom : float
+        Largest ratio between two matches' scale changes.
+    turn : float
+        Largest difference between two matches' rotations, radians.
+    """
+
+    coarse: float = 0.10
+    fine: float = 0.05
+    zoom: float = 2.0
+    turn: float = np.pi / 6
+
+    @property
+    def id(self) -> str:
+        return f"affine-{self.coarse:g}-{self.fine:g}-{self.zoom:g}-{self.turn:.2f}"
+
+
+def verify(
+    query: LocalFeatures, candidate: LocalFeatures, matches: Matches, tolerances: Verification | None = None
+) -> Matches:
+    """Set the confidence of geometrically inconsistent matches to zero.
+
+    Every match's own position, scale and orientation give a similarity between the photos; the one that most of the
+    other matches' confidence agrees with is refined to an affine map by least squares (Lowe, IJCV 2004, section 7;
+    Philbin et al., CVPR 2007). No random sampling: the same pair always gets the same answer.
+    """
+    tolerances = tolerances or Verification()
+    used = np.flatnonzero(matches.confidence > 0)
+    inliers = np.zeros(len(matches), dtype=bool)
+    if len(used) >= 3:
+        inliers[used] = _consistent(query, candidate, matches.pairs[used], matches.confidence[used], tolerances)
+    return Matches(matches.pairs, np.where(inliers, matches.confidence, np.float32(0.0)))
+
+
+def _consistent(
+    query: LocalFeatures,
+    candidate: LocalFeatures,
+    pairs: npt.NDArray[np.int32],
+    weight: Float32,
+    tolerances: Verification,
+) -> npt.NDArray[np.bool_]:
+    source, target = query.xy[pairs[:, 0]], candidate.xy[pairs[:, 1]]
+    zoom = np.log(candidate.scale[pairs[:, 1]] / query.scale[pairs[:, 0]])
+    turn = candidate.orientation[pairs[:, 1]] - query.orientation[pairs[:, 0]]
+    side = max(candidate.size)
+    agree = _similarity_votes(source, target, zoom, turn, tolerances, side)
+    best = int(np.argmax(agree @ weight))
+    inliers = agree[best]
+    plausible = inliers | _alike(zoom, turn, zoom[best], turn[best], tolerances)
+    for _ in range(3):
+        if inliers.sum() < 3:
+            break
+        affine = _fit_affine(source[inliers], target[inliers], weight[inliers])
+        error = np.linalg.norm(_homogeneous(source) @ affine - target, axis=1)
+        inliers = plausible & (error < tolerances.fine * side)
+    return inliers
+
+
+def _similarity_votes(
+    source: Float32, target: Float32, zoom: Float32, turn: Float32, tolerances: Verification, side: int
+) -> npt.NDArray[np.bool_]:
+    """Row i: which matches agree with match i's own similarity; bool [m, m]."""
+    factor = np.exp(zoom) * np.exp(1j * turn)
+    points, images = source[:, 0] + 1j * source[:, 1], target[:, 0] + 1j * target[:, 1]
+    predicted = images[:, None] + factor[:, None] * (points[None, :] - points[:, None])
+    near = np.abs(predicted - images[None, :]) < tolerances.coarse * side
+    agree: npt.NDArray[np.bool_] = near & _alike(
+        zoom[None, :], turn[None, :], zoom[:, None], turn[:, None], tolerances
+    )
+    return agree
+
+
+def _alike(
+    zoom: Float32, turn: Float32, other_zoom: Float32, other_turn: Float32, tolerances: Verification
+) -> npt.NDArray[np.bool_]:
+    apart = np.abs((turn - other_turn + np.pi) % (2 * np.pi) - np.pi)
+    alike: npt.NDArray[np.bool_] = (np.abs(zoom - other_zoom) < np.log(tolerances.zoom)) & (apart < tolerances.turn)
+    return alike
+
+
+def _homogeneous(points: Float32) -> Float32:
+    return np.concatenate([points, np.ones((len(points), 1), dtype=points.dtype)], axis=1)
+
+
+def _fit_affine(source: Float32, target: Float32, weight: Float32) -> npt.NDArray[np.float64]:
+    """Weighted least squares, drawn towards a similarity's neighbourhood by no more than the data's own spread."""
+    root = np.sqrt(weight.astype(np.float64))[:, None]
+    solution, *_ = np.linalg.lstsq(_homogeneous(source) * root, target * root, rcond=None)
+    affine: npt.NDArray[np.float64] = solution
+    return affine
