@@ -243,7 +243,8 @@ class LightGlue(nn.Module):
         WeightsCorrupt
             The tensors are not a LightGlue network.
         """
-        tensors = {_current_name(name): tensor for name, tensor in state.items()}
+        # XFeat's file holds its extractor beside the matcher
+        tensors = {_current_name(name): state[name] for name in state if not name.startswith("extractor.")}
         tensors.pop("confidence_thresholds", None)
         sized = _infer_sizes(tensors, config or LightGlueConfig())
         network = cls(sized)
@@ -287,7 +288,7 @@ def normalise(xy: Tensor, scale: Tensor, orientation: Tensor, size: Tensor, with
 
 
 def _current_name(name: str) -> str:
-    """Published files name blocks `self_attn.0`, newer ones `transformers.0.self_attn`; XFeat's have a prefix."""
+    """Parameter name as in `LightGlue`; published files say `self_attn.0.` or `matcher.self_attn.0.` instead."""
     return re.sub(r"^(self_attn|cross_attn)\.(\d+)\.", r"transformers.\2.\1.", name.removeprefix("matcher."))
 
 

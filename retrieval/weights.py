@@ -1,0 +1,244 @@
+"""Trained LightGlue networks: bundled, published ones by download, and local files.
+
+Own checkpoints are safetensors whose header holds name, version and configuration. Pickled files are read with
+torch's `weights_only`, never otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from index.errors import WeightsCorrupt, WeightsUnavailable
+from retrieval.batching import LightGlueMatcher
+from retrieval.lightglue import LightGlue, LightGlueConfig
+
+BUNDLED = Path(__file__).parent / "data"
+DEFAULT = "turtle-sift"
+"""The matcher of choice for SIFT once its file is in `BUNDLED`."""
+
+_RELEASE = "https://github.com/cvg/LightGlue/releases/download/v0.1_arxiv"
+_XFEAT = "https://github.com/verlab/accelerated_features/raw/e92685f57f8318b18725c5c8c0bd28c7fe188d9a/weights"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedWeights:
+    """A network that others trained and published.
+
+    Attributes
+    ----------
+    name, file, url, licence : str
+    checksum : str
+        `sha256:` of the file, or `git:` and the blob id under which its repository keeps it.
+    config : LightGlueConfig
+        What the shapes in the file do not say; sizes are read from them.
+    """
+
+    name: str
+    file: str
+    url: str
+    licence: str
+    checksum: str
+    config: LightGlueConfig
+
+
+def _released(name: str, sha256: str) -> PublishedWeights:
+    file = f"{name}_lightglue.pth"
+    return PublishedWeights(name, file, f"{_RELEASE}/{file}", "Apache-2.0", f"sha256:{sha256}", LightGlueConfig())
+
+
+PUBLISHED = (
+    _released("sift", "5b52b8d9982d43532dc042606b346bb9594c9f5a4bd6f64362c63866287b4ac0"),
+    _released("disk", "b5b21d47ea24f2c5e501aec9c91b9716e4c8c3429a4dc1e615c133c4c9378335"),
+    _released("aliked", "d975e965b105311a6143194852297dff4f02aea5cc2e10cecfed966ca0e22503"),
+    _released("superpoint", "6ff7040d0a497fc6639337946d7538dae07428c18f77a067a0b5a960e7cc551a"),
+    _released("doghardnet", "21468c1b417a1b15f83a7c3b5ae2bd5e1d7c31d392aa2732e247e7223bb4aa40"),
+    PublishedWeights(
+        "xfeat",
+        "xfeat-lighterglue.pt",
+        f"{_XFEAT}/xfeat-lighterglue.pt",
+        "Apache-2.0",
+        "git:061e168b4d9db6b086172f247c8adcebb76d7ef8",
+        LightGlueConfig(depth_confidence=None),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsListing:
+    """One row of `list_weights`: `path` is None while the file is not on this machine."""
+
+    name: str
+    licence: str
+    source: str
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedNetwork:
+    """A network with its weights; `id` names them by name, version and the beginning of the file's SHA-256."""
+
+    id: str
+    network: LightGlue
+
+
+def list_weights() -> list[WeightsListing]:
+    """Every matcher that can be asked for by name, bundled ones first."""
+    own = [WeightsListing(file.stem, "as turtleidx", "bundled", file) for file in sorted(BUNDLED.glob("*.safetensors"))]
+    published = [
+        WeightsListing(entry.name, entry.licence, entry.url, file if (file := cache() / entry.file).exists() else None)
+        for entry in PUBLISHED
+    ]
+    return own + published
+
+
+def default_matcher(device: torch.device | None = None) -> LightGlueMatcher | None:
+    """The bundled matcher, or None where none is bundled."""
+    return load_matcher(DEFAULT, device) if (BUNDLED / f"{DEFAULT}.safetensors").exists() else None
+
+
+def load_matcher(name: str, device: torch.device | None = None) -> LightGlueMatcher:
+    """Matcher by the name of a bundled or published network, or by the path of a local file; downloads if need be.
+
+    Raises
+    ------
+    WeightsUnavailable
+        No such name or file, or the download failed.
+    WeightsCorrupt
+    """
+    trained = load_network(name)
+    return LightGlueMatcher(trained.network, trained.id, device)
+
+
+def load_network(name: str) -> TrainedNetwork:
+    """Network by name or path; see `load_matcher`."""
+    bundled = BUNDLED / f"{name}.safetensors"
+    if bundled.exists():
+        return read_network(bundled)
+    for entry in PUBLISHED:
+        if entry.name == name:
+            return read_network(fetch(entry, cache()), entry.name, entry.config)
+    path = Path(name)
+    if not path.is_file():
+        names = ", ".join(row.name for row in list_weights())
+        raise WeightsUnavailable(f"there are no weights called {name} and no such file; known names: {names}.")
+    return read_network(path)
+
+
+def read_network(path: Path, name: str | None = None, config: LightGlueConfig | None = None) -> TrainedNetwork:
+    """Network in a local file, safetensors or a pickled state dict; `name` and `config` where the file has none.
+
+    Raises
+    ------
+    WeightsCorrupt
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    if path.suffix == ".safetensors":
+        state, header = _read_safetensors(path)
+        config = _config_of(header, path) or config
+        name = "-".join(filter(None, (header.get("name"), header.get("version")))) or name
+    else:
+        state = _read_pickled(path)
+    return TrainedNetwork(f"{name or path.stem}-{digest}", LightGlue.from_state_dict(state, config))
+
+
+def save_network(path: Path, network: LightGlue, name: str, version: str, dtype: torch.dtype = torch.float16) -> None:
+    """Write an own checkpoint: safetensors in `dtype` with name, version and configuration in its header."""
+    header = {"name": name, "version": version, "config": json.dumps(asdict(network.config))}
+    state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in network.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(state, path, metadata=header)
+
+
+def fetch(entry: PublishedWeights, folder: Path) -> Path:
+    """File of a published network in `folder`, downloaded with progress if it is not there, checksum verified.
+
+    Raises
+    ------
+    WeightsUnavailable
+        The download failed; the message says where to put the file by hand.
+    WeightsCorrupt
+    """
+    path = folder / entry.file
+    if not path.exists():
+        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(entry.url, str(partial), progress=sys.stderr.isatty())
+            _verify(partial, entry)
+            partial.replace(path)
+        except OSError as error:
+            raise WeightsUnavailable(
+                f"the {entry.name} weights could not be downloaded ({error}): "
+                f"put {entry.url} by hand at {path} and try again."
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+    else:
+        _verify(path, entry)
+    return path
+
+
+def cache() -> Path:
+    """Folder of downloaded weights: TURTLEIDX_WEIGHTS, or the platform's place for caches."""
+    chosen = os.environ.get("TURTLEIDX_WEIGHTS")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "turtleidx" / "weights"
+
+
+def _verify(path: Path, entry: PublishedWeights) -> None:
+    content = path.read_bytes()
+    kind, _, expected = entry.checksum.partition(":")
+    if kind == "git":
+        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    else:
+        digest = hashlib.sha256(content).hexdigest()
+    if digest != expected:
+        raise WeightsCorrupt(
+            f"{path} is not the published {entry.name} file (its checksum differs): delete it and download it again."
+        )
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsCorrupt(f"{path} cannot be read as safetensors: {error}.") from error
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
+        raise WeightsCorrupt(f"{path} cannot be read as plain weights; nothing else is read from it.") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsCorrupt(f"{path} holds something else than the weights of one network.")
+    return {name: value.float() for name, value in state.items()}
+
+
+def _config_of(header: Mapping[str, str], path: Path) -> LightGlueConfig | None:
+    if "config" not in header:
+        return None
+    try:
+        return LightGlueConfig(**json.loads(header["config"]))
+    except (TypeError, ValueError) as error:
+        raise WeightsCorrupt(f"{path} was made by another version of turtleidx: {error}.") from error
