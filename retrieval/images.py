@@ -1,6 +1,7 @@
 """Photographs from disk: open, orient by EXIF, cut to the head box, resize, judge.
 
-The working image is what everything downstream sees: RGB, at most `long_side` pixels on its longer side, never enlarged.
+The working image is what everything downstream sees: RGB, at most `long_side` pixels on its longer side, never
+enlarged.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ class SiftExtractor:
 
     def extract(self, pixels: Pixels) -> LocalFeatures:
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        sift = cv2.SIFT_create(contrastThreshold=self.CONTRAST)  # not shared: detectors are not thread-safe
+        # one detector a call, because detectors are not thread-safe; it keeps the strongest before it describes them
+        sift = cv2.SIFT.create(nfeatures=self.keypoints, contrastThreshold=self.CONTRAST)
         found, described = sift.detectAndCompute(grey, None)
         kept = keep_strongest(np.array([point.response for point in found], dtype=np.float32), self.keypoints)
         points = [found[i] for i in kept]

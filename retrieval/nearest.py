@@ -31,8 +31,7 @@ def comparable(features: LocalFeatures) -> Float32:
     if features.descriptors.dtype == np.uint8:
         return rootsift(features.descriptors.astype(np.uint8, copy=False))
     values = features.descriptors.astype(np.float32)
-    unit: Float32 = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
-    return unit
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def mutual_nearest(query: Float32, candidate: Float32) -> Matches:
@@ -42,20 +41,20 @@ def mutual_nearest(query: Float32, candidate: Float32) -> Matches:
     rows = np.flatnonzero(back[forth] == np.arange(len(query)))
     columns = forth[rows]
     best = similarity[rows, columns]
-    second = np.maximum(_second(similarity, 1)[rows], _second(similarity, 0)[columns])
+    second = np.maximum(_second(similarity, forth, 1)[rows], _second(similarity, back, 0)[columns])
     ratio = _distance(best) / np.maximum(_distance(second), 1e-6)
     confidence = np.clip(1.0 - ratio, 0.0, 1.0).astype(np.float32)
     return Matches(np.stack([rows, columns], axis=1).astype(np.int32), confidence)
 
 
-def _second(similarity: Float32, axis: int) -> Float32:
-    second: Float32 = np.partition(similarity, -2, axis=axis).take(-2, axis=axis)
-    return second
+def _second(similarity: Float32, best: npt.NDArray[np.intp], axis: int) -> Float32:
+    others = similarity.copy()
+    np.put_along_axis(others, np.expand_dims(best, axis), np.float32(-1.0), axis)
+    return np.asarray(others.max(axis=axis))
 
 
 def _distance(similarity: Float32) -> Float32:
-    distance: Float32 = np.sqrt(np.maximum(2.0 - 2.0 * similarity, 0.0))
-    return distance
+    return np.asarray(np.sqrt(np.maximum(2.0 - 2.0 * similarity, 0.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def _consistent(
             break
         affine = _fit_affine(source[inliers], target[inliers], weight[inliers])
         error = np.linalg.norm(_homogeneous(source) @ affine - target, axis=1)
-        inliers = plausible & (error < tolerances.fine * side)
+        inliers = np.asarray(plausible & (error < tolerances.fine * side))
     return inliers
 
 
@@ -131,18 +130,14 @@ def _similarity_votes(
     points, images = source[:, 0] + 1j * source[:, 1], target[:, 0] + 1j * target[:, 1]
     predicted = images[:, None] + factor[:, None] * (points[None, :] - points[:, None])
     near = np.abs(predicted - images[None, :]) < tolerances.coarse * side
-    agree: npt.NDArray[np.bool_] = near & _alike(
-        zoom[None, :], turn[None, :], zoom[:, None], turn[:, None], tolerances
-    )
-    return agree
+    return np.asarray(near & _alike(zoom[None, :], turn[None, :], zoom[:, None], turn[:, None], tolerances))
 
 
 def _alike(
     zoom: Float32, turn: Float32, other_zoom: Float32, other_turn: Float32, tolerances: Verification
 ) -> npt.NDArray[np.bool_]:
     apart = np.abs((turn - other_turn + np.pi) % (2 * np.pi) - np.pi)
-    alike: npt.NDArray[np.bool_] = (np.abs(zoom - other_zoom) < np.log(tolerances.zoom)) & (apart < tolerances.turn)
-    return alike
+    return np.asarray((np.abs(zoom - other_zoom) < np.log(tolerances.zoom)) & (apart < tolerances.turn))
 
 
 def _homogeneous(points: Float32) -> Float32:
@@ -150,8 +145,7 @@ def _homogeneous(points: Float32) -> Float32:
 
 
 def _fit_affine(source: Float32, target: Float32, weight: Float32) -> npt.NDArray[np.float64]:
-    """Weighted least squares, drawn towards a similarity's neighbourhood by no more than the data's own spread."""
+    """Weighted least squares: float64 [3, 2] that maps homogeneous source points to target points."""
     root = np.sqrt(weight.astype(np.float64))[:, None]
     solution, *_ = np.linalg.lstsq(_homogeneous(source) * root, target * root, rcond=None)
-    affine: npt.NDArray[np.float64] = solution
-    return affine
+    return np.asarray(solution, np.float64)
