@@ -111,7 +111,7 @@ def _consistent(
     side = max(candidate.size)
     agree = _similarity_votes(source, target, zoom, turn, tolerances, side)
     best = int(np.argmax(agree @ weight))
-    inliers = agree[best]
+    inliers: npt.NDArray[np.bool_] = agree[best]
     plausible = inliers | _alike(zoom, turn, zoom[best], turn[best], tolerances)
     for _ in range(3):
         if inliers.sum() < 3:
