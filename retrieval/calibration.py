@@ -1,0 +1,98 @@
+"""What catalogue photos would have been told, had their turtle been new or been searched again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval.conformal import Rates, Thresholds, threshold_for
+from retrieval.separation import GenuineScores, ImpostorMaxima, Separation
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Decision statistics of catalogue photos, each under a model fitted without the photo's turtle.
+
+    Attributes
+    ----------
+    impostor_tail : float64 [a]
+        `tail` of impostor maxima at the largest gallery.
+    impostor_individual : int64 [a]
+    tail, lead, low : float64 [b]
+        The three statistics of genuine searches.
+    wrong : bool [b]
+        Whether a wrong turtle had the best score.
+    individual : int64 [b]
+    """
+
+    impostor_tail: Float64
+    impostor_individual: Int64
+    tail: Float64
+    lead: Float64
+    low: Float64
+    wrong: npt.NDArray[np.bool_]
+    individual: Int64
+
+    @classmethod
+    def joined(cls, parts: Sequence[Calibration]) -> Calibration:
+        """All parts in one."""
+        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Calibration:
+        """Build from the dictionary that `dataclasses.asdict` gives."""
+        return cls(
+            np.asarray(record["impostor_tail"], np.float64),
+            np.asarray(record["impostor_individual"], np.int64),
+            np.asarray(record["tail"], np.float64),
+            np.asarray(record["lead"], np.float64),
+            np.asarray(record["low"], np.float64),
+            np.asarray(record["wrong"], np.bool_),
+            np.asarray(record["individual"], np.int64),
+        )
+
+    def thresholds(self, rates: Rates) -> Thresholds:
+        """Thresholds on `tail`, `lead` and `low`.
+
+        The model alone would take the rate itself for `tail` and `low`, which are uniform when it is right. Among
+        wrong turtles `lead` is uniform too, so its model threshold is the rate over the share of wrong best turtles.
+        """
+        every = np.ones(len(self.impostor_tail), np.bool_)
+        known = threshold_for(self.impostor_tail, every, self.impostor_individual, rates.false_known, rates.false_known)
+        called_wrong = self.wrong & (self.tail <= known.value)
+        share = (called_wrong.sum() + 1) / (len(called_wrong) + 1)
+        model_lead = min(1.0, rates.misidentified / float(share))
+        return Thresholds(
+            known,
+            threshold_for(self.lead, called_wrong, self.individual, rates.misidentified, model_lead),
+            threshold_for(
+                self.low, np.ones(len(self.low), np.bool_), self.individual, rates.false_new, rates.false_new
+            ),
+        )
+
+
+def calibrate(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScores) -> Calibration:
+    """Statistics of held-out photos under a fitted model.
+
+    Where a wrong turtle leads, its runner-up is not known and at least as good as the genuine score: taking the
+    genuine score (or, where the shortlist missed the turtle, no runner-up at all) makes the wrong lead look larger.
+    """
+    score = np.where(genuine.shortlisted, genuine.score, -np.inf)
+    best = np.fmax(genuine.score, genuine.impostor)
+    second = np.fmin(genuine.score, genuine.impostor)
+    return Calibration(
+        fit.impostor_survival(impostors.score, impostors.gallery),
+        impostors.individual,
+        fit.impostor_survival(best, genuine.gallery),
+        np.where(genuine.shortlisted, fit.lead(best, second), 0.0),
+        fit.known_cdf(best, genuine.gallery),
+        score <= genuine.impostor,
+        genuine.individual,
+    )

@@ -1,0 +1,193 @@
+"""The novelty model: fitted from the catalogue itself, it says how probable it is that a photo shows a new turtle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval import fitted
+from retrieval.calibration import Calibration, calibrate
+from retrieval.conformal import Rates, Thresholds
+from retrieval.posterior import Candidates, Posterior, Search
+from retrieval.separation import GenuineScores, ImpostorMaxima, Separation, fit_separation
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+MIN_GENUINE_INDIVIDUALS = 19
+"""Turtles with two encounters: with fewer, even the default false-NEW rate of 5 % cannot be certified (1/(19+1))."""
+MIN_IMPOSTOR_INDIVIDUALS = 20
+"""Turtles: ten of them must lie above the median, the lowest threshold of the tail of impostor maxima."""
+
+_KIND, _VERSION = "novelty model", 1
+_FOLDS = 5
+_REPLICATES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class TooSmall:
+    """A catalogue that cannot be fitted yet: candidates are ranked, probabilities withheld, the verdict UNDECIDED."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoveltyModel:
+    """The fitted model of one side's (or the whole catalogue's) scores.
+
+    Attributes
+    ----------
+    separation : Separation
+    replicates : tuple of Separation
+        Fits to bootstrap samples of the individuals.
+    calibration : Calibration
+        Statistics of catalogue photos under models that were fitted without their turtles.
+    """
+
+    separation: Separation
+    replicates: tuple[Separation, ...]
+    calibration: Calibration
+
+    def posterior(self, candidates: Candidates, gallery: int, prior_new: float, not_compared: float = 0.0) -> Posterior:
+        """Probabilities of new, of every candidate, and of a catalogued turtle that was not compared.
+
+        Parameters
+        ----------
+        gallery : int
+            Turtles with a photo in the searched gallery, shortlisted or not.
+        prior_new : float
+            Probability of a new turtle before looking, strictly between 0 and 1.
+        not_compared : float
+            Share of the catalogued turtles that have no photo in the searched gallery.
+        """
+        turtles = gallery / (1 - not_compared) if gallery else 1.0
+        search = Search(candidates, float(gallery), turtles)
+        evidence = search.evidence(self.separation)
+        weights = search.weights(evidence, prior_new)
+        spread = [search.weights(search.evidence(one), prior_new)[0] for one in self.replicates]
+        low, high = np.quantile([*spread, weights[0]], (0.05, 0.95))
+        fit, ordered = self.separation, np.sort(candidates.score)
+        some, several = len(ordered) > 0, len(ordered) > 1
+        return Posterior(
+            turtle=candidates.turtle,
+            p_new=float(weights[0]),
+            p_candidates=weights[2:],
+            p_not_compared=float(weights[1]),
+            p_new_low=float(low),
+            p_new_high=float(high),
+            best=int(candidates.turtle[np.argmax(candidates.score)]) if some else None,
+            tail=float(fit.impostor_survival(ordered[-1], gallery)) if some else 1.0,
+            lead=float(fit.lead(ordered[-1], ordered[-2])) if several else 0.0 if some else 1.0,
+            low=float(fit.known_cdf(ordered[-1], gallery)) if some else 1.0,
+            prior_new=prior_new,
+            turtles=turtles,
+            evidence=evidence[1:],
+            evidence_absent=float(evidence[0]),
+        )
+
+    def thresholds(self, rates: Rates) -> Thresholds:
+        """Thresholds on `tail`, `lead` and `low` that keep these rates."""
+        return self.calibration.thresholds(rates)
+
+    def to_json(self) -> str:
+        """JSON text for `from_json`."""
+        return fitted.dump(_KIND, _VERSION, asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> NoveltyModel:
+        """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
+        read = fitted.load(text, _KIND, _VERSION, ("separation", "replicates", "calibration"))
+        return cls(
+            Separation.from_record(read["separation"]),
+            tuple(Separation.from_record(record) for record in read["replicates"]),
+            Calibration.from_record(read["calibration"]),
+        )
+
+
+def fit_novelty(
+    impostors: ImpostorMaxima, genuine: GenuineScores, photos: Int64, seed: int = 0, replicates: int = _REPLICATES
+) -> NoveltyModel | TooSmall:
+    """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.
+
+    Parameters
+    ----------
+    photos : int64 [turtles]
+        Photos of each catalogued turtle.
+    """
+    refusal = _too_small(impostors, genuine)
+    if refusal is not None:
+        return refusal
+    rng = np.random.default_rng(seed)
+    known = np.unique(impostors.individual)
+    separation = fit_separation(impostors, genuine, photos, seed)
+    resampled = []
+    for _ in range(replicates):
+        drawn = rng.choice(known, len(known))
+        of_impostors, of_genuine = _rows_of(impostors.individual, drawn), _rows_of(genuine.individual, drawn)
+        resampled.append(
+            fit_separation(
+                impostors.take(of_impostors.row, of_impostors.code),
+                genuine.take(of_genuine.row, of_genuine.code),
+                photos,
+                like=separation,
+            )
+        )
+    calibration = _cross_fit(impostors, genuine, photos, separation, rng.permutation(known))
+    return NoveltyModel(separation, tuple(resampled), calibration)
+
+
+def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores) -> TooSmall | None:
+    turtles = len(np.unique(impostors.individual))
+    twice = len(np.unique(genuine.individual[genuine.shortlisted]))
+    if turtles >= MIN_IMPOSTOR_INDIVIDUALS and twice >= MIN_GENUINE_INDIVIDUALS:
+        return None
+    return TooSmall(
+        f"The catalogue is too small for probabilities: they need {MIN_IMPOSTOR_INDIVIDUALS} turtles (here {turtles}), "
+        f"{MIN_GENUINE_INDIVIDUALS} of them with photos of two encounters (here {twice})."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows of a table and the codes under which their individuals count, int64 [n] each."""
+
+    row: Int64
+    code: Int64
+
+
+def _rows_of(individual: Int64, drawn: Int64) -> _Rows:
+    """Rows of the drawn individuals; one that was drawn twice counts as two."""
+    order = np.argsort(individual, kind="stable")
+    first = np.searchsorted(individual[order], drawn, "left")
+    count = np.searchsorted(individual[order], drawn, "right") - first
+    code = np.repeat(np.arange(len(drawn)), count)
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return _Rows(order[first[code] + within], code)
+
+
+def _cross_fit(
+    impostors: ImpostorMaxima, genuine: GenuineScores, photos: Int64, separation: Separation, shuffled: Int64
+) -> Calibration:
+    """Statistics of every catalogue photo under the model of the folds that its turtle is not in."""
+    parts = []
+    for fold in np.array_split(shuffled, _FOLDS):
+        test_i, test_g = np.isin(impostors.individual, fold), np.isin(genuine.individual, fold)
+        rest_i, rest_g = np.flatnonzero(~test_i), np.flatnonzero(~test_g)
+        fit = fit_separation(
+            impostors.take(rest_i, impostors.individual[rest_i]),
+            genuine.take(rest_g, genuine.individual[rest_g]),
+            photos,
+            like=separation,
+        )
+        held_i = np.flatnonzero(test_i & (impostors.gallery >= 0.9 * impostors.gallery.max()))
+        held_g = np.flatnonzero(test_g)
+        parts.append(
+            calibrate(
+                fit,
+                impostors.take(held_i, impostors.individual[held_i]),
+                genuine.take(held_g, genuine.individual[held_g]),
+            )
+        )
+    return Calibration.joined(parts)

@@ -1,0 +1,227 @@
+"""What separates known from new: the distributions of impostor maxima and of genuine scores, and their ratio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import isotonic_regression, minimize_scalar
+
+from retrieval.maxima import BestOf, Growth, Sample, fit_best_of, fit_growth, weigh_by_individual
+from retrieval.tail import Tail
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImpostorMaxima:
+    """Best scores of catalogue photos whose own turtle was taken out of the gallery.
+
+    Attributes
+    ----------
+    score : float64 [n]
+    individual : int64 [n]
+        Code of the query's turtle.
+    query : int64 [n]
+        Code of the query's photo; one photo may stand in several rows, one for each sub-gallery.
+    gallery : int64 [n]
+        Turtles in the sub-gallery, the own one not counted.
+    photos : int64 [n]
+        Photos that the turtle with the best score had in the gallery.
+    """
+
+    score: Float64
+    individual: Int64
+    query: Int64
+    gallery: Int64
+    photos: Int64
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def take(self, rows: Int64, individual: Int64) -> ImpostorMaxima:
+        """These rows, under these codes of individuals."""
+        return ImpostorMaxima(self.score[rows], individual, self.query[rows], self.gallery[rows], self.photos[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenuineScores:
+    """Catalogue photos searched with only their own encounter left out.
+
+    Attributes
+    ----------
+    score : float64 [n]
+        Best over the photos of the true turtle's other encounters; NaN where the shortlist missed the turtle.
+    individual : int64 [n]
+    photos : int64 [n]
+        Photos of the true turtle that it could match, at least 1.
+    impostor : float64 [n]
+        Best score of a wrong turtle in the same query.
+    gallery : int64 [n]
+        Turtles in the gallery, the true one counted.
+    """
+
+    score: Float64
+    individual: Int64
+    photos: Int64
+    impostor: Float64
+    gallery: Int64
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def take(self, rows: Int64, individual: Int64) -> GenuineScores:
+        """These rows, under these codes of individuals."""
+        return GenuineScores(self.score[rows], individual, self.photos[rows], self.impostor[rows], self.gallery[rows])
+
+    @property
+    def shortlisted(self) -> npt.NDArray[np.bool_]:
+        """Whether the true turtle was compared, bool [n]."""
+        return ~np.isnan(self.score)
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Fitted distributions of impostor maxima (by turtles in the gallery) and genuine scores (by photos of the turtle).
+
+    Attributes
+    ----------
+    photo_exponent, photo_mean : float
+        A turtle with n photos is the best impostor n^exponent / mean times as often as the average turtle.
+    photos : float64 [q]
+        Even quantiles of the photo counts of catalogued turtles that were searched again.
+    missed : float
+        Chance that a catalogued turtle is not compared because the shortlist or the cascade missed it.
+    grid : float64 [m]
+        Ascending scores between which the ratio of the two densities is made monotone.
+    """
+
+    impostor: BestOf
+    genuine: BestOf
+    photo_exponent: float
+    photo_mean: float
+    photos: Float64
+    missed: float
+    grid: Float64
+
+    def candidate_evidence(self, score: Float64, photos: Float64, gallery: float) -> Float64:
+        """Log-likelihood ratio of "this turtle" against "new", per candidate and gallery turtle, float64 [k].
+
+        Never falls with the score: the ratio of densities is made monotone by isotonic regression, and is constant
+        beyond the largest score seen in fitting.
+        """
+        ratio = self._log_density_of_one(self.grid) - self.impostor.log_reversed_hazard(self.grid, gallery)
+        base = np.interp(score, self.grid, isotonic_regression(ratio).x)
+        more = photos**self.genuine.growth.exponent
+        of_best = np.log(more) + (more - 1.0) * self.genuine.log_cdf(np.minimum(score, self.grid[-1]), 1.0)
+        return np.asarray(base + of_best - self.photo_exponent * np.log(photos) + np.log(self.photo_mean))
+
+    def _log_density_of_one(self, score: Float64) -> Float64:
+        return self.genuine.log_reversed_hazard(score, 1.0) + self.genuine.log_cdf(score, 1.0)
+
+    def genuine_cdf(self, score: npt.ArrayLike) -> Float64:
+        """P(the true turtle, when compared, scores at most this), over the photo counts, float64 like `score`."""
+        s = np.asarray(score, np.float64)
+        return np.asarray(np.exp(self.genuine.log_cdf(s[..., None], self.photos)).mean(axis=-1))
+
+    def impostor_survival(self, score: npt.ArrayLike, gallery: npt.ArrayLike) -> Float64:
+        """P(best score of a new turtle's photo is higher), float64, broadcast."""
+        return self.impostor.survival(score, gallery)
+
+    def known_cdf(self, score: npt.ArrayLike, gallery: npt.ArrayLike) -> Float64:
+        """P(best score of a catalogued turtle's photo is at most this), float64, broadcast."""
+        found = (1 - self.missed) * self.genuine_cdf(score) + self.missed
+        return np.asarray(found * np.exp(self.impostor.log_cdf(score, gallery)))
+
+    def lead(self, best: npt.ArrayLike, second: npt.ArrayLike) -> Float64:
+        """P(the best of impostors leads the runner-up by so much), float64, whatever the photo and the gallery."""
+        return np.asarray(np.exp(self.impostor.rarity_of(second) - self.impostor.rarity_of(best)))
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Separation:
+        """Build from the nested dictionary that `dataclasses.asdict` gives."""
+        return cls(
+            _best_of(record["impostor"]),
+            _best_of(record["genuine"]),
+            record["photo_exponent"],
+            record["photo_mean"],
+            np.asarray(record["photos"], np.float64),
+            record["missed"],
+            np.asarray(record["grid"], np.float64),
+        )
+
+
+def _best_of(record: dict[str, Any]) -> BestOf:
+    knots, rarity = (np.asarray(record[name], np.float64) for name in ("knots", "rarity"))
+    return BestOf(record["reference"], knots, rarity, Tail(**record["tail"]), Growth(**record["growth"]))
+
+
+def fit_separation(
+    impostors: ImpostorMaxima, genuine: GenuineScores, photos: Int64, seed: int = 0, like: Separation | None = None
+) -> Separation:
+    """Fit both distributions; every individual counts once.
+
+    Parameters
+    ----------
+    photos : int64 [turtles]
+        Photos of each catalogued turtle.
+    like : Separation or None
+        An earlier fit to start from and whose tail levels are kept, for bootstrap and cross-fitting.
+    """
+    of_impostors = Sample(
+        impostors.score,
+        weigh_by_individual(impostors.individual),
+        impostors.individual,
+        impostors.gallery.astype(np.float64),
+    )
+    growth = fit_growth(of_impostors, like.impostor.growth if like else None)
+    largest = impostors.gallery >= 0.9 * impostors.gallery.max()
+    reference = float(np.exp(np.log(impostors.gallery[largest]).mean()))
+    at_largest = Sample(
+        impostors.score[largest],
+        weigh_by_individual(impostors.individual[largest]),
+        impostors.individual[largest],
+        np.full(int(largest.sum()), reference),
+    )
+    found = genuine.shortlisted
+    of_genuine = Sample(
+        genuine.score[found],
+        weigh_by_individual(genuine.individual[found]),
+        genuine.individual[found],
+        genuine.photos[found].astype(np.float64),
+    )
+    with_photos = fit_growth(of_genuine, like.genuine.growth if like else None, frail=False)
+    fit_seed = None if like else seed
+    exponent, mean = _photo_exponent(impostors.photos, weigh_by_individual(impostors.individual), photos)
+    weight = weigh_by_individual(genuine.individual)
+    return Separation(
+        fit_best_of(at_largest, growth, reference, fit_seed, like.impostor.tail.level if like else 0.0),
+        fit_best_of(of_genuine, with_photos, 1.0, fit_seed, like.genuine.tail.level if like else 0.0),
+        exponent,
+        mean,
+        np.quantile(of_genuine.number, (np.arange(16) + 0.5) / 16),
+        float((weight[~found].sum() + 0.5) / (weight.sum() + 1.0)),
+        _score_grid(at_largest.score, of_genuine.score),
+    )
+
+
+def _score_grid(impostor: Float64, genuine: Float64) -> Float64:
+    """Pooled quantiles, and even steps below the lowest score, where the runners-up are."""
+    levels = np.linspace(0, 1, 100)
+    seen = np.unique(np.concatenate((np.quantile(impostor, levels), np.quantile(genuine, levels))))
+    width = max(float(np.ptp(impostor)), 1e-9)
+    return np.concatenate((seen[0] - width * np.linspace(1, 0, 20, endpoint=False), seen))
+
+
+def _photo_exponent(winners: Int64, weight: Float64, photos: Int64) -> tuple[float, float]:
+    """How the chance of being the best impostor grows with a turtle's photos: a conditional logit on their number."""
+    log_winner, log_photos = np.log(winners), np.log(photos)
+
+    def loss(exponent: float) -> float:
+        return float(np.log(np.exp(exponent * log_photos).mean()) - exponent * np.average(log_winner, weights=weight))
+
+    exponent = float(minimize_scalar(loss, bounds=(0.0, 1.5), method="bounded").x) if np.ptp(log_photos) > 0 else 0.0
+    return exponent, float(np.exp(exponent * log_photos).mean())
