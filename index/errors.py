@@ -1,27 +1,27 @@
 """Everything that can go wrong, as one tree. Every message is one sentence that its reader can act on.
 
-    TurtleidxError
-    ├── PhotoRefused              one photo; the rest of the batch goes on
-    │   ├── PhotoUnreadable       missing, empty, truncated, not an image
-    │   ├── PhotoTooLarge         more pixels than any camera makes (decompression bomb)
-    │   └── TooFewKeypoints       nothing to compare: too small, too blurred, too dark
-    ├── InputError                what was asked for does not fit together
-    │   ├── ManifestError         no photo column, duplicate rows, unreadable values
-    │   ├── NoPhotos              a folder or pattern without one photo
-    │   └── UnknownRecord         a turtle, photo, encounter, query or event that is not there
-    ├── CatalogError
-    │   ├── CatalogMissing        no catalogue at that path
-    │   ├── CatalogExists         there is one already
-    │   ├── CatalogBusy           another process is writing; the message names it
-    │   ├── CatalogTooNew         made by a newer version of turtleidx
-    │   ├── CatalogDamaged        a store cannot be read
-    │   ├── RecipeMismatch        another extractor or encoder than the one that made the catalogue
-    │   └── StorageFull           the disk is full; nothing of the unfinished batch was kept
-    ├── Conflict                  the change contradicts what the registry holds (a taken id, a later event)
-    ├── WeightsError
-    │   ├── WeightsUnavailable    cannot be downloaded; the message says where to put the file by hand
-    │   └── WeightsCorrupt        wrong checksum, or not the network it should be
-    └── DeviceUnavailable         a GPU was asked for and there is none
+TurtleidxError
+├── PhotoRefused              one photo; the rest of the batch goes on
+│   ├── PhotoUnreadable       missing, empty, truncated, not an image
+│   ├── PhotoTooLarge         more pixels than any camera makes (decompression bomb)
+│   └── TooFewKeypoints       nothing to compare: too small, too blurred, too dark
+├── InputError                what was asked for does not fit together
+│   ├── ManifestError         no photo column, duplicate rows, unreadable values
+│   ├── NoPhotos              a folder or pattern without one photo
+│   └── UnknownRecord         a turtle, photo, encounter, query or event that is not there
+├── CatalogError
+│   ├── CatalogMissing        no catalogue at that path
+│   ├── CatalogExists         there is one already
+│   ├── CatalogBusy           another process is writing; the message names it
+│   ├── CatalogTooNew         made by a newer version of turtleidx
+│   ├── CatalogDamaged        a store cannot be read
+│   ├── RecipeMismatch        another extractor or encoder than the one that made the catalogue
+│   └── StorageFull           the disk is full; nothing of the unfinished batch was kept
+├── Conflict                  the change contradicts what the registry holds (a taken id, a later event)
+├── WeightsError
+│   ├── WeightsUnavailable    cannot be downloaded; the message says where to put the file by hand
+│   └── WeightsCorrupt        wrong checksum, or not the network it should be
+└── DeviceUnavailable         a GPU was asked for and there is none
 """
 
 

@@ -208,14 +208,20 @@ class Shortlist:
     photos : tuple of Photo
     similarity : float32 [len(photos)]
         Cosine of the global descriptors.
+    turtle_photos : int64 [len(photos)]
+        How many photos of each photo's turtle the filter admits, shortlisted or not.
     gallery_photos, gallery_turtles : int
         How many photos and turtles the filter admits, shortlisted or not.
+    catalogued_turtles : int
+        How many turtles have a photo at all, admitted or not.
     """
 
     photos: tuple[Photo, ...]
     similarity: Float32
+    turtle_photos: Int64
     gallery_photos: int
     gallery_turtles: int
+    catalogued_turtles: int
 
 
 @dataclass(frozen=True, slots=True)

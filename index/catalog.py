@@ -1,0 +1,287 @@
+"""The folder a user owns: it keeps registry, features and vectors consistent, for one writer and many readers.
+
+Enrolling syncs features first, then commits the registry, then catches the vector index up. A crash leaves at
+worst orphan features or an old index; the next writer repairs both, and readers catch up in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from index.durable import OnStep, full_disk_named, no_steps, sync_folder
+from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, Conflict, RecipeMismatch, UnknownRecord
+from index.features import FeatureStore
+from index.gallery import read_photos
+from index.listing import read_encounters, read_events, read_models, read_setting, read_turtles
+from index.lock import WriterLock
+from index.pairs import PairCache
+from index.placing import Placing, checked_id, place_photos
+from index.records import CatalogSummary, Encounter, Event, StoredModel, Turtle
+from index.registry import Registry
+from index.searching import Searcher
+from index.summary import summarize
+from index.types import EnrollOutcome, Float32, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
+
+Stored = TypeVar("Stored")
+
+REGISTRY, FEATURES, VECTORS = "registry.duckdb", "features.lmdb", "vectors.faiss"
+
+
+class Catalog:
+    """A catalogue of enrolled photos.
+
+    Use `create` or `open`. Methods that change something take the writer's lock by themselves; `writing` holds it
+    for a whole command. `who` is the person whom the history names.
+    """
+
+    def __init__(self, path: Path, registry: Registry, recipe: Recipe, on_step: OnStep) -> None:
+        self.path = path
+        self.recipe = recipe
+        self._registry = registry
+        self._features = FeatureStore(path / FEATURES, recipe.extractor, on_step)
+        self._searcher = Searcher(path / VECTORS, registry, recipe.dimension, on_step)
+        self._lock = WriterLock(path)
+        self._command = ""
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, on_step: OnStep = no_steps) -> Catalog:
+        """Make an empty catalogue. Raises CatalogExists."""
+        path = Path(path).absolute()
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise CatalogExists(f"{path} exists already: choose another folder, or enroll into this one.")
+        draft = path.with_name(f".{path.name}.partial")
+        shutil.rmtree(draft, ignore_errors=True)
+        with full_disk_named(path):
+            draft.mkdir(parents=True)
+            registry = Registry(draft / REGISTRY)
+            registry.migrate()
+            with registry.transaction("create", _user(), "init") as transaction:
+                transaction.journal.put("settings", [{"name": "recipe", "value": json.dumps(asdict(recipe))}])
+            FeatureStore.create(draft / FEATURES, recipe.extractor)
+            if path.exists():
+                path.rmdir()
+            draft.rename(path)
+            sync_folder(path.parent)
+        return cls.open(path, on_step)
+
+    @classmethod
+    def open(cls, path: Path, on_step: OnStep = no_steps) -> Catalog:
+        """Open a catalogue. Raises CatalogMissing, CatalogTooNew, CatalogDamaged."""
+        path = Path(path).absolute()
+        if not (path / REGISTRY).is_file():
+            raise CatalogMissing(f"There is no catalogue at {path}: make one with `turtleidx init`.")
+        registry = Registry(path / REGISTRY, on_step)
+        if registry.version() < registry.current_version:
+            with WriterLock(path).holding("migrate"):
+                registry.migrate()
+        with registry.reading() as session:
+            recipe = read_setting(session, "recipe")
+        if recipe is None:
+            raise CatalogDamaged(f"{path} does not say how it was made; restore a backup.")
+        return cls(path, registry, Recipe(**json.loads(recipe)), on_step)
+
+    def require(self, recipe: Recipe) -> None:
+        """Raises RecipeMismatch when another extractor or encoder made the catalogue."""
+        if recipe != self.recipe:
+            raise RecipeMismatch(
+                f"{self.path} was made with {self.recipe.extractor} and {self.recipe.encoder}, not with "
+                f"{recipe.extractor} and {recipe.encoder}: choose those, or run `turtleidx reindex` to read the "
+                "originals again."
+            )
+
+    @contextmanager
+    def writing(self, command: str) -> Iterator[None]:
+        """Be the one writer for a whole command; repairs what a crash left. Raises CatalogBusy naming the other."""
+        with self._lock.holding(command) as outermost:
+            if not outermost:
+                yield
+                return
+            self._command = command
+            self._repair()
+            yield
+            self._searcher.save_if_worth()
+
+    def enroll(self, photos: Sequence[PreparedPhoto], who: str) -> list[EnrollOutcome]:
+        """Add a batch in one transaction; bytes that are there already are left as they are. Raises StorageFull."""
+        with self.writing("enroll"):
+            there = self.enrolled([photo.sha256 for photo in photos])
+            fresh: dict[str, PreparedPhoto] = {}
+            for photo in photos:
+                if photo.sha256 not in there:
+                    fresh.setdefault(photo.sha256, photo)
+            if fresh:
+                self._add(list(fresh.values()), who)
+            rows = self.enrolled([photo.sha256 for photo in photos])
+            new = set(fresh)
+            outcomes = []
+            for photo in photos:
+                outcomes.append(EnrollOutcome(rows[photo.sha256], already_there=photo.sha256 not in new))
+                new.discard(photo.sha256)  # the same bytes twice in one batch
+            return outcomes
+
+    def _add(self, fresh: Sequence[PreparedPhoto], who: str) -> None:
+        self._features.put(fresh)
+        try:
+            with self._registry.transaction("enroll", who, self._command) as transaction:
+                place_photos(transaction, fresh, self.path.parent)
+        except BaseException:
+            with contextlib.suppress(Exception):  # what cannot be taken back now, the next writer repairs
+                self._repair()
+            raise
+        self._searcher.save_if_due()
+
+    def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
+        """Which of these bytes are in the catalogue (removed photos are not)."""
+        with self._registry.reading() as session:
+            found = read_photos(session, "NOT p.removed AND p.sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
+        return {photo.sha256: photo for photo in found}
+
+    def shortlist(self, vector: Float32, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
+        """The k nearest photos (vector float32 [d], unit length) that the filter admits, `per_turtle` of one turtle."""
+        return self._searcher.shortlist(vector, k, where, per_turtle)
+
+    def photos(self, where: GalleryFilter) -> list[Photo]:
+        """Every searchable photo that a filter admits, in order of enrolment."""
+        return self._searcher.photos(where)
+
+    def vectors(self, photos: Sequence[Photo]) -> Float32:
+        """Global descriptors of photos, float32 [n, d]."""
+        return self._searcher.vectors(np.array([photo.id for photo in photos], np.int64))
+
+    def features(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+        """Local features of photos. Raises CatalogDamaged where they are missing."""
+        found = self._features.features([photo.sha256 for photo in photos])
+        return [_present(features, photo, self.path) for features, photo in zip(found, photos, strict=True)]
+
+    def thumbnail(self, photo: Photo) -> bytes:
+        """A photo's working image as JPEG. Raises CatalogDamaged where it is missing."""
+        return _present(self._features.thumbnail(photo.sha256), photo, self.path)
+
+    def next_turtle_id(self) -> str:
+        """The first free id after the largest of the form T001."""
+        with self._registry.reading() as session:
+            largest = session.number(
+                r"SELECT max(CAST(id[2:] AS BIGINT)) FROM turtles WHERE regexp_full_match(id, 'T\d{3,15}')"
+            )
+        return f"T{largest + 1:03d}"
+
+    def create_turtle(self, name: str, who: str, *, species: str | None = None, note: str | None = None) -> Turtle:
+        """Add a turtle without photos. Raises Conflict when the id is taken."""
+        with (
+            self.writing("turtles create"),
+            self._registry.transaction("create turtle", who, self._command) as transaction,
+        ):
+            if transaction.row("SELECT 1 FROM turtles WHERE id = ?", checked_id(name)):
+                raise Conflict(f"There is a turtle {name} already: choose another id.")
+            placing = Placing(transaction, [])
+            placing.turtle(name, species, note)
+            placing.write()
+        return self.turtle(name)
+
+    def identify(self, photo: Photo, turtle: str, who: str) -> Photo:
+        """Say which turtle a photo shows; the turtle is made when it is new. Raises UnknownRecord."""
+        with self.writing("identify"), self._registry.transaction("identify", who, self._command) as transaction:
+            now = transaction.row(
+                "SELECT p.taken_on, e.name, e.id FROM photos p JOIN encounters e ON e.id = p.encounter "
+                "WHERE p.id = ? AND NOT p.removed",
+                photo.id,
+            )
+            if now is None:
+                raise UnknownRecord(f"Photo {photo.id} ({photo.path}) is not in the catalogue.")
+            day, name, left = now
+            placing = Placing(transaction, [turtle])
+            joined = placing.encounter(placing.turtle(turtle), day, name)
+            placing.write()
+            transaction.journal.update("photos", "?::BIGINT AS encounter", "id = ?", joined, photo.id)
+            transaction.journal.remove("encounters", "id = ? AND id NOT IN (SELECT encounter FROM photos)", left)
+        return self.enrolled([photo.sha256])[photo.sha256]
+
+    def turtles(self, *, limit: int | None = None, offset: int = 0) -> list[Turtle]:
+        """Turtles in order of id, those with merged ids included."""
+        page = f"SELECT * FROM turtles ORDER BY id LIMIT {'NULL' if limit is None else int(limit)} OFFSET {int(offset)}"
+        with self._registry.reading() as session:
+            return read_turtles(session, page)
+
+    def turtle(self, name: str) -> Turtle:
+        """One turtle. Raises UnknownRecord."""
+        with self._registry.reading() as session:
+            found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
+        if not found:
+            raise UnknownRecord(f"There is no turtle {name} in {self.path}.")
+        return found[0]
+
+    def encounters(self, turtle: str | None = None) -> list[Encounter]:
+        """Encounters by day: of one turtle, or all of them."""
+        with self._registry.reading() as session:
+            if turtle is None:
+                return read_encounters(session, "true")
+            return read_encounters(session, "t.id = ?", turtle)
+
+    def save_model(self, kind: str, recipe: str, payload: str, who: str) -> None:
+        """Keep a fitted model (JSON text) as the newest of its kind."""
+        with self.writing("fit"), self._registry.transaction(f"save {kind}", who, self._command) as transaction:
+            made_at, event = transaction.at.isoformat(sep=" "), transaction.event
+            row = {"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}
+            transaction.journal.put("models", [row])
+
+    def model(self, kind: str) -> StoredModel | None:
+        """The newest model of a kind."""
+        with self._registry.reading() as session:
+            return next((model for model in read_models(session) if model.kind == kind), None)
+
+    def pair_cache(self, recipe: str) -> PairCache:
+        """Confidences of pairs that were compared before with this matcher recipe."""
+        return PairCache(self._features, recipe, self.writing)
+
+    def setting(self, name: str) -> str | None:
+        """The text of a setting, or None."""
+        with self._registry.reading() as session:
+            return read_setting(session, name)
+
+    def set_setting(self, name: str, value: str, who: str) -> None:
+        """Keep a setting."""
+        with self.writing("settings"), self._registry.transaction(f"set {name}", who, self._command) as transaction:
+            transaction.journal.put("settings", [{"name": name, "value": value}])
+
+    def history(self, *, limit: int | None = None) -> list[Event]:
+        """Events, newest first."""
+        with self._registry.reading() as session:
+            return read_events(session, "true", limit)
+
+    def summary(self) -> CatalogSummary:
+        """Counts, sizes on disk, models and what is not as it should be."""
+        with self._registry.reading() as session:
+            return summarize(session, self._features, self.path / VECTORS, self._registry.path)
+
+    def _repair(self) -> None:
+        """Take back features that no committed photo owns."""
+        unfinished = self._features.pending()
+        if unfinished:
+            self._features.settle(set(unfinished) - self.enrolled(unfinished).keys())
+        for leftover in self.path.glob("*.partial"):
+            leftover.unlink(missing_ok=True)
+
+
+def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:
+    if value is None:
+        raise CatalogDamaged(
+            f"The features of {photo.path} are missing from {path}: restore a backup, or run `turtleidx reindex`."
+        )
+    return value
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # an account without a name
+        return "unknown"

@@ -1,0 +1,84 @@
+"""Questions about turtles, encounters and events, answered with frozen rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from index.records import Encounter, Event, StoredModel, Turtle, TurtleStatus
+from index.session import Session
+from index.types import Side
+
+_TURTLES = """
+WITH chosen AS ({chosen}), seen AS (
+    SELECT e.turtle AS key, count(*) AS photos, count(DISTINCT e.id) AS encounters, list(DISTINCT p.side) AS sides,
+           min(p.taken_on) AS first_seen, max(p.taken_on) AS last_seen
+    FROM encounters e JOIN photos p ON p.encounter = e.id
+    WHERE NOT p.removed AND e.turtle IN (SELECT key FROM chosen) GROUP BY e.turtle
+)
+SELECT c.id, c.status, c.species, c.note, c.tags, coalesce(s.photos, 0), coalesce(s.encounters, 0), s.sides,
+       s.first_seen, s.last_seen, m.id
+FROM chosen c LEFT JOIN seen s USING (key) LEFT JOIN turtles m ON m.key = c.merged_into
+ORDER BY c.id
+"""
+
+_ENCOUNTERS = """
+SELECT e.id, e.name, t.id, e.day, count(p.id), list(DISTINCT p.side)
+FROM encounters e LEFT JOIN turtles t ON t.key = e.turtle LEFT JOIN photos p ON p.encounter = e.id AND NOT p.removed
+WHERE {condition} GROUP BY e.id, e.name, t.id, e.day ORDER BY e.day NULLS LAST, e.id
+"""
+
+_EVENTS = "SELECT id, made_at, who, action, command, why, undoes FROM events"
+
+
+def read_turtles(session: Session, chosen: str, *values: object) -> list[Turtle]:
+    """Turtles that a query on the table `turtles` chooses, in order of id."""
+    return [_turtle(row) for row in session.rows(_TURTLES.format(chosen=chosen), *values)]
+
+
+def read_encounters(session: Session, condition: str, *values: object) -> list[Encounter]:
+    """Encounters that meet a condition on e (encounters) and t (turtles), by day."""
+    rows = session.rows(_ENCOUNTERS.format(condition=condition), *values)
+    return [
+        Encounter(number, name, turtle, day, photos, _sides(sides)) for number, name, turtle, day, photos, sides in rows
+    ]
+
+
+def read_events(session: Session, condition: str, limit: int | None, *values: object) -> list[Event]:
+    """Events that meet a condition, newest first."""
+    sql = f"{_EVENTS} WHERE {condition} ORDER BY id DESC LIMIT {'NULL' if limit is None else int(limit)}"
+    return [Event(*row) for row in session.rows(sql, *values)]
+
+
+def read_models(session: Session) -> list[StoredModel]:
+    """The newest model of each kind."""
+    return [
+        StoredModel(*row)
+        for row in session.rows("SELECT kind, recipe, payload, made_at, event FROM models ORDER BY kind")
+    ]
+
+
+def read_setting(session: Session, name: str) -> str | None:
+    """The text of a setting, or None."""
+    row = session.row("SELECT value FROM settings WHERE name = ?", name)
+    return None if row is None else str(row[0])
+
+
+def _turtle(row: tuple[Any, ...]) -> Turtle:
+    name, status, species, note, tags, photos, encounters, sides, first, last, merged_into = row
+    return Turtle(
+        id=name,
+        status=TurtleStatus(status),
+        species=species,
+        note=note,
+        tags=tuple(tags or ()),
+        photos=photos,
+        encounters=encounters,
+        sides=_sides(sides),
+        first_seen=first,
+        last_seen=last,
+        merged_into=merged_into,
+    )
+
+
+def _sides(names: list[str | None] | None) -> frozenset[Side]:
+    return frozenset(Side(name) for name in names or () if name is not None)

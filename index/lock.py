@@ -1,0 +1,70 @@
+"""One writing process at a time, known by name to the others."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from index.errors import CatalogBusy
+
+LOCK_NAME = "writer.lock"
+HOLDER_NAME = "writer.json"
+
+
+class WriterLock:
+    """The right to change a catalogue, held for a whole command; entering again while holding it is free.
+
+    The holder's name stands in a file of its own, because a locked file cannot be read on Windows.
+    """
+
+    def __init__(self, folder: Path, patience: float = 0.5) -> None:
+        self._folder = folder
+        self._lock = FileLock(folder / LOCK_NAME, timeout=patience, thread_local=False)
+        self._depth = 0
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._depth > 0
+
+    @contextmanager
+    def holding(self, command: str) -> Iterator[bool]:
+        """Hold the lock; yields True on the outermost entry. Raises CatalogBusy naming the other writer."""
+        outermost = self._depth == 0
+        if outermost:
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise CatalogBusy(self._busy_sentence()) from None
+            self._write_holder(command)
+        self._depth += 1
+        try:
+            yield outermost
+        finally:
+            self._depth -= 1
+            if outermost:
+                with contextlib.suppress(OSError):
+                    (self._folder / HOLDER_NAME).unlink(missing_ok=True)
+                self._lock.release()
+
+    def _write_holder(self, command: str) -> None:
+        since = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": since}
+        with contextlib.suppress(OSError):  # only a courtesy to others; a full disk shows up in the stores
+            (self._folder / HOLDER_NAME).write_text(json.dumps(holder), encoding="utf-8")
+
+    def _busy_sentence(self) -> str:
+        try:
+            holder = json.loads((self._folder / HOLDER_NAME).read_text(encoding="utf-8"))
+            who = f"process {holder['pid']} on {holder['host']}, running “{holder['command']}” since {holder['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            who = "another process"
+        return f"{self._folder} is being written by {who}; wait until it has finished, then run the command again."

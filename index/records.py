@@ -1,0 +1,133 @@
+"""What the registry tells about its records: frozen rows, nothing that could change the catalogue."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+from index.types import Side
+
+
+class TurtleStatus(StrEnum):
+    """Whether an id is in use. Only active turtles are searched."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class Turtle:
+    """One individual, with what its photos add up to.
+
+    Attributes
+    ----------
+    photos, encounters : int
+        Removed photos are not counted.
+    sides : frozenset of Side
+        Sides that at least one photo shows.
+    first_seen, last_seen : date or None
+        Of the dated photos.
+    merged_into : str or None
+        The id that took this one's photos over.
+    """
+
+    id: str
+    status: TurtleStatus
+    species: str | None
+    note: str | None
+    tags: tuple[str, ...]
+    photos: int
+    encounters: int
+    sides: frozenset[Side]
+    first_seen: dt.date | None
+    last_seen: dt.date | None
+    merged_into: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Encounter:
+    """One occasion on which one turtle was photographed.
+
+    Attributes
+    ----------
+    name : str or None
+        The user's own name; None where the one-day rule grouped the photos.
+    turtle : str or None
+        None while nobody has said which turtle it is.
+    """
+
+    id: int
+    name: str | None
+    turtle: str | None
+    day: dt.date | None
+    photos: int
+    sides: frozenset[Side]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One change of the registry: what was done, when (UTC), by whom and why.
+
+    Attributes
+    ----------
+    command : str
+        What was being run when it happened.
+    undoes : int or None
+        The event that this one took back.
+    """
+
+    id: int
+    at: dt.datetime
+    who: str
+    action: str
+    command: str
+    why: str
+    undoes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A fitted model as JSON text, with the recipe that it was fitted with and the event that stored it."""
+
+    kind: str
+    recipe: str
+    payload: str
+    made_at: dt.datetime
+    event: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSummary:
+    """What a catalogue holds at a glance.
+
+    Attributes
+    ----------
+    left, right, top, front, unsided : int
+        Photos by the side they show.
+    unidentified : int
+        Encounters without a turtle.
+    registry_bytes, features_bytes, vectors_bytes : int
+        Size on disk.
+    models : tuple of StoredModel
+        The newest of each kind.
+    health : tuple of str
+        One sentence for each thing that is not as it should be; empty when all is well.
+    """
+
+    photos: int
+    turtles: int
+    encounters: int
+    unidentified: int
+    removed: int
+    left: int
+    right: int
+    top: int
+    front: int
+    unsided: int
+    registry_bytes: int
+    features_bytes: int
+    vectors_bytes: int
+    models: tuple[StoredModel, ...]
+    health: tuple[str, ...]

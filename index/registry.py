@@ -1,0 +1,211 @@
+"""The registry file: connections, transactions and migrations. The only door to DuckDB.
+
+DuckDB admits either one writing process or many readers. So the file is opened for each transaction and closed
+at once (about 40 ms), readers do the same, and both try again for a moment while the other has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from index.durable import OnStep, is_full, no_steps, storage_full
+from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogTooNew
+from index.journal import Journal
+from index.schema import MIGRATIONS
+from index.session import Session
+from index.types import Float32
+
+_TAKEN = ("lock on file", "being used by another process", "different configuration")
+_BROKEN = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.CatalogException)
+_OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+class Transaction(Session):
+    """One change of the registry, that is one event: all of it is kept or nothing.
+
+    Rows are only changed through `journal`, which remembers what was there before.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(connection)
+        self.event = self.number("SELECT max(id) FROM events") + 1
+        self.token = uuid.uuid4().hex
+        self.at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        self._counters: dict[str, int] = {}
+        self.journal = Journal(self, self.event)
+
+    def take_ids(self, counter: str, count: int) -> range:
+        """Ids that were never used before, even for rows that are gone."""
+        if counter not in self._counters:
+            self._counters[counter] = self.number("SELECT next FROM counters WHERE name = ?", counter) or 1
+        first = self._counters[counter]
+        self._counters[counter] = first + count
+        return range(first, first + count)
+
+    def save_counters(self) -> None:
+        """Store how far ids were taken."""
+        for counter, following in self._counters.items():
+            self.run("DELETE FROM counters WHERE name = ?", counter)
+            self.run("INSERT INTO counters VALUES (?, ?)", counter, following)
+
+    def add_vectors(self, photos: Sequence[int], vectors: Float32) -> None:
+        """Store global descriptors float32 [n, d] of photos."""
+        blobs = [row.tobytes() for row in np.ascontiguousarray(vectors, "<f4")]
+        self.run("INSERT INTO descriptors SELECT unnest(?), ?, unnest(?::BLOB[])", list(photos), self.event, blobs)
+
+
+class Registry:
+    """The registry.duckdb of one catalogue.
+
+    Parameters
+    ----------
+    patience : float
+        Seconds that reading or writing waits for other processes to let go of the file.
+    migrations : sequence of str
+        SQL scripts; the number of the last one is the version of the schema.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        on_step: OnStep = no_steps,
+        *,
+        patience: float = 20.0,
+        migrations: Sequence[str] = MIGRATIONS,
+    ) -> None:
+        self.path = path
+        self._on_step = on_step
+        self._patience = patience
+        self._migrations = migrations
+        self._current: Transaction | None = None
+
+    def signature(self) -> tuple[int, ...]:
+        """Something that differs whenever another process has changed the file."""
+        marks: list[int] = []
+        for path in (self.path, self.path.with_name(f"{self.path.name}.wal")):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                marks += [status.st_mtime_ns, status.st_size, status.st_ino]
+        return tuple(marks)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Read one consistent state; inside a transaction, its own."""
+        if self._current is not None:
+            yield self._current
+            return
+        if not self.path.is_file():
+            raise CatalogMissing(
+                f"There is no registry at {self.path}: give the folder of a catalogue, or restore a backup."
+            )
+        with self._connected(read_only=True) as connection:
+            connection.execute("BEGIN")
+            yield Session(connection)
+
+    @contextmanager
+    def transaction(
+        self, action: str, who: str, command: str, why: str = "", undoes: int | None = None
+    ) -> Iterator[Transaction]:
+        """Change the registry as one event; without a journalled change no event is recorded. Raises StorageFull."""
+        if self._current is not None:
+            raise RuntimeError("a transaction is open already")
+        with self._connected(read_only=False) as connection:
+            connection.execute("BEGIN")
+            self._current = Transaction(connection)
+            try:
+                yield self._current
+                self._finish(self._current, (action, who, command, why, undoes))
+            except BaseException:
+                with contextlib.suppress(duckdb.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._current = None
+        self._on_step("registry committed")
+
+    def _finish(self, transaction: Transaction, event: tuple[str, str, str, str, int | None]) -> None:
+        action, who, command, why, undoes = event
+        if transaction.journal.changes:
+            transaction.run(
+                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                *(transaction.event, transaction.at, who, action, command, why, undoes, transaction.token),
+            )
+        transaction.save_counters()
+        self._on_step("registry written")
+        transaction.run("COMMIT")
+
+    def version(self) -> int:
+        """The schema's version. Raises CatalogTooNew when this program does not know it."""
+        with self.reading() as session:
+            version = session.number("SELECT max(version) FROM migrations")
+        if version > len(self._migrations):
+            raise CatalogTooNew(
+                f"{self.path.parent} was made by a newer turtleidx (schema {version}, this one knows "
+                f"{len(self._migrations)}); update turtleidx."
+            )
+        return version
+
+    def migrate(self) -> None:
+        """Bring the schema up to date, one commit for each step; makes the file when it is not there."""
+        with self._connected(read_only=False) as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS migrations (version INTEGER, made_at TIMESTAMP)")
+            done = Session(connection).number("SELECT max(version) FROM migrations")
+            for version, script in list(enumerate(self._migrations, 1))[done:]:
+                connection.execute("BEGIN")
+                connection.execute(script)
+                connection.execute(
+                    "INSERT INTO migrations VALUES (?, ?)", [version, dt.datetime.now(dt.UTC).replace(tzinfo=None)]
+                )
+                connection.execute("COMMIT")
+
+    @property
+    def current_version(self) -> int:
+        """The version that `migrate` leads to."""
+        return len(self._migrations)
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            connection = self._connect(read_only)
+            try:
+                yield connection
+            finally:
+                connection.close()
+        except duckdb.Error as error:
+            if is_full(error):
+                raise storage_full(self.path) from error
+            if isinstance(error, _BROKEN) or "orrupt" in str(error):
+                raise CatalogDamaged(f"{self.path} cannot be read ({_first_line(error)}); restore a backup.") from error
+            raise
+
+    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        give_up, wait = time.monotonic() + self._patience, 0.01
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only, config=_OFFLINE)
+            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                if not any(words in str(error) for words in _TAKEN):
+                    raise
+                if time.monotonic() > give_up:
+                    raise CatalogBusy(
+                        f"{self.path} has been in use by another process for "
+                        f"{self._patience:.0f} seconds; try again when it is done."
+                    ) from error
+            time.sleep(wait)
+            wait = min(wait * 1.5, 0.1)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

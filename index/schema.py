@@ -1,0 +1,34 @@
+"""The registry's tables, as numbered migrations; each commits together with its own record.
+
+There are no primary keys, indexes or foreign keys on purpose: DuckDB checks them too eagerly when one
+transaction changes a row twice, and scans of sorted columns are fast enough. `index.catalog` keeps ids unique
+and references whole, and `turtleidx check` verifies it. A journalled table's first column is its key.
+"""
+
+from __future__ import annotations
+
+FIRST = """
+CREATE TABLE events (
+    id BIGINT, made_at TIMESTAMP, who VARCHAR, action VARCHAR, command VARCHAR, why VARCHAR, undoes BIGINT,
+    token VARCHAR
+);
+CREATE TABLE journal (seq BIGINT, event BIGINT, record VARCHAR, key VARCHAR, before JSON, after JSON);
+CREATE TABLE counters (name VARCHAR, next BIGINT);
+CREATE TABLE turtles (
+    key BIGINT, id VARCHAR, status VARCHAR, species VARCHAR, note VARCHAR, tags VARCHAR[], merged_into BIGINT
+);
+CREATE TABLE encounters (id BIGINT, turtle BIGINT, day DATE, name VARCHAR, note VARCHAR);
+CREATE TABLE photos (
+    id BIGINT, sha256 VARCHAR, path VARCHAR, relative VARCHAR, encounter BIGINT, removed BOOLEAN,
+    side VARCHAR, taken_on DATE, species VARCHAR, site VARCHAR, observer VARCHAR, latitude DOUBLE, longitude DOUBLE,
+    box_x DOUBLE, box_y DOUBLE, box_w DOUBLE, box_h DOUBLE, notes JSON,
+    keypoints INTEGER, quality DOUBLE, width INTEGER, height INTEGER
+);
+CREATE TABLE models (kind VARCHAR, recipe VARCHAR, payload VARCHAR, made_at TIMESTAMP, event BIGINT);
+CREATE TABLE settings (name VARCHAR, value VARCHAR);
+CREATE TABLE descriptors (photo BIGINT, event BIGINT, vector BLOB);
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST,)
+
+JOURNALLED = ("turtles", "encounters", "photos", "models", "settings")

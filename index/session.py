@@ -1,0 +1,45 @@
+"""Questions to an open registry; shares the door to DuckDB with `index.registry`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+import numpy.typing as npt
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+class Session:
+    """One open connection; reads a consistent state."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run a query; values replace its question marks."""
+        return self._connection.execute(sql, list(values)).fetchall()
+
+    def row(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        return self._connection.execute(sql, list(values)).fetchone()
+
+    def number(self, sql: str, *values: object) -> int:
+        """The one whole number that a query gives; 0 for NULL or no row."""
+        row = self.row(sql, *values)
+        return int(row[0]) if row and row[0] is not None else 0
+
+    def columns(self, sql: str, *values: object) -> Columns:
+        """A query's columns as numpy arrays; masked where a value is NULL."""
+        columns: Columns = self._connection.execute(sql, list(values)).fetchnumpy()
+        return columns
+
+    def run(self, sql: str, *values: object) -> None:
+        """Run a statement without a result."""
+        self._connection.execute(sql, list(values))
+
+    def column_types(self, table: str) -> Mapping[str, str]:
+        """Names and types of a table's columns, in order; the first is its key."""
+        sql = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+        return {str(name): str(kind) for name, kind in self.rows(sql, table)}

@@ -1,0 +1,71 @@
+"""What a catalogue holds at a glance, and whether its stores are as they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from index.errors import CatalogDamaged
+from index.features import FeatureStore
+from index.gallery import SIDES
+from index.listing import read_models
+from index.records import CatalogSummary
+from index.session import Session
+from index.types import Side
+from index.vectors import read_footer
+
+
+def summarize(session: Session, features: FeatureStore, vectors: Path, registry: Path) -> CatalogSummary:
+    """Count and measure; nothing is changed."""
+    by_side = dict(session.rows("SELECT side, count(*) FROM photos WHERE NOT removed GROUP BY side"))
+    counts = {side: int(by_side.get(str(side), 0)) for side in SIDES}
+    return CatalogSummary(
+        photos=sum(by_side.values()),
+        turtles=session.number("SELECT count(*) FROM turtles WHERE status <> 'merged'"),
+        encounters=session.number("SELECT count(DISTINCT encounter) FROM photos WHERE NOT removed"),
+        unidentified=session.number(
+            "SELECT count(DISTINCT e.id) FROM encounters e JOIN photos p ON p.encounter = e.id "
+            "WHERE e.turtle IS NULL AND NOT p.removed"
+        ),
+        removed=session.number("SELECT count(*) FROM photos WHERE removed"),
+        left=counts[Side.LEFT],
+        right=counts[Side.RIGHT],
+        top=counts[Side.TOP],
+        front=counts[Side.FRONT],
+        unsided=int(by_side.get(None, 0)),
+        registry_bytes=_size(registry),
+        features_bytes=_size(features.path / "data.mdb"),
+        vectors_bytes=_size(vectors),
+        models=tuple(read_models(session)),
+        health=tuple(_health(session, features, vectors)),
+    )
+
+
+def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str]:
+    sentences = []
+    digests = {row[0] for row in session.rows("SELECT sha256 FROM photos WHERE NOT removed")}
+    try:
+        missing = digests - features.digests()
+        if missing:
+            sentences.append(f"{len(missing)} photos have no features: run `turtleidx reindex`.")
+    except CatalogDamaged as error:
+        sentences.append(str(error))
+    without = session.number(
+        "SELECT count(*) FROM photos WHERE NOT removed AND id NOT IN (SELECT photo FROM descriptors)"
+    )
+    if without:
+        sentences.append(f"{without} photos have no global descriptor: run `turtleidx reindex`.")
+    try:
+        held = read_footer(vectors)
+        if session.row("SELECT token FROM events WHERE id = ?", held.event) != (held.token,):
+            sentences.append(
+                "The vector index belongs to another state of the registry: `turtleidx check` rebuilds it."
+            )
+    except FileNotFoundError:
+        sentences.append("There is no vector index yet: `turtleidx check` builds it.")
+    except CatalogDamaged as error:
+        sentences.append(str(error))
+    return sentences
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
