@@ -104,6 +104,11 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes, as `load_photo` gives it. Raises PhotoUnreadable."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
 def find_photos(folder: Path) -> Iterator[Path]:
     """Every photo below `folder`, in a stable order, hidden files left out.
 
@@ -170,3 +175,20 @@ def _exif_date(image: Image.Image) -> dt.date | None:
         return dt.datetime.strptime(str(text)[:10], "%Y:%m:%d").date()
     except ValueError:
         return None
+
+
+def quality(pixels: Pixels, keypoints: int) -> float:
+    """How good a photo is for matching, 0 (useless) to 1: mean of contrast, exposure, sharpness and keypoints.
+
+    Parameters
+    ----------
+    pixels : uint8 [h, w, 3]
+    keypoints : int
+        Keypoints kept; 256 and more count as plenty.
+    """
+    grey = pixels.astype(np.float32).mean(axis=2)
+    contrast = min(1.0, float(grey.std()) / 50.0)
+    exposure = 1.0 - float(((grey <= 4) | (grey >= 251)).mean())
+    steps = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+    sharpness = min(1.0, float(steps) / (0.25 * float(grey.std()) + 1e-6))
+    return float((contrast * exposure * sharpness * min(1.0, keypoints / 256)) ** 0.25)

@@ -1,0 +1,102 @@
+"""The loaded recipe: extractor, encoder, matcher and score that work together on one catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from index.errors import TooFewKeypoints
+from index.types import Float32, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
+from retrieval.descriptor import Encoder
+from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
+from retrieval.keypoints import Extractor
+from retrieval.matcher import Matcher
+from retrieval.nearest import Verification, verify
+from retrieval.scoring import Score
+
+SHORTLIST = 50
+PER_TURTLE = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instruments:
+    """Everything that computes, loaded once a command.
+
+    Attributes
+    ----------
+    verification : Verification or None
+        None keeps the confidences of geometrically inconsistent matches.
+    shortlist, per_turtle : int
+        How many photos are matched, and how many of them may be of one turtle.
+    """
+
+    extractor: Extractor
+    encoder: Encoder
+    matcher: Matcher
+    verification: Verification | None
+    score: Score
+    shortlist: int = SHORTLIST
+    per_turtle: int = PER_TURTLE
+
+    @property
+    def recipe(self) -> Recipe:
+        """What a catalogue must have been made with."""
+        return Recipe(self.extractor.id, self.encoder.id, self.encoder.dimension)
+
+    @property
+    def comparison(self) -> str:
+        """Names how pairs are compared; pair caches are keyed with it."""
+        verified = self.verification.id if self.verification else "unverified"
+        return f"{self.extractor.id}+{self.matcher.id}+{verified}"
+
+    @property
+    def evidence(self) -> str:
+        """Names all that decides a maximum score; fitted models are valid for one such recipe only."""
+        return f"{self.encoder.id}+{self.comparison}+{self.score}+{self.shortlist}x{self.per_turtle}"
+
+    def compare(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        """Match the query with every candidate and verify the matches."""
+        found = self.matcher.match(query, candidates)
+        if self.verification is None:
+            return found
+        pairs = zip(candidates, found, strict=True)
+        return [verify(query, candidate, matches, self.verification) for candidate, matches in pairs]
+
+    def extract(self, sighting: Sighting) -> Extracted:
+        """Read one photo and find its keypoints. Raises PhotoRefused."""
+        photo = load_photo(Path(sighting.path), self.extractor.long_side, sighting.box)
+        try:
+            features = self.extractor.extract(photo.pixels)
+        except TooFewKeypoints as error:
+            raise TooFewKeypoints(f"{sighting.path} cannot be compared: {error}") from error
+        return Extracted(sighting, photo, features)
+
+    def encode(self, extracted: Sequence[Extracted]) -> list[PreparedPhoto]:
+        """Add the global descriptors, a batch at once, and all else that the catalogue keeps."""
+        if not extracted:
+            return []
+        vectors = self.encoder.encode([one.photo.pixels for one in extracted], [one.features for one in extracted])
+        return [one.prepared(vector) for one, vector in zip(extracted, vectors, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extracted:
+    """A photo that was read and whose keypoints were found."""
+
+    sighting: Sighting
+    photo: LoadedPhoto
+    features: LocalFeatures
+
+    def prepared(self, vector: Float32) -> PreparedPhoto:
+        """Ready for the catalogue; a date from EXIF where nobody gave one."""
+        known = self.sighting
+        return PreparedPhoto(
+            sighting=known if known.taken_on else replace(known, taken_on=self.photo.taken_on),
+            sha256=self.photo.sha256,
+            features=self.features,
+            vector=vector,
+            thumbnail=jpeg(self.photo.pixels),
+            original_size=self.photo.original_size,
+            quality=quality(self.photo.pixels, len(self.features)),
+        )

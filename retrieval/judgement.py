@@ -1,0 +1,126 @@
+"""The fitted model of a catalogue at work: ranked turtles in, probabilities and a verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from index.catalog import Catalog
+from index.types import Shortlist
+from retrieval import fitted
+from retrieval.conformal import Rates
+from retrieval.decision import Decision, Verdict, decide
+from retrieval.instruments import Instruments
+from retrieval.novelty import NoveltyModel
+from retrieval.posterior import Candidates, Posterior
+from retrieval.ranking import no_null
+from retrieval.results import Candidate
+from retrieval.scoring import ConfidenceNull
+
+MODEL = "novelty"
+_KIND, _VERSION = "fitted model", 1
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Ranked turtles with probabilities, where there is a model, and the verdict with its reason."""
+
+    verdict: Verdict
+    turtle: str | None
+    reason: str
+    candidates: tuple[Candidate, ...]
+    p_new: float | None = None
+    p_new_low: float | None = None
+    p_new_high: float | None = None
+    p_not_compared: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """What `fit` found out about a catalogue.
+
+    Attributes
+    ----------
+    null : ConfidenceNull
+        Confidences of different turtles.
+    novelty : NoveltyModel or None
+        None while there is none for this recipe; `missing` says why.
+    """
+
+    null: ConfidenceNull
+    novelty: NoveltyModel | None
+    missing: str = ""
+
+    @classmethod
+    def of(cls, catalog: Catalog, instruments: Instruments) -> Judge:
+        """The catalogue's fitted model, when it was fitted with this very recipe."""
+        stored = catalog.model(MODEL)
+        if stored is None:
+            return cls(no_null(), None, "The catalogue has no fitted model yet; run `turtleidx fit`.")
+        if stored.recipe != instruments.evidence:
+            reason = f"The model was fitted with another recipe ({stored.recipe}); run `turtleidx fit`."
+            return cls(no_null(), None, reason)
+        return cls.from_json(stored.payload)
+
+    def to_json(self) -> str:
+        """JSON text for `from_json`."""
+        novelty = None if self.novelty is None else self.novelty.to_json()
+        return fitted.dump(_KIND, _VERSION, {"null": self.null.to_json(), "novelty": novelty, "missing": self.missing})
+
+    @classmethod
+    def from_json(cls, text: str) -> Judge:
+        """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
+        read = fitted.load(text, _KIND, _VERSION, ("null", "novelty", "missing"))
+        novelty = None if read["novelty"] is None else NoveltyModel.from_json(read["novelty"])
+        return cls(ConfidenceNull.from_json(read["null"]), novelty, read["missing"])
+
+    def judge(self, candidates: Sequence[Candidate], shortlist: Shortlist, prior_new: float, rates: Rates) -> Judgement:
+        """Probabilities and verdict for ranked candidates out of a shortlist."""
+        ranked = tuple(candidates)
+        turtles = shortlist.catalogued_turtles
+        if shortlist.gallery_turtles == 0:
+            return Judgement(Verdict.UNDECIDED, None, _nobody(turtles), ranked)
+        if self.novelty is None:
+            return Judgement(Verdict.UNDECIDED, None, self.missing, ranked)
+        absent = 1 - shortlist.gallery_turtles / turtles
+        posterior = self.novelty.posterior(_table(ranked, shortlist), shortlist.gallery_turtles, prior_new, absent)
+        decision = decide(posterior, self.novelty.thresholds(rates))
+        return _judgement(decision, posterior, ranked, turtles - shortlist.gallery_turtles)
+
+
+def _table(candidates: Sequence[Candidate], shortlist: Shortlist) -> Candidates:
+    photos = {photo.turtle: int(count) for photo, count in zip(shortlist.photos, shortlist.turtle_photos, strict=True)}
+    return Candidates(
+        turtle=np.arange(len(candidates)),
+        score=np.array([candidate.score for candidate in candidates], np.float64),
+        photos=np.array([photos[candidate.turtle] for candidate in candidates], np.int64),
+    )
+
+
+def _judgement(decision: Decision, posterior: Posterior, ranked: tuple[Candidate, ...], absent: int) -> Judgement:
+    probable = tuple(
+        replace(candidate, probability=float(p)) for candidate, p in zip(ranked, posterior.p_candidates, strict=True)
+    )
+    reason = decision.reason
+    if not decision.certified and decision.verdict in (Verdict.KNOWN, Verdict.NEW):
+        reason += " Modelled, not certified: the catalogue is too small for this rate."
+    if absent:
+        reason += f" {absent} catalogued turtles have no photo in the searched gallery and were not compared."
+    return Judgement(
+        verdict=decision.verdict,
+        turtle=None if decision.turtle is None else ranked[decision.turtle].turtle,
+        reason=reason,
+        candidates=probable,
+        p_new=posterior.p_new,
+        p_new_low=posterior.p_new_low,
+        p_new_high=posterior.p_new_high,
+        p_not_compared=posterior.p_not_compared,
+    )
+
+
+def _nobody(turtles: int) -> str:
+    if turtles:
+        return f"None of the {turtles} catalogued turtles has a photo in the searched gallery."
+    return "The catalogue holds no turtle yet."

@@ -1,0 +1,202 @@
+"""The way of a photograph: `enroll` into the gallery, `identify` against it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from os import cpu_count
+from pathlib import Path
+
+from index.catalog import Catalog
+from index.errors import PhotoRefused, TooFewKeypoints
+from index.manifest import RefusedRow
+from index.types import GalleryFilter, Photo, PreparedPhoto, Side, Sighting
+from retrieval.conformal import Rates
+from retrieval.decision import Verdict
+from retrieval.images import file_sha256
+from retrieval.instruments import Extracted, Instruments
+from retrieval.judgement import Judge
+from retrieval.ranking import rank
+from retrieval.results import EnrollReport, Identification, Refusal
+
+BATCH = 64
+"""Photos of one transaction, and so the most that a crash can cost."""
+
+Progress = Callable[[int], None]
+"""Called with the number of photos that were just finished."""
+
+
+def enroll(
+    catalog: Catalog,
+    sightings: Iterable[Sighting | RefusedRow],
+    instruments: Instruments,
+    who: str,
+    progress: Progress | None = None,
+) -> EnrollReport:
+    """Add photos to the gallery, a transaction a batch; what is there already is left as it is.
+
+    A run that was interrupted is continued by the same call: photos of committed batches are recognised by their bytes.
+
+    Raises
+    ------
+    RecipeMismatch, CatalogBusy, StorageFull
+    """
+    started = time.perf_counter()
+    enrolled: list[Photo] = []
+    already_there: list[Photo] = []
+    refused: list[Refusal] = []
+    catalog.require(instruments.recipe)
+    with catalog.writing("enroll"):
+        for batch in _prepared_ahead(catalog, sightings, instruments):
+            for outcome in catalog.enroll(batch.photos, who):
+                (already_there if outcome.already_there else enrolled).append(outcome.photo)
+            already_there += batch.already_there
+            refused += batch.refused
+            if progress:
+                progress(batch.size)
+    return EnrollReport(tuple(enrolled), tuple(already_there), tuple(refused), time.perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How a photo is looked up.
+
+    Attributes
+    ----------
+    side : Side or None
+        Search that side's gallery only; None searches all.
+    prior_new : float
+        Probability of a new turtle before looking.
+    rates : Rates
+        Error rates that the verdict promises.
+    """
+
+    side: Side | None = None
+    prior_new: float = 0.5
+    rates: Rates = field(default_factory=Rates)
+
+
+def identify(catalog: Catalog, photo: Path, instruments: Instruments, judge: Judge, search: Search) -> Identification:
+    """Say which enrolled turtle a photo shows, or that it is new: shortlist, match, score, judge."""
+    started = time.perf_counter()
+    where = GalleryFilter(side=search.side)
+    try:
+        [query] = instruments.encode([instruments.extract(Sighting(str(photo)))])
+    except PhotoRefused as refusal:
+        return _unanswered(photo, refusal, instruments, time.perf_counter() - started)
+    enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
+    shortlist = catalog.shortlist(query.vector, instruments.shortlist + 1, where, instruments.per_turtle)
+    gallery = [one for one in shortlist.photos if one.sha256 != query.sha256][: instruments.shortlist]
+    features = catalog.features(gallery)
+    matches = instruments.compare(query.features, features)
+    candidates = rank(gallery, matches, len(query.features), features, judge.null, instruments.score)
+    judgement = judge.judge(candidates, shortlist, search.prior_new, search.rates)
+    return Identification(
+        photo=str(photo),
+        verdict=judgement.verdict,
+        turtle=judgement.turtle,
+        p_new=judgement.p_new,
+        p_new_low=judgement.p_new_low,
+        p_new_high=judgement.p_new_high,
+        p_not_compared=judgement.p_not_compared,
+        reason=_with_enrolment(judgement.reason, enrolled),
+        candidates=judgement.candidates,
+        compared_photos=len(gallery),
+        compared_turtles=len(candidates),
+        gallery_photos=shortlist.gallery_photos,
+        gallery_turtles=shortlist.gallery_turtles,
+        matcher=instruments.matcher.id,
+        seconds=time.perf_counter() - started,
+        features=query.features,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    photos: list[PreparedPhoto]
+    already_there: list[Photo]
+    refused: list[Refusal]
+    size: int
+
+
+def _prepared_ahead(
+    catalog: Catalog, sightings: Iterable[Sighting | RefusedRow], instruments: Instruments
+) -> Iterator[_Batch]:
+    """Prepare batches on all cores, one batch ahead of the caller, who writes the last one meanwhile."""
+    rows = iter(sightings)
+    with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(cpu_count()) as cores:
+
+        def prepare() -> _Batch | None:
+            batch = list(islice(rows, BATCH))
+            return _prepare(catalog, batch, instruments, cores) if batch else None
+
+        pending = ahead.submit(prepare)
+        while (batch := pending.result()) is not None:
+            pending = ahead.submit(prepare)
+            yield batch
+
+
+def _prepare(
+    catalog: Catalog, rows: Sequence[Sighting | RefusedRow], instruments: Instruments, cores: ThreadPoolExecutor
+) -> _Batch:
+    refused = [Refusal(row.photo, row.reason) for row in rows if isinstance(row, RefusedRow)]
+    sightings = [row for row in rows if isinstance(row, Sighting)]
+    hashes = list(cores.map(_hash_of, sightings))
+    there = catalog.enrolled([digest for digest in hashes if isinstance(digest, str)])
+    fresh = [
+        one for one, digest in zip(sightings, hashes, strict=True) if isinstance(digest, str) and digest not in there
+    ]
+    refused += [digest for digest in hashes if isinstance(digest, Refusal)]
+    prepared = list(cores.map(lambda one: _prepare_one(one, instruments), fresh))
+    return _Batch(
+        photos=instruments.encode([one for one in prepared if not isinstance(one, Refusal)]),
+        already_there=[there[digest] for digest in hashes if isinstance(digest, str) and digest in there],
+        refused=refused + [one for one in prepared if isinstance(one, Refusal)],
+        size=len(rows),
+    )
+
+
+def _hash_of(sighting: Sighting) -> str | Refusal:
+    try:
+        return file_sha256(Path(sighting.path))
+    except PhotoRefused as refusal:
+        return Refusal(sighting.path, str(refusal))
+
+
+def _prepare_one(sighting: Sighting, instruments: Instruments) -> Extracted | Refusal:
+    try:
+        return instruments.extract(sighting)
+    except PhotoRefused as refusal:
+        return Refusal(sighting.path, str(refusal))
+
+
+def _with_enrolment(reason: str, enrolled: Photo | None) -> str:
+    if enrolled is None:
+        return reason
+    owner = f"as turtle {enrolled.turtle}" if enrolled.turtle else "without a turtle"
+    return f"{reason} This very photo is enrolled already, {owner}; it was not compared with itself."
+
+
+def _unanswered(photo: Path, refusal: PhotoRefused, instruments: Instruments, seconds: float) -> Identification:
+    verdict = Verdict.NOT_COMPARABLE if isinstance(refusal, TooFewKeypoints) else Verdict.REFUSED
+    return Identification(
+        photo=str(photo),
+        verdict=verdict,
+        turtle=None,
+        p_new=None,
+        p_new_low=None,
+        p_new_high=None,
+        p_not_compared=None,
+        reason=str(refusal),
+        candidates=(),
+        compared_photos=0,
+        compared_turtles=0,
+        gallery_photos=0,
+        gallery_turtles=0,
+        matcher=instruments.matcher.id,
+        seconds=seconds,
+        features=None,
+    )

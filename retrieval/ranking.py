@@ -1,0 +1,56 @@
+"""From matched photos to ranked turtles: a turtle's score is the best of its photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from index.types import LocalFeatures, Matches, Photo
+from retrieval.results import Candidate
+from retrieval.scoring import (
+    MATCH_THRESHOLD,
+    ConfidenceNull,
+    PairConfidences,
+    Score,
+    best_first,
+    pair_confidences,
+    score_pairs,
+)
+
+
+def rank(
+    photos: Sequence[Photo],
+    matches: Sequence[Matches],
+    keypoints: int,
+    features: Sequence[LocalFeatures],
+    null: ConfidenceNull,
+    score: Score,
+) -> tuple[Candidate, ...]:
+    """Turtles of the matched photos, best first; ties go by mean confidence.
+
+    Parameters
+    ----------
+    keypoints : int
+        Of the query.
+    features : sequence of LocalFeatures
+        Of the photos.
+    """
+    confidences = [pair_confidences(one, keypoints, len(own)) for one, own in zip(matches, features, strict=True)]
+    if not confidences:
+        return ()
+    pairs = PairConfidences.of(confidences)
+    scores = score_pairs(pairs, null, score)
+    best: dict[str, Candidate] = {}
+    for row in best_first(scores, pairs.mean()):
+        photo, evidence = photos[row], matches[row]
+        if photo.turtle is not None and photo.turtle not in best:
+            counted = int((evidence.confidence >= MATCH_THRESHOLD).sum())
+            best[photo.turtle] = Candidate(photo.turtle, float(scores[row]), None, counted, photo, evidence)
+    return tuple(best.values())
+
+
+def no_null() -> ConfidenceNull:
+    """The null before any fit: different turtles have no matches at all, so that W⁺ is the mean confidence."""
+    some = np.zeros(1)
+    return ConfidenceNull(np.zeros(1), np.ones(1), np.ones(1), some, np.ones(1))
