@@ -81,18 +81,18 @@ class Calibration:
 def calibrate(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScores) -> Calibration:
     """Statistics of held-out photos under a fitted model.
 
-    Where a wrong turtle leads, its runner-up is not known and at least as good as the genuine score: taking the
-    genuine score (or, where the shortlist missed the turtle, no runner-up at all) makes the wrong lead look larger.
+    Where the shortlist missed the turtle, or nobody else was compared, the missing score counts as the lowest.
     """
-    score = np.where(genuine.shortlisted, genuine.score, -np.inf)
-    best = np.fmax(genuine.score, genuine.impostor)
-    second = np.fmin(genuine.score, genuine.impostor)
+    lowest = fit.grid[0]
+    scores = np.stack((genuine.score, genuine.impostor, genuine.second))
+    scores = np.where(np.isnan(scores), lowest, scores)
+    second, best = np.sort(scores, axis=0)[1:]
     return Calibration(
         fit.impostor_survival(impostors.score, impostors.gallery),
         impostors.individual,
         fit.impostor_survival(best, genuine.gallery),
-        np.where(genuine.shortlisted, fit.lead(best, second), 0.0),
+        fit.lead(best, second),
         fit.known_cdf(best, genuine.gallery),
-        score <= genuine.impostor,
+        scores[0] <= scores[1],
         genuine.individual,
     )

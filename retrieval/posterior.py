@@ -5,7 +5,8 @@ Three hypotheses explain a query's ranked scores. *New*: the best score S is an 
 compared*: the shortlist missed the turtle, or it has no photo of this side, and S is an impostor maximum again. With
 ρ the reversed hazard of the impostor maximum and g the density of genuine scores, candidate i against new weighs
 g(s_i)/ρ(s_i), because what the other candidates scored cancels. P(new) looks at S alone: beside the best candidate's
-ratio it counts P(genuine score < S), the chance that the right turtle stands further down.
+ratio it counts P(genuine score < S), the chance that the right turtle stands further down. How the candidates share
+what is not new also looks at the lead of the best over the runner-up.
 """
 
 from __future__ import annotations
@@ -110,18 +111,30 @@ class Search:
         best = int(np.argmax(self.candidates.score))
         further_down = np.log(fit.genuine_cdf(self.candidates.score[best]))
         together = np.logaddexp(of_each[best], further_down) + np.log((1 - missed) * self.gallery)
-        absent = self.turtles - (1 - missed) * self.gallery
-        others = max(self.turtles - compared, 1.0)
-        return np.concatenate(
-            ([np.log(max(absent, 1e-300) / others)], together + of_each - np.logaddexp.reduce(of_each))
-        )
+        absent = np.log(max(self.turtles - (1 - missed) * self.gallery, 1e-300) / self.others)
+        return np.concatenate(([absent], together + self._log_shares(fit, of_each, best, of_each[best] - further_down)))
+
+    def _log_shares(self, fit: Separation, of_each: Float64, best: int, log_ratio: float) -> Float64:
+        """How the candidates divide what speaks for them together, float64 [k], in logs."""
+        if len(of_each) == 1:
+            return np.zeros(1)
+        second = np.partition(self.candidates.score, -2)[-2]
+        log_odds = fit.first_place.log_odds(log_ratio, np.log(fit.lead(self.candidates.score[best], second)))
+        rest = np.where(np.arange(len(of_each)) == best, -np.inf, of_each)
+        shares = rest - np.logaddexp.reduce(rest) - np.logaddexp(0.0, log_odds)
+        shares[best] = -np.logaddexp(0.0, -log_odds)
+        return np.asarray(shares)
+
+    @property
+    def others(self) -> float:
+        """Catalogued turtles that are no candidates, at least 1."""
+        return max(self.turtles - len(self.candidates), 1.0)
 
     def weights(self, evidence: Float64, prior_new: float) -> Float64:
         """Probabilities of new, of not compared and of each candidate, float64 [k + 2]."""
         log_each = np.log1p(-prior_new) - np.log(self.turtles)
-        others = max(self.turtles - len(self.candidates), 1.0)
         log_weight = np.concatenate(
-            ([np.log(prior_new), log_each + np.log(others) + evidence[0]], log_each + evidence[1:])
+            ([np.log(prior_new), log_each + np.log(self.others) + evidence[0]], log_each + evidence[1:])
         )
         return np.asarray(np.exp(log_weight - np.logaddexp.reduce(log_weight)))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression, minimize_scalar
+from scipy.optimize import isotonic_regression, minimize, minimize_scalar
 
 from retrieval.maxima import BestOf, Growth, Sample, fit_best_of, fit_growth, weigh_by_individual
 from retrieval.tail import Tail
@@ -58,8 +59,8 @@ class GenuineScores:
     individual : int64 [n]
     photos : int64 [n]
         Photos of the true turtle that it could match, at least 1.
-    impostor : float64 [n]
-        Best score of a wrong turtle in the same query.
+    impostor, second : float64 [n]
+        Best and second-best score of wrong turtles in the same query; NaN where there was none.
     gallery : int64 [n]
         Turtles in the gallery, the true one counted.
     """
@@ -68,6 +69,7 @@ class GenuineScores:
     individual: Int64
     photos: Int64
     impostor: Float64
+    second: Float64
     gallery: Int64
 
     def __len__(self) -> int:
@@ -75,12 +77,31 @@ class GenuineScores:
 
     def take(self, rows: Int64, individual: Int64) -> GenuineScores:
         """These rows, under these codes of individuals."""
-        return GenuineScores(self.score[rows], individual, self.photos[rows], self.impostor[rows], self.gallery[rows])
+        return GenuineScores(
+            self.score[rows], individual, self.photos[rows], self.impostor[rows], self.second[rows], self.gallery[rows]
+        )
 
     @property
     def shortlisted(self) -> npt.NDArray[np.bool_]:
         """Whether the true turtle was compared, bool [n]."""
         return ~np.isnan(self.score)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPlace:
+    """Whether the best candidate is the true turtle, when the true turtle is among the candidates.
+
+    log-odds = offset + odds · ln(g/(ρ·P(genuine < S))) + lead · (−ln P(so large a lead)): what the best score alone
+    says, corrected by how far it stands out. offset 0, odds 1, lead 0 is the best score alone.
+    """
+
+    offset: float = 0.0
+    odds: float = 1.0
+    lead: float = 0.0
+
+    def log_odds(self, log_ratio: npt.ArrayLike, log_lead: npt.ArrayLike) -> Float64:
+        """float64, broadcast; `log_lead` is ln P(so large a lead), at most 0."""
+        return np.asarray(self.offset + self.odds * np.asarray(log_ratio) - self.lead * np.asarray(log_lead))
 
 
 @dataclass(frozen=True)
@@ -97,6 +118,7 @@ class Separation:
         Chance that a catalogued turtle is not compared because the shortlist or the cascade missed it.
     grid : float64 [m]
         Ascending scores between which the ratio of the two densities is made monotone.
+    first_place : FirstPlace
     """
 
     impostor: BestOf
@@ -106,6 +128,7 @@ class Separation:
     photos: Float64
     missed: float
     grid: Float64
+    first_place: FirstPlace
 
     def candidate_evidence(self, score: Float64, photos: Float64, gallery: float) -> Float64:
         """Log-likelihood ratio of "this turtle" against "new", per candidate and gallery turtle, float64 [k].
@@ -113,14 +136,26 @@ class Separation:
         Never falls with the score: the ratio of densities is made monotone by isotonic regression, and is constant
         beyond the largest score seen in fitting.
         """
-        ratio = self._log_density_of_one(self.grid) - self.impostor.log_reversed_hazard(self.grid, gallery)
-        base = np.interp(score, self.grid, isotonic_regression(ratio).x)
+        log_work, log_slope, log_density, log_cdf = self._on_grid
+        growth = self.impostor.growth
+        work = growth.exponent * np.log(gallery / self.impostor.reference) + log_work
+        damped = np.logaddexp(0.0, np.log(growth.frailty) + work) if growth.frailty > 0 else 0.0
+        ratio = isotonic_regression(log_density - (work + log_slope - damped)).x
         more = photos**self.genuine.growth.exponent
-        of_best = np.log(more) + (more - 1.0) * self.genuine.log_cdf(np.minimum(score, self.grid[-1]), 1.0)
-        return np.asarray(base + of_best - self.photo_exponent * np.log(photos) + np.log(self.photo_mean))
+        of_best = np.log(more) + (more - 1.0) * np.interp(score, self.grid, log_cdf)
+        of_impostor = self.photo_exponent * np.log(photos) - np.log(self.photo_mean)
+        return np.asarray(np.interp(score, self.grid, ratio) + of_best - of_impostor)
 
-    def _log_density_of_one(self, score: Float64) -> Float64:
-        return self.genuine.log_reversed_hazard(score, 1.0) + self.genuine.log_cdf(score, 1.0)
+    @cached_property
+    def _on_grid(self) -> tuple[Float64, Float64, Float64, Float64]:
+        """What `candidate_evidence` needs on the grid, whatever the gallery."""
+        log_cdf = self.genuine.log_cdf(self.grid, 1.0)
+        return (
+            -self.impostor.rarity_of(self.grid),
+            self.impostor.log_slope_of(self.grid),
+            self.genuine.log_reversed_hazard(self.grid, 1.0) + log_cdf,
+            log_cdf,
+        )
 
     def genuine_cdf(self, score: npt.ArrayLike) -> Float64:
         """P(the true turtle, when compared, scores at most this), over the photo counts, float64 like `score`."""
@@ -151,6 +186,7 @@ class Separation:
             np.asarray(record["photos"], np.float64),
             record["missed"],
             np.asarray(record["grid"], np.float64),
+            FirstPlace(**record["first_place"]),
         )
 
 
@@ -197,7 +233,7 @@ def fit_separation(
     fit_seed = None if like else seed
     exponent, mean = _photo_exponent(impostors.photos, weigh_by_individual(impostors.individual), photos)
     weight = weigh_by_individual(genuine.individual)
-    return Separation(
+    fit = Separation(
         fit_best_of(at_largest, growth, reference, fit_seed, like.impostor.tail.level if like else 0.0),
         fit_best_of(of_genuine, with_photos, 1.0, fit_seed, like.genuine.tail.level if like else 0.0),
         exponent,
@@ -205,7 +241,27 @@ def fit_separation(
         np.quantile(of_genuine.number, (np.arange(16) + 0.5) / 16),
         float((weight[~found].sum() + 0.5) / (weight.sum() + 1.0)),
         _score_grid(at_largest.score, of_genuine.score),
+        FirstPlace(),
     )
+    return replace(fit, first_place=_first_place(fit, genuine.take(np.flatnonzero(found), genuine.individual[found])))
+
+
+def _first_place(fit: Separation, genuine: GenuineScores) -> FirstPlace:
+    """Logistic regression, held near the best score alone by a weak normal prior."""
+    scores = np.stack((genuine.score, genuine.impostor, genuine.second))
+    second, best = np.sort(np.where(np.isnan(scores), fit.grid[0], scores), axis=0)[1:]
+    typical = np.full(len(genuine), np.median(genuine.photos), np.float64)
+    log_ratio = fit.candidate_evidence(best, typical, float(genuine.gallery.mean())) - np.log(fit.genuine_cdf(best))
+    log_lead = np.log(fit.lead(best, second))
+    sign = np.where(genuine.score == best, 1.0, -1.0)
+    weight = weigh_by_individual(genuine.individual)
+
+    def loss(at: Float64) -> float:
+        log_odds = FirstPlace(*at).log_odds(log_ratio, log_lead)
+        return float(weight @ np.logaddexp(0.0, -sign * log_odds) + (at[0] ** 2 + (at[1] - 1) ** 2 + at[2] ** 2) / 2)
+
+    found = minimize(loss, [0.0, 1.0, 0.0], method="L-BFGS-B", bounds=[(None, None), (0.0, None), (0.0, None)])
+    return FirstPlace(*(float(value) for value in found.x))
 
 
 def _score_grid(impostor: Float64, genuine: Float64) -> Float64:
