@@ -120,7 +120,7 @@ class Reliability:
 
 
 def reliability(p: Float64, event: Bool, bins: int = 10, seed: int = 0, simulated: int = 1000) -> Reliability:
-    """Reliability bins, expected calibration error, and how large a perfectly calibrated model's would be; NaN without rows."""
+    """Reliability bins, expected calibration error, and how large a perfect model's would be; NaN without rows."""
     if not len(p):
         none = np.zeros(0)
         return Reliability(none, none, np.zeros(0, np.int64), float("nan"), float("nan"))
