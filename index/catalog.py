@@ -119,9 +119,7 @@ class Catalog:
             for photo in photos:
                 if photo.sha256 not in there:
                     fresh.setdefault(photo.sha256, photo)
-            if fresh:
-                self._add(list(fresh.values()), who)
-            rows = self.enrolled([photo.sha256 for photo in photos])
+            rows = there | (self._add(list(fresh.values()), who) if fresh else {})
             new = set(fresh)
             outcomes = []
             for photo in photos:
@@ -129,16 +127,18 @@ class Catalog:
                 new.discard(photo.sha256)  # the same bytes twice in one batch
             return outcomes
 
-    def _add(self, fresh: Sequence[PreparedPhoto], who: str) -> None:
+    def _add(self, fresh: Sequence[PreparedPhoto], who: str) -> dict[str, Photo]:
         self._features.put(fresh)
         try:
             with self._registry.transaction("enroll", who, self._command) as transaction:
                 place_photos(transaction, fresh, self.path.parent)
+                added = self.enrolled([photo.sha256 for photo in fresh])
         except BaseException:
             with contextlib.suppress(Exception):  # what cannot be taken back now, the next writer repairs
                 self._repair()
             raise
         self._searcher.save_if_due()
+        return added
 
     def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
         """Which of these bytes are in the catalogue (removed photos are not)."""

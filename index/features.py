@@ -5,6 +5,7 @@ The only door to LMDB. Each record carries its own length and checksum; pickle i
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -176,6 +177,10 @@ class FeatureStore:
                 except lmdb.MapFullError:
                     size = environment.info()["map_size"]
                     environment.set_mapsize(size + min(size, MOST_GROWTH))
+                except lmdb.Error as error:
+                    if os.strerror(errno.EIO) in str(error):  # LMDB's name for a write that was cut short
+                        raise storage_full(self.path) from error
+                    raise
 
 
 def _databases(environment: Any, transaction: Any) -> Mapping[bytes, Any]:

@@ -64,11 +64,6 @@ class Gallery:
     site_hashes: Mapping[str, int]
     turtle_keys: Mapping[str, int]
 
-    @property
-    def turtles(self) -> int:
-        """How many turtles have a photo that can be searched."""
-        return len(np.unique(self.turtle[self.turtle != NONE]))
-
     @cached_property
     def turtles(self) -> int:
         """How many turtles have a photo that can be searched."""

@@ -1,0 +1,90 @@
+"""One writer and many readers, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from index.catalog import Catalog
+from index.errors import CatalogBusy
+from index.types import GalleryFilter
+from tests.index.making import photo
+
+ROOT = Path(__file__).parents[2]
+ALL = GalleryFilter(identified=False)
+
+READ = """
+import json, sys
+from pathlib import Path
+from index.catalog import Catalog
+from index.types import GalleryFilter
+from tests.index.making import vector
+catalog, seen = Catalog.open(Path(sys.argv[1])), []
+while not seen or seen[-1] < int(sys.argv[2]):
+    found = catalog.shortlist(vector(1), 1000, GalleryFilter(identified=False), per_turtle=1000)
+    assert found.gallery_photos == len(found.photos)
+    assert all(len(features) == 64 for features in catalog.features(found.photos))
+    seen.append(len(found.photos))
+print(json.dumps(sorted(set(seen))))
+"""
+
+WRITE = """
+import sys
+from pathlib import Path
+from index.catalog import Catalog
+with Catalog.open(Path(sys.argv[1])).writing("turtleidx enroll folder"):
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+
+
+def run(script: str, *arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_readers_only_ever_see_whole_batches(catalog: Catalog) -> None:
+    readers = [run(READ, catalog.path, 24) for _ in range(2)]
+    for first in range(0, 24, 8):
+        catalog.enroll([photo(seed, f"T{seed:03d}") for seed in range(first, first + 8)], "Ana")
+    for reader in readers:
+        seen = json.loads(reader.communicate(timeout=60)[0])
+        assert seen[-1] == 24
+        assert all(count % 8 == 0 for count in seen)
+
+
+def test_a_second_writer_is_told_who_is_writing(catalog: Catalog) -> None:
+    with run(WRITE, catalog.path) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "holding\n"
+        with pytest.raises(CatalogBusy, match=rf"process {writer.pid} on .*turtleidx enroll folder.* since \d{{4}}-"):
+            catalog.set_setting("any", "change", "Ana")
+        assert catalog.photos(ALL) == []  # readers are not kept out
+        writer.kill()
+    catalog.set_setting("any", "change", "Ana")  # a dead writer holds nothing
+
+
+def test_writing_is_entered_again_for_free(catalog: Catalog) -> None:
+    with catalog.writing("outer"), catalog.writing("inner"):
+        catalog.set_setting("any", "change", "Ana")
+    assert catalog.history()[0].command == "outer"
+    assert not (catalog.path / "writer.json").exists()
+
+
+def test_a_catalogue_that_may_only_be_read_is_read(catalog: Catalog) -> None:
+    catalog.enroll([photo(1)], "Ana")
+    for path in [*catalog.path.rglob("*"), catalog.path]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        if os.access(catalog.path, os.W_OK):
+            pytest.skip("this user may write anywhere")
+        reader = Catalog.open(catalog.path)
+        assert len(reader.features(reader.photos(ALL))) == 1
+    finally:
+        for path in [catalog.path, *catalog.path.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
