@@ -28,11 +28,14 @@ from retrieval.separation import GenuineScores, ImpostorMaxima
 BUDGET = 20_000
 """Pairs that an automatic fit compares at most; those that are cached cost nothing."""
 
+GROWTH = 1.2
+"""A catalogue that has grown by this factor is fitted again."""
+
 SMALLEST_GALLERY = 5
 """Turtles of the smallest sub-gallery."""
 
 Progress = Callable[[int, int], None]
-"""Called with the queries done and their number."""
+"""Called with the number of queries that were just finished, and of all of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +92,14 @@ def fit(
         compared=compared,
         seconds=time.perf_counter() - started,
     )
+
+
+def fit_is_due(catalog: Catalog, instruments: Instruments) -> bool:
+    """Whether there is no model for this recipe, or the catalogue has grown by a fifth since."""
+    stored = catalog.model(MODEL)
+    if stored is None or stored.recipe != instruments.evidence:
+        return True
+    return len(catalog.photos(GalleryFilter())) >= GROWTH * Judge.from_json(stored.payload).photos
 
 
 class _Table:
@@ -179,10 +190,10 @@ class _Comparison:
                     wanted[trial.query].append(row)
         self.confidences = [np.zeros(0, np.float32)] * len(self.rows)
         compared = 0
-        for done, (query, others) in enumerate(wanted.items(), start=1):
+        for query, others in wanted.items():
             compared += self._compare(query, others)
             if progress:
-                progress(done, len(wanted))
+                progress(1, len(wanted))
         return compared
 
     def _compare(self, query: int, others: list[int]) -> int:
@@ -214,7 +225,9 @@ def _judge(table: _Table, trials: Sequence[Trial], scored: _Comparison, instrume
     second = np.array([table.turtle[b] for _, b in pairs], np.int64)
     different = np.flatnonzero(first != second)
     if not len(different):
-        return Judge(no_null(), None, "The catalogue has no two turtles whose photos could be compared.")
+        return Judge(
+            no_null(), None, len(table.photos), "The catalogue has no two turtles whose photos could be compared."
+        )
     impostor_pairs = PairConfidences.of([scored.confidences[row] for row in different])
     null = ConfidenceNull.fit(impostor_pairs, first[different], second[different])
     scores = score_pairs(PairConfidences.of(scored.confidences), null, instruments.score)
@@ -222,8 +235,8 @@ def _judge(table: _Table, trials: Sequence[Trial], scored: _Comparison, instrume
     genuine = _genuine_scores(table, [trial for trial in trials if trial.own], scored, scores)
     model = fit_novelty(impostors, genuine, np.bincount(table.turtle), seed)
     if isinstance(model, TooSmall):
-        return Judge(null, None, model.reason)
-    return Judge(null, model)
+        return Judge(null, None, len(table.photos), model.reason)
+    return Judge(null, model, len(table.photos))
 
 
 def _impostor_maxima(

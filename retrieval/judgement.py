@@ -47,10 +47,13 @@ class Judge:
         Confidences of different turtles.
     novelty : NoveltyModel or None
         None while there is none for this recipe; `missing` says why.
+    photos : int
+        Identified photos in the catalogue when it was fitted.
     """
 
     null: ConfidenceNull
     novelty: NoveltyModel | None
+    photos: int
     missing: str = ""
 
     @classmethod
@@ -58,23 +61,27 @@ class Judge:
         """The catalogue's fitted model, when it was fitted with this very recipe."""
         stored = catalog.model(MODEL)
         if stored is None:
-            return cls(no_null(), None, "The catalogue has no fitted model yet; run `turtleidx fit`.")
+            return cls(no_null(), None, 0, "The catalogue has no fitted model yet; run `turtleidx fit`.")
         if stored.recipe != instruments.evidence:
             reason = f"The model was fitted with another recipe ({stored.recipe}); run `turtleidx fit`."
-            return cls(no_null(), None, reason)
+            return cls(no_null(), None, 0, reason)
         return cls.from_json(stored.payload)
 
     def to_json(self) -> str:
         """JSON text for `from_json`."""
         novelty = None if self.novelty is None else self.novelty.to_json()
-        return fitted.dump(_KIND, _VERSION, {"null": self.null.to_json(), "novelty": novelty, "missing": self.missing})
+        return fitted.dump(
+            _KIND,
+            _VERSION,
+            {"null": self.null.to_json(), "novelty": novelty, "photos": self.photos, "missing": self.missing},
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Judge:
         """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
-        read = fitted.load(text, _KIND, _VERSION, ("null", "novelty", "missing"))
+        read = fitted.load(text, _KIND, _VERSION, ("null", "novelty", "photos", "missing"))
         novelty = None if read["novelty"] is None else NoveltyModel.from_json(read["novelty"])
-        return cls(ConfidenceNull.from_json(read["null"]), novelty, read["missing"])
+        return cls(ConfidenceNull.from_json(read["null"]), novelty, int(read["photos"]), read["missing"])
 
     def judge(self, candidates: Sequence[Candidate], shortlist: Shortlist, prior_new: float, rates: Rates) -> Judgement:
         """Probabilities and verdict for ranked candidates out of a shortlist."""

@@ -11,9 +11,9 @@ from os import cpu_count
 from pathlib import Path
 
 from index.catalog import Catalog
-from index.errors import PhotoRefused, TooFewKeypoints
+from index.errors import PhotoRefused, TooFewKeypoints, TurtleidxError
 from index.manifest import RefusedRow
-from index.types import GalleryFilter, Photo, PreparedPhoto, Side, Sighting
+from index.types import GalleryFilter, Photo, PreparedPhoto, Sighting
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.images import file_sha256
@@ -61,41 +61,43 @@ def enroll(
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """How a photo is looked up.
+class Terms:
+    """On which terms a verdict is given.
 
     Attributes
     ----------
-    side : Side or None
-        Search that side's gallery only; None searches all.
     prior_new : float
         Probability of a new turtle before looking.
     rates : Rates
         Error rates that the verdict promises.
     """
 
-    side: Side | None = None
     prior_new: float = 0.5
     rates: Rates = field(default_factory=Rates)
 
 
-def identify(catalog: Catalog, photo: Path, instruments: Instruments, judge: Judge, search: Search) -> Identification:
-    """Say which enrolled turtle a photo shows, or that it is new: shortlist, match, score, judge."""
+def identify(
+    catalog: Catalog, sighting: Sighting, instruments: Instruments, judge: Judge, terms: Terms
+) -> Identification:
+    """Say which enrolled turtle a photo shows, or that it is new: shortlist, match, score, judge.
+
+    The gallery of the sighting's side is searched, or the whole one where it has none.
+    """
     started = time.perf_counter()
-    where = GalleryFilter(side=search.side)
     try:
-        [query] = instruments.encode([instruments.extract(Sighting(str(photo)))])
+        [query] = instruments.encode([instruments.extract(sighting)])
     except PhotoRefused as refusal:
-        return _unanswered(photo, refusal, instruments, time.perf_counter() - started)
+        return unanswered(sighting.path, refusal, instruments, time.perf_counter() - started)
     enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
+    where = GalleryFilter(side=sighting.side)
     shortlist = catalog.shortlist(query.vector, instruments.shortlist + 1, where, instruments.per_turtle)
     gallery = [one for one in shortlist.photos if one.sha256 != query.sha256][: instruments.shortlist]
     features = catalog.features(gallery)
     matches = instruments.compare(query.features, features)
     candidates = rank(gallery, matches, len(query.features), features, judge.null, instruments.score)
-    judgement = judge.judge(candidates, shortlist, search.prior_new, search.rates)
+    judgement = judge.judge(candidates, shortlist, terms.prior_new, terms.rates)
     return Identification(
-        photo=str(photo),
+        photo=sighting.path,
         verdict=judgement.verdict,
         turtle=judgement.turtle,
         p_new=judgement.p_new,
@@ -180,17 +182,17 @@ def _with_enrolment(reason: str, enrolled: Photo | None) -> str:
     return f"{reason} This very photo is enrolled already, {owner}; it was not compared with itself."
 
 
-def _unanswered(photo: Path, refusal: PhotoRefused, instruments: Instruments, seconds: float) -> Identification:
-    verdict = Verdict.NOT_COMPARABLE if isinstance(refusal, TooFewKeypoints) else Verdict.REFUSED
+def unanswered(photo: str, error: TurtleidxError, instruments: Instruments, seconds: float = 0.0) -> Identification:
+    """The answer about a photo that cannot be used; too few keypoints make it NOT_COMPARABLE, which is not NEW."""
     return Identification(
-        photo=str(photo),
-        verdict=verdict,
+        photo=photo,
+        verdict=Verdict.NOT_COMPARABLE if isinstance(error, TooFewKeypoints) else Verdict.REFUSED,
         turtle=None,
         p_new=None,
         p_new_low=None,
         p_new_high=None,
         p_not_compared=None,
-        reason=str(refusal),
+        reason=str(error),
         candidates=(),
         compared_photos=0,
         compared_turtles=0,

@@ -1,0 +1,95 @@
+"""Many questions to one catalogue, and what a user wants done with the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from index.catalog import Catalog
+from index.errors import PhotoUnreadable
+from index.manifest import RefusedRow
+from index.types import Photo, Sighting
+from retrieval.decision import Verdict
+from retrieval.images import decode, load_photo
+from retrieval.instruments import Instruments
+from retrieval.intake import Question
+from retrieval.judgement import Judge
+from retrieval.pipeline import Terms, enroll, identify, unanswered
+from retrieval.render import Panel, Pixels, match_picture
+from retrieval.results import Identification
+
+PICTURED = 3
+"""Candidates in a match picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What shall happen with an answer.
+
+    Attributes
+    ----------
+    enroll_new : bool
+        A NEW photo becomes a turtle with the next free id.
+    confirm : str or None
+        The photo is enrolled as this turtle, whatever the verdict.
+    """
+
+    enroll_new: bool = False
+    confirm: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """The answer to one question, and the id under which its photo was enrolled."""
+
+    question: Question | RefusedRow
+    identification: Identification
+    enrolled_as: str | None = None
+
+
+def answer(
+    catalog: Catalog,
+    asked: Iterable[Question | RefusedRow],
+    instruments: Instruments,
+    who: str,
+    terms: Terms,
+    wishes: Wishes,
+) -> Iterator[Answer]:
+    """Answer in order; a photo that is enrolled on the way is in the gallery of the next."""
+    catalog.require(instruments.recipe)
+    judge = Judge.of(catalog, instruments)
+    for question in asked:
+        if isinstance(question, RefusedRow):
+            yield Answer(question, unanswered(question.photo, PhotoUnreadable(question.reason), instruments))
+            continue
+        found = identify(catalog, question.sighting, instruments, judge, terms)
+        usable = found.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
+        turtle = wishes.confirm if usable else None
+        if turtle is None and wishes.enroll_new and found.verdict is Verdict.NEW:
+            turtle = catalog.next_turtle_id()
+        if turtle is not None:
+            _enroll_as(catalog, replace(question.sighting, turtle=turtle), instruments, who)
+        yield Answer(question, found, turtle)
+
+
+def picture(catalog: Catalog, sighting: Sighting, found: Identification, long_side: int) -> Pixels | None:
+    """The query beside its best candidates, RGB uint8 [h, w, 3]; None where there is nothing to show."""
+    best = found.candidates[:PICTURED]
+    if not best or found.features is None:
+        return None
+    query = load_photo(Path(sighting.path), long_side, sighting.box).pixels
+    features = catalog.features([candidate.photo for candidate in best])
+    panels = []
+    for candidate, own in zip(best, features, strict=True):
+        probability = "" if candidate.probability is None else f", probability {candidate.probability:.2f}"
+        caption = f"{candidate.turtle}: {candidate.matches} matches{probability}   {candidate.photo.path}"
+        panels.append(Panel(caption, decode(catalog.thumbnail(candidate.photo)), own, candidate.evidence))
+    return match_picture(query, found.features, panels)
+
+
+def _enroll_as(catalog: Catalog, sighting: Sighting, instruments: Instruments, who: str) -> Photo:
+    report = enroll(catalog, [sighting], instruments, who)
+    if report.enrolled:
+        return report.enrolled[0]
+    return catalog.identify(report.already_there[0], str(sighting.turtle), who)

@@ -1,0 +1,237 @@
+"""`turtleidx`: parse, call, print; nothing else.
+
+Exit codes: 0 done, whatever the verdict; 1 nothing was done, with a sentence on standard error; 2 wrong usage; 3 done,
+but some photos were refused; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+import logging
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from index.catalog import Catalog
+from index.errors import CatalogMissing, InputError, TurtleidxError
+from index.manifest import RefusedRow, parse_date
+from index.types import Side, Sighting
+from retrieval import cli_registry, console, options
+from retrieval.answering import Answer, Wishes, answer, picture
+from retrieval.conformal import Rates
+from retrieval.decision import Verdict
+from retrieval.fitting import BUDGET, fit, fit_is_due
+from retrieval.images import save
+from retrieval.instruments import SHORTLIST, Instruments
+from retrieval.intake import count_photos, from_manifest, from_paths, questions
+from retrieval.loading import Choices, load_instruments
+from retrieval.pipeline import Terms, enroll
+from retrieval.scoring import Score
+
+NOTHING_DONE, SOME_REFUSED, INTERRUPTED = 1, 3, 130
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+cli_registry.add_to(app)
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    catalog: Annotated[Path, typer.Option(envvar="TURTLEIDX_CATALOG", help="The catalogue's folder.")] = Path(
+        "turtles.catalog"
+    ),
+    who: Annotated[str | None, typer.Option(help="Your name, for the history; else your account's name.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; else a GPU where there is one.")] = None,
+) -> None:
+    """Photo identification of sea turtles: enroll photos, query photos, decide known or new."""
+    context.obj = options.Common(catalog, who or getpass.getuser(), device)
+
+
+@app.command("init")
+def init_command(
+    context: typer.Context,
+    extractor: Annotated[str | None, typer.Option(help="sift-KEYPOINTS-PIXELS, as in sift-384-320.")] = None,
+    encoder: Annotated[str, typer.Option(help="vlad (bundled), or timm:MODEL.")] = "vlad",
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Make an empty catalogue."""
+    common: options.Common = context.obj
+    choices = Choices(extractor, encoder, encoder_weights, "nearest", device=common.device)
+    made = Catalog.create(common.catalog, load_instruments(choices).recipe)
+    console.out.print(f"made {made.path} with {made.recipe.extractor} and {made.recipe.encoder}")
+
+
+@app.command("enroll")
+def enroll_command(
+    context: typer.Context,
+    photos: Annotated[list[Path] | None, typer.Argument(help="Photos, or folders with a sub-folder a turtle.")] = None,
+    turtle: Annotated[str | None, typer.Option(help="The turtle that all these photos show.")] = None,
+    manifest: options.Manifest = None,
+    role: options.Role = None,
+    side: options.SideOfHead = None,
+    taken_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; else from EXIF.")] = None,
+    encounter: Annotated[str | None, typer.Option(help="Your name of it; else one a turtle and day.")] = None,
+    species: Annotated[str | None, typer.Option()] = None,
+    site: Annotated[str | None, typer.Option()] = None,
+    observer: Annotated[str | None, typer.Option()] = None,
+    latitude: Annotated[float | None, typer.Option(min=-90, max=90)] = None,
+    longitude: Annotated[float | None, typer.Option(min=-180, max=180)] = None,
+    by_folder: Annotated[bool, typer.Option("--by-folder/--not-by-folder", help="Sub-folders name turtles.")] = True,
+    automatic_fit: Annotated[bool, typer.Option("--fit/--no-fit", help="Fit the model when that is due.")] = True,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Add photos to the gallery; what is there already stays as it is."""
+    common: options.Common = context.obj
+    if bool(photos) == (manifest is not None):
+        raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
+    day = _day(taken_on)
+    known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
+    catalog = _open_or_create(common)
+    instruments = load_instruments(Choices(encoder_weights=encoder_weights, device=common.device), catalog.recipe)
+    sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
+    total = None if manifest else count_photos(photos or [])
+    with console.progress_bar("enrolling", total) as advance:
+        report = enroll(catalog, sightings, instruments, common.who, advance)
+    console.print_enrolment(report)
+    if not report.enrolled and not report.already_there:
+        if not report.refused:
+            raise InputError("There was no photo to enroll.")
+        raise typer.Exit(NOTHING_DONE)
+    if automatic_fit and fit_is_due(catalog, instruments):
+        _fit(catalog, instruments, common.who, BUDGET, 0)
+    if report.refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+@app.command("fit")
+def fit_command(
+    context: typer.Context,
+    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to compare at most; cached ones are free.")] = (
+        10 * BUDGET
+    ),
+    seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
+    matcher: options.Matcher = None,
+    verify: options.Verify = True,
+    score: options.ScoreRecipe = Score.WASSERSTEIN,
+    shortlist: options.ShortlistLength = SHORTLIST,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Learn from the catalogue's own photos how right and wrong turtles score."""
+    common: options.Common = context.obj
+    catalog = Catalog.open(common.catalog)
+    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    _fit(catalog, load_instruments(choices, catalog.recipe), common.who, budget, seed)
+
+
+@app.command("query")
+def query_command(
+    context: typer.Context,
+    photos: Annotated[list[Path] | None, typer.Argument(help="Photos, or folders of photos.")] = None,
+    manifest: options.Manifest = None,
+    role: options.Role = None,
+    side: Annotated[Side | None, typer.Option(help="Search this side's gallery only; else all of it.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Turtles to show.")] = 5,
+    as_json: options.Json = False,
+    plot: Annotated[Path | None, typer.Option(help="Match picture of a photo; a folder for several.")] = None,
+    enroll_new: Annotated[bool, typer.Option("--enroll-new", help="Enroll NEW photos under the next free id.")] = False,
+    confirm: Annotated[str | None, typer.Option(metavar="TURTLE", help="Enroll the photo as this turtle.")] = None,
+    prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
+    false_known: options.Rate = 0.01,
+    misidentified: options.Rate = 0.01,
+    false_new: options.Rate = 0.05,
+    matcher: options.Matcher = None,
+    verify: options.Verify = True,
+    score: options.ScoreRecipe = Score.WASSERSTEIN,
+    shortlist: options.ShortlistLength = SHORTLIST,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Which enrolled turtle does a photo show, or is it new?"""
+    common: options.Common = context.obj
+    asked = list(questions(photos or [], manifest, role or [], side))
+    if not asked:
+        raise InputError("There is no photo to look up: name photos, folders, or a manifest with --manifest.")
+    if confirm and len(asked) > 1:
+        raise typer.BadParameter("--confirm takes one photo.")
+    catalog = Catalog.open(common.catalog)
+    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    instruments = load_instruments(choices, catalog.recipe)
+    terms = Terms(prior_new, Rates(false_known, misidentified, false_new))
+    refused = 0
+    with catalog.writing("query") if enroll_new or confirm else nullcontext():
+        for one in answer(catalog, asked, instruments, common.who, terms, Wishes(enroll_new, confirm)):
+            refused += one.identification.verdict is Verdict.REFUSED
+            _show(one, top, as_json)
+            if plot is not None:
+                _plot(catalog, one, instruments, plot if len(asked) == 1 else plot / _picture_name(one))
+    if refused:
+        raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
+
+
+@app.command("weights")
+def weights_command(as_json: options.Json = False) -> None:
+    """Matching networks that are bundled or can be downloaded, and whether they are at hand."""
+    from retrieval.weights import list_weights  # torch takes seconds to import
+
+    console.print_weights(list_weights(), as_json)
+
+
+def main() -> None:
+    """Entry point of the command: errors become one sentence on standard error and an exit code."""
+    logging.captureWarnings(True)  # of image libraries; what matters comes as an error
+    try:
+        app()
+    except TurtleidxError as error:
+        console.say(str(error))
+        sys.exit(NOTHING_DONE)
+    except KeyboardInterrupt:
+        console.say("Interrupted; what was finished is kept, and the same command continues.")
+        sys.exit(INTERRUPTED)
+
+
+def _open_or_create(common: options.Common) -> Catalog:
+    try:
+        return Catalog.open(common.catalog)
+    except CatalogMissing:
+        made = Catalog.create(common.catalog, load_instruments(Choices(matcher="nearest")).recipe)
+        console.say(f"Made a new catalogue at {made.path}.")
+        return made
+
+
+def _fit(catalog: Catalog, instruments: Instruments, who: str, budget: int, seed: int) -> None:
+    with console.progress_bar("fitting", None) as advance:
+        report = fit(catalog, instruments, who, budget, seed, advance)
+    console.print_fit(report)
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return parse_date(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _show(one: Answer, top: int, as_json: bool) -> None:
+    if not as_json:
+        console.print_answer(one, top)
+        return
+    record = console.identification_record(one.identification, top) | {"enrolled_as": one.enrolled_as}
+    console.print_json(record | ({"manifest": dict(one.question.columns)} if one.question.columns else {}))
+
+
+def _plot(catalog: Catalog, one: Answer, instruments: Instruments, target: Path) -> None:
+    if isinstance(one.question, RefusedRow):
+        return
+    pixels = picture(catalog, one.question.sighting, one.identification, instruments.extractor.long_side)
+    if pixels is None:
+        console.say(f"There is no match to draw for {one.identification.photo}.")
+        return
+    save(pixels, target)
+    console.say(f"Match picture: {target}")
+
+
+def _picture_name(one: Answer) -> str:
+    return f"{Path(one.identification.photo).stem}.png"

@@ -1,0 +1,276 @@
+"""How answers look on a terminal and as JSON lines; door to rich."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from index.records import CatalogSummary, Encounter, Event, Turtle
+from index.types import Photo, Recipe
+from retrieval.answering import Answer
+from retrieval.decision import Verdict
+from retrieval.results import EnrollReport, FitReport, Identification
+
+if TYPE_CHECKING:  # importing it would load torch
+    from retrieval.weights import WeightsListing
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+COLOURS = {Verdict.KNOWN: "green", Verdict.NEW: "magenta", Verdict.UNDECIDED: "yellow"}
+
+
+def say(sentence: str) -> None:
+    """A message for the user, on standard error."""
+    err.print(Text(sentence))
+
+
+def print_json(record: Mapping[str, object]) -> None:
+    """One object a line on standard output."""
+    out.out(json.dumps(record, ensure_ascii=False, allow_nan=False, default=str), highlight=False)
+
+
+class _Speed(ProgressColumn):
+    """Items per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+
+class Advance(Protocol):
+    """Moves a progress bar on."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """So many more items are done, out of `total` where that is known by now."""
+
+
+@contextmanager
+def progress_bar(label: str, total: int | None) -> Iterator[Advance]:
+    """A bar on standard error with count, speed and time left; call what it gives with the items just finished."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task(label, total=total)
+
+        def advance(done: int, total: int | None = None) -> None:
+            progress.update(task, advance=done, total=total)
+
+        yield advance
+
+
+def print_enrolment(report: EnrollReport) -> None:
+    """Counts, speed, and the reason for each refused photo."""
+    for refusal in report.refused:
+        say(f"refused: {refusal.reason}")
+    total = len(report.enrolled) + len(report.already_there) + len(report.refused)
+    speed = total / report.seconds if report.seconds else 0.0
+    out.print(
+        f"{len(report.enrolled)} enrolled, {len(report.already_there)} already there, {len(report.refused)} refused "
+        f"({report.seconds:.1f} s, {speed:.1f} photos/s)"
+    )
+
+
+def print_fit(report: FitReport) -> None:
+    """What the fit used, and whether there is a model now."""
+    used = f"{report.photos} photos of {report.turtles} turtles, {report.pairs} pairs ({report.compared} compared now)"
+    state = "fitted" if report.fitted else f"not fitted: {report.reason}"
+    out.print(Text(f"{state} ({used}, {report.seconds:.1f} s)"))
+
+
+def print_answer(one: Answer, top: int) -> None:
+    """Verdict, reason and the best candidates of one photo, and what was done with it."""
+    print_identification(one.identification, top)
+    if one.enrolled_as:
+        out.print(Text(f"  enrolled as {one.enrolled_as}", style="bold"))
+
+
+def print_identification(answer: Identification, top: int) -> None:
+    """Verdict, reason and the best candidates of one photo."""
+    headline = Text(f"{answer.photo}: ")
+    headline.append(str(answer.verdict), style=f"bold {COLOURS.get(answer.verdict, 'red')}")
+    if answer.turtle:
+        headline.append(f" {answer.turtle}", style="bold")
+    if answer.p_new is not None and answer.p_new_low is not None and answer.p_new_high is not None:
+        headline.append(f"  P(new) = {answer.p_new:.2f} ({answer.p_new_low:.2f} to {answer.p_new_high:.2f})")
+    out.print(headline)
+    out.print(Text(f"  {answer.reason}"))
+    if not answer.candidates:
+        return
+    table = Table("turtle", "score", "probability", "matches", "best photo", box=None, padding=(0, 2))
+    for candidate in answer.candidates[:top]:
+        probability = "" if candidate.probability is None else f"{candidate.probability:.3f}"
+        row = (candidate.turtle, f"{candidate.score:.4f}", probability, str(candidate.matches), candidate.photo.path)
+        table.add_row(*map(Text, row))
+    out.print(table)
+    out.print(
+        f"  compared {answer.compared_photos} photos of {answer.compared_turtles} turtles, out of "
+        f"{answer.gallery_photos} of {answer.gallery_turtles}, with {answer.matcher} in {answer.seconds:.1f} s"
+    )
+
+
+def identification_record(answer: Identification, top: int) -> dict[str, object]:
+    """The documented JSON object of one query photo."""
+    return {
+        "photo": answer.photo,
+        "verdict": str(answer.verdict),
+        "turtle": answer.turtle,
+        "p_new": answer.p_new,
+        "p_new_interval": None if answer.p_new is None else [answer.p_new_low, answer.p_new_high],
+        "p_not_compared": answer.p_not_compared,
+        "reason": answer.reason,
+        "candidates": [
+            {
+                "turtle": candidate.turtle,
+                "score": candidate.score,
+                "probability": candidate.probability,
+                "matches": candidate.matches,
+                "photo": candidate.photo.path,
+            }
+            for candidate in answer.candidates[:top]
+        ],
+        "compared": {"photos": answer.compared_photos, "turtles": answer.compared_turtles},
+        "gallery": {"photos": answer.gallery_photos, "turtles": answer.gallery_turtles},
+        "matcher": answer.matcher,
+        "seconds": round(answer.seconds, 3),
+    }
+
+
+def print_pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values."""
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    out.print(table)
+
+
+def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[str, str]]:
+    """What `info` tells, as pairs of name and value."""
+    sides = ", ".join(
+        f"{count} {name}"
+        for name, count in (
+            ("left", summary.left),
+            ("right", summary.right),
+            ("top", summary.top),
+            ("front", summary.front),
+            ("of no stated side", summary.unsided),
+        )
+        if count
+    )
+    stored = summary.registry_bytes + summary.features_bytes + summary.vectors_bytes
+    rows = [
+        ("catalogue", path),
+        ("photos", f"{summary.photos} ({sides})" if sides else str(summary.photos)),
+        ("turtles", str(summary.turtles)),
+        ("encounters", f"{summary.encounters}, {summary.unidentified} of them unidentified"),
+        ("made with", recipe),
+        (
+            "on disk",
+            f"{_size(stored)}: registry {_size(summary.registry_bytes)}, features {_size(summary.features_bytes)}, "
+            f"vectors {_size(summary.vectors_bytes)}",
+        ),
+    ]
+    rows += [
+        (f"model: {model.kind}", f"{model.made_at:%Y-%m-%d %H:%M} UTC, for {model.recipe}") for model in summary.models
+    ]
+    return rows + [("health", sentence) for sentence in summary.health or ("all well",)]
+
+
+def summary_record(path: str, recipe: Recipe, summary: CatalogSummary) -> dict[str, object]:
+    """What `info` tells, as a JSON object."""
+    models = [
+        {"kind": model.kind, "recipe": model.recipe, "made_at": model.made_at.isoformat()} for model in summary.models
+    ]
+    return {"catalogue": path, **asdict(recipe), **asdict(summary), "models": models}
+
+
+def event_record(event: Event) -> dict[str, object]:
+    """An event as a JSON object."""
+    return {**asdict(event), "at": event.at.isoformat()}
+
+
+def print_weights(listing: Sequence[WeightsListing], as_json: bool) -> None:
+    """Networks by name, with licence and place."""
+    if as_json:
+        for row in listing:
+            print_json({**asdict(row), "path": row.path and str(row.path)})
+        return
+    table = Table("name", "licence", "at hand", "source", box=None, padding=(0, 2))
+    for row in listing:
+        table.add_row(*map(Text, (row.name, row.licence, str(row.path or "no"), row.source)))
+    out.print(table)
+
+
+def print_turtles(turtles: Sequence[Turtle]) -> None:
+    """One line a turtle."""
+    table = Table("turtle", "photos", "encounters", "sides", "first seen", "last seen", "status", "species", box=None)
+    for turtle in turtles:
+        row = turtle_record(turtle)
+        sides = ", ".join(sorted(turtle.sides))
+        cells = (row["turtle"], turtle.photos, turtle.encounters, sides, row["first_seen"], row["last_seen"])
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in (*cells, turtle.status, turtle.species)))
+    out.print(table)
+
+
+def turtle_record(turtle: Turtle) -> dict[str, object]:
+    """A turtle as a JSON object."""
+    return {
+        "turtle": turtle.id,
+        "status": str(turtle.status),
+        "species": turtle.species,
+        "note": turtle.note,
+        "tags": list(turtle.tags),
+        "photos": turtle.photos,
+        "encounters": turtle.encounters,
+        "sides": sorted(turtle.sides),
+        "first_seen": turtle.first_seen and turtle.first_seen.isoformat(),
+        "last_seen": turtle.last_seen and turtle.last_seen.isoformat(),
+        "merged_into": turtle.merged_into,
+    }
+
+
+def print_encounters(encounters: Sequence[Encounter], photos: Sequence[Photo]) -> None:
+    """Encounters by day, with their photos below."""
+    for encounter in encounters:
+        day = encounter.day.isoformat() if encounter.day else "undated"
+        out.print(Text(f"  {day}  {encounter.name or ''}".rstrip()))
+        for photo in photos:
+            if photo.encounter == encounter.id:
+                out.print(Text(f"    {photo.side or '-':<6} {photo.path}"))
+
+
+def photo_record(photo: Photo) -> dict[str, object]:
+    """A photo as a JSON object."""
+    return {
+        "photo": photo.path,
+        "sha256": photo.sha256,
+        "turtle": photo.turtle,
+        "encounter": photo.encounter,
+        "side": photo.side,
+        "taken_on": photo.taken_on and photo.taken_on.isoformat(),
+        "keypoints": photo.keypoints,
+        "quality": photo.quality,
+    }
+
+
+def print_history(events: Sequence[Event]) -> None:
+    """One line an event, newest first."""
+    table = Table("event", "when (UTC)", "who", "what", "command", "why", box=None, padding=(0, 2))
+    for event in events:
+        cells = (event.id, f"{event.at:%Y-%m-%d %H:%M}", event.who, event.action, event.command, event.why)
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    out.print(table)
+
+
+def _size(amount: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1024 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    raise AssertionError("unreachable")

@@ -1,0 +1,95 @@
+"""Which photos a user means: files, folders whose sub-folders are turtles, manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from index.errors import NoPhotos
+from index.manifest import RefusedRow, read_manifest
+from index.types import Side, Sighting
+from retrieval.images import find_photos
+
+
+def from_paths(paths: Iterable[Path], known: Sighting, by_folder: bool) -> Iterator[Sighting | RefusedRow]:
+    """Photos and folders, in order; what `known` says holds for all of them.
+
+    Parameters
+    ----------
+    by_folder : bool
+        The first folder below a given folder names the turtle, unless `known` does.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield replace(known, path=str(path))
+            continue
+        try:
+            for photo in find_photos(path):
+                inside = photo.relative_to(path).parts
+                owner = inside[0] if by_folder and len(inside) > 1 else None
+                yield replace(known, path=str(photo), turtle=known.turtle or owner)
+        except NoPhotos as error:
+            yield RefusedRow(0, str(path), str(error), {})
+
+
+def from_manifest(path: Path, roles: Collection[str], known: Sighting) -> Iterator[Sighting | RefusedRow]:
+    """Rows of a manifest; what `known` says fills the cells that are empty."""
+    for row in read_manifest(path, roles):
+        yield row if isinstance(row, RefusedRow) else _filled(row.sighting, known)
+
+
+def count_photos(paths: Iterable[Path]) -> int:
+    """How many photos `from_paths` will give, for a progress bar."""
+    total = 0
+    for path in paths:
+        try:
+            total += sum(1 for _ in find_photos(path)) if path.is_dir() else 1
+        except NoPhotos:
+            total += 1
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One photo to look up.
+
+    Attributes
+    ----------
+    sighting : Sighting
+        The photo, and what is known about it; its `side` is the gallery to search, None searches all.
+    columns : mapping
+        The manifest row that it came from, to be echoed; empty otherwise.
+    """
+
+    sighting: Sighting
+    columns: Mapping[str, str]
+
+
+def questions(
+    paths: Iterable[Path], manifest: Path | None, roles: Collection[str], side: Side | None
+) -> Iterator[Question | RefusedRow]:
+    """The photos of a query: files, everything in folders, and a manifest's rows with their own sides."""
+    for one in from_paths(paths, Sighting("", side=side), by_folder=False):
+        yield one if isinstance(one, RefusedRow) else Question(one, {})
+    if manifest is not None:
+        for row in read_manifest(manifest, roles):
+            if isinstance(row, RefusedRow):
+                yield row
+            else:
+                yield Question(replace(row.sighting, side=row.sighting.side or side), row.columns)
+
+
+def _filled(sighting: Sighting, known: Sighting) -> Sighting:
+    return replace(
+        sighting,
+        turtle=sighting.turtle or known.turtle,
+        side=sighting.side or known.side,
+        taken_on=sighting.taken_on or known.taken_on,
+        encounter=sighting.encounter or known.encounter,
+        species=sighting.species or known.species,
+        site=sighting.site or known.site,
+        observer=sighting.observer or known.observer,
+        latitude=known.latitude if sighting.latitude is None else sighting.latitude,
+        longitude=known.longitude if sighting.longitude is None else sighting.longitude,
+    )
