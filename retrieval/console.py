@@ -176,9 +176,8 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
             f"vectors {_size(summary.vectors_bytes)}",
         ),
     ]
-    rows += [
-        (f"model: {model.kind}", f"{model.made_at:%Y-%m-%d %H:%M} UTC, for {model.recipe}") for model in summary.models
-    ]
+    for model in summary.models:
+        rows.append((f"model: {model.kind}", f"{model.made_at:%Y-%m-%d %H:%M} UTC, for {model.recipe}"))
     return rows + [("health", sentence) for sentence in summary.health or ("all well",)]
 
 

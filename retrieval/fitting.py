@@ -225,9 +225,7 @@ def _judge(table: _Table, trials: Sequence[Trial], scored: _Comparison, instrume
     second = np.array([table.turtle[b] for _, b in pairs], np.int64)
     different = np.flatnonzero(first != second)
     if not len(different):
-        return Judge(
-            no_null(), None, len(table.photos), "The catalogue has no two turtles whose photos could be compared."
-        )
+        return Judge(no_null(), None, len(table.photos), "The catalogue has no two turtles to compare.")
     impostor_pairs = PairConfidences.of([scored.confidences[row] for row in different])
     null = ConfidenceNull.fit(impostor_pairs, first[different], second[different])
     scores = score_pairs(PairConfidences.of(scored.confidences), null, instruments.score)

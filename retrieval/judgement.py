@@ -70,11 +70,8 @@ class Judge:
     def to_json(self) -> str:
         """JSON text for `from_json`."""
         novelty = None if self.novelty is None else self.novelty.to_json()
-        return fitted.dump(
-            _KIND,
-            _VERSION,
-            {"null": self.null.to_json(), "novelty": novelty, "photos": self.photos, "missing": self.missing},
-        )
+        values = {"null": self.null.to_json(), "novelty": novelty, "photos": self.photos, "missing": self.missing}
+        return fitted.dump(_KIND, _VERSION, values)
 
     @classmethod
     def from_json(cls, text: str) -> Judge:
