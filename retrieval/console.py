@@ -176,8 +176,8 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
             f"vectors {_size(summary.vectors_bytes)}",
         ),
     ]
-    for model in summary.models:
-        rows.append((f"model: {model.kind}", f"{model.made_at:%Y-%m-%d %H:%M} UTC, for {model.recipe}"))
+    models = [(one.kind, f"{one.made_at:%Y-%m-%d %H:%M} UTC, for {one.recipe}") for one in summary.models]
+    rows += [(f"model: {kind}", made) for kind, made in models]
     return rows + [("health", sentence) for sentence in summary.health or ("all well",)]
 
 
