@@ -110,9 +110,10 @@ class Search:
         of_each = fit.candidate_evidence(self.candidates.score, self.candidates.photos.astype(np.float64), self.gallery)
         best = int(np.argmax(self.candidates.score))
         further_down = np.log(fit.genuine_cdf(self.candidates.score[best]))
-        together = np.logaddexp(of_each[best], further_down) + np.log((1 - missed) * self.gallery)
+        together = fit.recalibration.apply(np.logaddexp(of_each[best], further_down))
+        each = together + np.log((1 - missed) * self.gallery)
         absent = np.log(max(self.turtles - (1 - missed) * self.gallery, 1e-300) / self.others)
-        return np.concatenate(([absent], together + self._log_shares(fit, of_each, best, of_each[best] - further_down)))
+        return np.concatenate(([absent], each + self._log_shares(fit, of_each, best, of_each[best] - further_down)))
 
     def _log_shares(self, fit: Separation, of_each: Float64, best: int, log_ratio: float) -> Float64:
         """How the candidates divide what speaks for them together, float64 [k], in logs."""

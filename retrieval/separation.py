@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression, minimize, minimize_scalar
+from scipy.optimize import isotonic_regression, minimize_scalar
 
+from retrieval.logistic import FirstPlace, Recalibration
 from retrieval.maxima import BestOf, Growth, Sample, fit_best_of, fit_growth, weigh_by_individual
 from retrieval.tail import Tail
 
@@ -87,23 +88,6 @@ class GenuineScores:
         return ~np.isnan(self.score)
 
 
-@dataclass(frozen=True, slots=True)
-class FirstPlace:
-    """Whether the best candidate is the true turtle, when the true turtle is among the candidates.
-
-    log-odds = offset + odds · ln(g/(ρ·P(genuine < S))) + lead · (−ln P(so large a lead)): what the best score alone
-    says, corrected by how far it stands out. offset 0, odds 1, lead 0 is the best score alone.
-    """
-
-    offset: float = 0.0
-    odds: float = 1.0
-    lead: float = 0.0
-
-    def log_odds(self, log_ratio: npt.ArrayLike, log_lead: npt.ArrayLike) -> Float64:
-        """float64, broadcast; `log_lead` is ln P(so large a lead), at most 0."""
-        return np.asarray(self.offset + self.odds * np.asarray(log_ratio) - self.lead * np.asarray(log_lead))
-
-
 @dataclass(frozen=True)
 class Separation:
     """Fitted distributions of impostor maxima (by turtles in the gallery) and genuine scores (by photos of the turtle).
@@ -113,11 +97,12 @@ class Separation:
     photo_exponent, photo_mean : float
         A turtle with n photos is the best impostor n^exponent / mean times as often as the average turtle.
     photos : float64 [q]
-        Even quantiles of the photo counts of catalogued turtles that were searched again.
+        Even quantiles of the photo counts of catalogued turtles.
     missed : float
         Chance that a catalogued turtle is not compared because the shortlist or the cascade missed it.
     grid : float64 [m]
         Ascending scores between which the ratio of the two densities is made monotone.
+    recalibration : Recalibration
     first_place : FirstPlace
     """
 
@@ -128,6 +113,7 @@ class Separation:
     photos: Float64
     missed: float
     grid: Float64
+    recalibration: Recalibration
     first_place: FirstPlace
 
     def candidate_evidence(self, score: Float64, photos: Float64, gallery: float) -> Float64:
@@ -160,7 +146,7 @@ class Separation:
     def genuine_cdf(self, score: npt.ArrayLike) -> Float64:
         """P(the true turtle, when compared, scores at most this), over the photo counts, float64 like `score`."""
         s = np.asarray(score, np.float64)
-        return np.asarray(np.exp(self.genuine.log_cdf(s[..., None], self.photos)).mean(axis=-1))
+        return np.asarray(np.exp(np.maximum(self.genuine.log_cdf(s[..., None], self.photos), -500.0)).mean(axis=-1))
 
     def impostor_survival(self, score: npt.ArrayLike, gallery: npt.ArrayLike) -> Float64:
         """P(best score of a new turtle's photo is higher), float64, broadcast."""
@@ -186,6 +172,7 @@ class Separation:
             np.asarray(record["photos"], np.float64),
             record["missed"],
             np.asarray(record["grid"], np.float64),
+            Recalibration(**record["recalibration"]),
             FirstPlace(**record["first_place"]),
         )
 
@@ -203,7 +190,7 @@ def fit_separation(
     Parameters
     ----------
     photos : int64 [turtles]
-        Photos of each catalogued turtle.
+        Photos of each catalogued turtle; those without any are left out.
     like : Separation or None
         An earlier fit to start from and whose tail levels are kept, for bootstrap and cross-fitting.
     """
@@ -213,6 +200,7 @@ def fit_separation(
         impostors.individual,
         impostors.gallery.astype(np.float64),
     )
+    photos = photos[photos > 0]
     growth = fit_growth(of_impostors, like.impostor.growth if like else None)
     largest = impostors.gallery >= 0.9 * impostors.gallery.max()
     reference = float(np.exp(np.log(impostors.gallery[largest]).mean()))
@@ -238,30 +226,60 @@ def fit_separation(
         fit_best_of(of_genuine, with_photos, 1.0, fit_seed, like.genuine.tail.level if like else 0.0),
         exponent,
         mean,
-        np.quantile(of_genuine.number, (np.arange(16) + 0.5) / 16),
+        _even_quantiles(photos),
         float((weight[~found].sum() + 0.5) / (weight.sum() + 1.0)),
         _score_grid(at_largest.score, of_genuine.score),
+        Recalibration(),
         FirstPlace(),
     )
-    return replace(fit, first_place=_first_place(fit, genuine.take(np.flatnonzero(found), genuine.individual[found])))
+    rows = np.flatnonzero(largest)
+    return _corrected(
+        fit,
+        impostors.take(rows, impostors.individual[rows]),
+        genuine.take(np.flatnonzero(found), genuine.individual[found]),
+    )
 
 
-def _first_place(fit: Separation, genuine: GenuineScores) -> FirstPlace:
-    """Logistic regression, held near the best score alone by a weak normal prior."""
+def _corrected(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScores) -> Separation:
+    """The fit with both logistic corrections, judged with the photo counts that were left for these searches."""
+    left = replace(fit, photos=_even_quantiles(genuine.photos))
     scores = np.stack((genuine.score, genuine.impostor, genuine.second))
     second, best = np.sort(np.where(np.isnan(scores), fit.grid[0], scores), axis=0)[1:]
-    typical = np.full(len(genuine), np.median(genuine.photos), np.float64)
-    log_ratio = fit.candidate_evidence(best, typical, float(genuine.gallery.mean())) - np.log(fit.genuine_cdf(best))
-    log_lead = np.log(fit.lead(best, second))
-    sign = np.where(genuine.score == best, 1.0, -1.0)
+    first = genuine.score == best
+    of_wrong = np.exp(np.log(impostors.photos).mean())
+    known = _Best(best, np.where(first, genuine.photos, of_wrong), float(np.exp(np.log(genuine.gallery).mean())))
+    new = _Best(impostors.score, impostors.photos.astype(np.float64), fit.impostor.reference)
     weight = weigh_by_individual(genuine.individual)
+    return replace(
+        fit,
+        recalibration=Recalibration.fit(
+            new.together(left), weigh_by_individual(impostors.individual), known.together(left), weight, fit.missed
+        ),
+        first_place=FirstPlace.fit(known.apart(left), np.log(fit.lead(best, second)), first, weight),
+    )
 
-    def loss(at: Float64) -> float:
-        log_odds = FirstPlace(*at).log_odds(log_ratio, log_lead)
-        return float(weight @ np.logaddexp(0.0, -sign * log_odds) + (at[0] ** 2 + (at[1] - 1) ** 2 + at[2] ** 2) / 2)
 
-    found = minimize(loss, [0.0, 1.0, 0.0], method="L-BFGS-B", bounds=[(None, None), (0.0, None), (0.0, None)])
-    return FirstPlace(*(float(value) for value in found.x))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Best:
+    """Best scores of many searches, float64 [n], and how many photos those turtles had."""
+
+    score: Float64
+    photos: Float64
+    gallery: float
+
+    def together(self, fit: Separation) -> Float64:
+        """ln A: one of the candidates against new."""
+        evidence = fit.candidate_evidence(self.score, self.photos, self.gallery)
+        return np.logaddexp(evidence, np.log(fit.genuine_cdf(self.score)))
+
+    def apart(self, fit: Separation) -> Float64:
+        """The best candidate against any further down."""
+        evidence = fit.candidate_evidence(self.score, self.photos, self.gallery)
+        return np.asarray(evidence - np.log(fit.genuine_cdf(self.score)))
+
+
+def _even_quantiles(photos: Int64) -> Float64:
+    return np.asarray(np.quantile(photos, (np.arange(16) + 0.5) / 16))
 
 
 def _score_grid(impostor: Float64, genuine: Float64) -> Float64:
