@@ -1,0 +1,111 @@
+import datetime as dt
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from index.errors import NoPhotos, PhotoTooLarge, PhotoUnreadable
+from index.types import HeadBox
+from retrieval.images import decode, file_sha256, find_photos, jpeg, load_photo, quality, save
+
+RNG = np.random.default_rng(0)
+NOISE = RNG.integers(0, 255, (90, 160, 3), dtype=np.uint8)
+
+
+def photo(path: Path, pixels: np.ndarray = NOISE, **options: object) -> Path:
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def test_the_working_image_keeps_its_shape_and_is_never_enlarged(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png")
+    assert load_photo(path, 80).pixels.shape == (45, 80, 3)
+    assert np.array_equal(load_photo(path, 500).pixels, NOISE)
+    assert load_photo(path, 80).original_size == (160, 90)
+
+
+def test_exif_turns_the_photo_and_dates_it(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright
+    exif.get_ifd(0x8769)[0x9003] = "2019:07:01 10:22:03"
+    loaded = load_photo(photo(tmp_path / "a.png", exif=exif), 500)
+    assert loaded.taken_on == dt.date(2019, 7, 1)
+    assert loaded.original_size == (90, 160)
+    assert np.array_equal(loaded.pixels, np.rot90(NOISE, -1))
+
+
+def test_the_head_box_is_cut_before_resizing(tmp_path: Path) -> None:
+    loaded = load_photo(photo(tmp_path / "a.png"), 20, HeadBox(100, 10, 40, 20))
+    assert loaded.pixels.shape == (10, 20, 3)
+    whole = load_photo(tmp_path / "a.png", 500, HeadBox(100, 10, 40, 20))
+    assert np.array_equal(whole.pixels, NOISE[10:30, 100:140])
+
+
+def test_sixteen_bit_greys_are_not_clipped(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 100 * 100).reshape(100, 100).astype(np.uint16)
+    pixels = load_photo(photo(tmp_path / "a.png", ramp), 500).pixels
+    assert pixels.min() == 0
+    assert pixels.max() == 255
+    assert 100 < pixels.mean() < 155
+
+
+def unreadable(folder: Path) -> dict[str, Path]:
+    whole = photo(folder / "whole.jpg").read_bytes()
+    files = {"empty": b"", "truncated": whole[: len(whole) // 2], "no image": b"turtle " * 50}
+    for name, data in files.items():
+        (folder / f"{name}.jpg").write_bytes(data)
+    return {name: folder / f"{name}.jpg" for name in files} | {"missing": folder / "none.jpg", "a folder": folder}
+
+
+@pytest.mark.parametrize("name", ["empty", "truncated", "no image", "missing", "a folder"])
+def test_a_photo_that_cannot_be_read_is_named_in_one_sentence(tmp_path: Path, name: str) -> None:
+    path = unreadable(tmp_path)[name]
+    with pytest.raises(PhotoUnreadable) as caught:
+        load_photo(path, 100)
+    assert str(path) in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_a_box_beside_the_photo_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PhotoUnreadable, match="lies outside"):
+        load_photo(photo(tmp_path / "a.png"), 100, HeadBox(500, 500, 10, 10))
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    Image.new("1", (60_000, 50_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(PhotoTooLarge), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        load_photo(tmp_path / "bomb.png", 100)
+
+
+def test_photos_are_found_in_order_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    for name in ("b/2.JPG", "a/1.png", ".hidden/3.jpg", "b/notes.txt", "b/._4.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(find_photos(tmp_path)) == [tmp_path / "a/1.png", tmp_path / "b/2.JPG"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NoPhotos, match="holds no photo"):
+        list(find_photos(tmp_path / "empty"))
+
+
+def test_thumbnails_and_pictures_come_back(tmp_path: Path) -> None:
+    smooth = np.tile(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], (48, 1, 3))
+    assert np.abs(decode(jpeg(smooth)).astype(int) - smooth).max() < 12
+    save(smooth, tmp_path / "x.png")
+    assert np.array_equal(load_photo(tmp_path / "x.png", 100).pixels, smooth)
+
+
+def test_equal_bytes_have_equal_hashes(tmp_path: Path) -> None:
+    a, b = photo(tmp_path / "a.png"), photo(tmp_path / "b.png")
+    assert file_sha256(a) == file_sha256(b) == load_photo(a, 50).sha256
+
+
+def test_quality_falls_with_haze_blur_and_missing_keypoints() -> None:
+    sharp = NOISE
+    hazy = (NOISE // 8 + 120).astype(np.uint8)
+    flat = np.full_like(NOISE, 255)
+    assert quality(sharp, 300) > quality(hazy, 300) > quality(flat, 300)
+    assert quality(sharp, 300) > quality(sharp, 64)
+    assert 0 <= quality(flat, 300) <= quality(sharp, 300) <= 1

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from drawing.heads import draw_head
+from index.errors import TooFewKeypoints
+from retrieval.keypoints import SiftExtractor, keep_strongest, rootsift
+
+HEAD = draw_head(1, 0, size=(320, 256))
+
+
+def test_features_are_typed_strongest_first_and_inside_the_image() -> None:
+    features = SiftExtractor(256, 320).extract(HEAD)
+    assert features.size == (320, 256)
+    assert len(features) == 256
+    assert features.descriptors.dtype == np.uint8
+    assert features.descriptors.shape == (256, 128)
+    assert features.xy.dtype == features.scale.dtype == features.orientation.dtype == np.float32
+    assert (features.xy >= -1).all()
+    assert (features.xy <= (320, 256)).all()
+    assert (features.orientation >= 0).all()
+    assert (features.orientation <= 2 * np.pi + 1e-5).all()
+
+
+def test_fewer_keypoints_are_the_strongest_of_more() -> None:
+    few, many = SiftExtractor(64, 320).extract(HEAD), SiftExtractor(256, 320).extract(HEAD)
+    assert {tuple(xy) for xy in few.xy} <= {tuple(xy) for xy in many.xy}
+
+
+def test_extraction_is_deterministic() -> None:
+    one, two = SiftExtractor().extract(HEAD), SiftExtractor().extract(HEAD)
+    assert np.array_equal(one.descriptors, two.descriptors)
+    assert np.array_equal(one.xy, two.xy)
+
+
+def test_haze_does_not_empty_a_photo() -> None:
+    hazy = (HEAD.astype(np.float32) * 0.12 + 110).astype(np.uint8)
+    assert len(SiftExtractor(256, 320).extract(hazy)) >= 128
+
+
+def test_too_few_keypoints_are_refused_with_the_count() -> None:
+    with pytest.raises(TooFewKeypoints, match=r"has \d+ keypoints and 64 are needed"):
+        SiftExtractor().extract(np.full((100, 100, 3), 80, np.uint8))
+
+
+@pytest.mark.parametrize("keypoints", [0, 63, 100])
+def test_keypoints_come_in_multiples_of_64(keypoints: int) -> None:
+    with pytest.raises(ValueError, match="multiple of 64"):
+        SiftExtractor(keypoints)
+
+
+@given(
+    hnp.arrays(np.float32, st.integers(64, 300), elements=st.floats(0, 1, width=32)), st.sampled_from([64, 128, 512])
+)
+def test_the_strongest_are_kept_in_a_multiple_of_64(response: np.ndarray, most: int) -> None:
+    kept = keep_strongest(response, most)
+    assert len(kept) % 64 == 0
+    assert len(kept) == min(most, len(response) // 64 * 64)
+    assert (np.diff(response[kept]) <= 0).all()
+    assert response[kept].min() >= np.delete(response, kept).max(initial=-np.inf)
+
+
+@given(hnp.arrays(np.uint8, (5, 128)))
+def test_rootsift_has_unit_length_and_keeps_silence(descriptors: np.ndarray) -> None:
+    root = rootsift(descriptors)
+    lengths = np.linalg.norm(root, axis=1)
+    silent = descriptors.sum(axis=1) == 0
+    assert np.allclose(lengths[~silent], 1, atol=1e-5)
+    assert (lengths[silent] == 0).all()
