@@ -59,7 +59,7 @@ def draw_day(rng: np.random.Generator) -> Day:
         haze=float(rng.uniform(0.3, 0.62) if murky else rng.beta(1.3, 5) * 0.6),
         absorption=np.array([rng.uniform(0.55, 1.1), rng.uniform(0.88, 1.02), rng.uniform(0.75, 1.05)], np.float32),
         caustics=float(max(0, rng.normal(0.05, 0.35))),
-        contrast=float(rng.uniform(0.8, 1.25)),
+        contrast=float(rng.uniform(0.95, 1.55)),
         snow=float(rng.exponential(12) if rng.random() < 0.4 else 0),
     )
 
@@ -75,7 +75,7 @@ def draw_shot(rng: np.random.Generator) -> Shot:
         relief=float(rng.uniform(0.5, 2.2)),
         gloss=float(rng.exponential(0.10)),
         exposure=float(rng.uniform(0.25, 0.6) if dark else rng.uniform(0.7, 1.35)),
-        blur=float(abs(rng.normal(0.2, 0.6))),
+        blur=float(abs(rng.normal(0, 0.5))),
         noise=float(rng.exponential(0.012)),
         quality=int(rng.integers(55, 96)),
         haze=float(rng.uniform(0.7, 1.3)),

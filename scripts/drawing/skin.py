@@ -47,12 +47,12 @@ def paint_skin(species: int, individual: int, side: int) -> Skin:
     rng = seeded(2, species, individual, side)
     u, v = plane()
     seams, tones = _seams(body, rng)
-    grain = fractal_noise(rng, (TEXELS, TEXELS), 40, 4, 0.8)
+    grain = fractal_noise(rng, (TEXELS, TEXELS), 60, 4, 0.9)
     colour = _scute_colour(body, rng, seams, tones, v)
     relief = 0.010 * body.seam * _ridge(seams.distance, 0.10) + 0.004 * grain
     for part in (_neck, _beak, _mouth, _eye):
         colour, relief = part(body, rng, u, v, colour, relief)
-    colour *= 1 + 0.10 * grain[..., None]
+    colour *= 1 + 0.14 * grain[..., None]
     colour = _scars(rng, np.clip(colour, 0.02, 1), 5)
     scale = TEXELS / (2 * EXTENT)
     slope = np.stack([cv2.Sobel(relief, cv2.CV_32F, 1, 0), cv2.Sobel(relief, cv2.CV_32F, 0, 1)], -1) * (scale / 8)

@@ -50,7 +50,7 @@ class Projection:
 
 def draw_view(rng: np.random.Generator, spread: float = 1.0) -> View:
     """A random view of the head's side, mostly upright; `spread` 0 is the plain profile."""
-    yaw, pitch = rng.normal(0, 0.36 * spread), rng.normal(0, 0.22 * spread)
+    yaw, pitch = rng.normal(0, 0.33 * spread), rng.normal(0, 0.20 * spread)
     roll = rng.normal(0, 0.22 * spread) if rng.random() < 0.93 else rng.uniform(-np.pi, np.pi) * spread
     zoom = float(np.exp(rng.normal(0.26, 0.16 * spread)))
     return View(

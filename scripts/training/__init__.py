@@ -1,0 +1,1 @@
+"""Trains turtleidx's own LightGlue on drawn turtles."""

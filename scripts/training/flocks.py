@@ -1,0 +1,131 @@
+"""Training material: flocks of drawn turtles of one species, as SIFT features with known correspondence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from drawing.heads import PHOTOS_PER_DAY, Drawing, draw_photograph
+from drawing.noise import seeded
+from index.errors import TooFewKeypoints
+from index.types import Float32, LocalFeatures, Side
+from retrieval.keypoints import SiftExtractor
+from training.correspondence import Int16, true_matches
+
+
+@dataclass(frozen=True, slots=True)
+class FlockPlan:
+    """How a flock is drawn: how many individuals and photos of each, keypoints a photo, longest side in pixels."""
+
+    individuals: int = 4
+    photos: int = 5
+    keypoints: int = 256
+    long_side: int = 320
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flock:
+    """Photos of several individuals of one species and the true matches between photos of the same individual.
+
+    Attributes
+    ----------
+    xy : float32 [p, n, 2], scale, orientation : float32 [p, n], descriptors : uint8 [p, n, 128]
+        As `LocalFeatures`, p photos with n keypoints each.
+    size : float32 [p, 2]
+        Width and height of the photos.
+    individual : int16 [p]
+        Whose photo it is; the last individual is the first one mirrored.
+    pairs : int16 [m, 2]
+        Photos of the same individual.
+    truth : int16 [m, 2, n]
+        As `Truth`, for each of the pairs.
+    """
+
+    xy: Float32
+    scale: Float32
+    orientation: Float32
+    descriptors: npt.NDArray[np.uint8]
+    size: Float32
+    individual: Int16
+    pairs: Int16
+    truth: Int16
+
+    def save(self, path: Path) -> None:
+        arrays = {name: getattr(self, name) for name in self.__slots__}
+        partial = path.with_suffix(".part")
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+        partial.rename(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Flock:
+        with np.load(path, allow_pickle=False) as stored:
+            return cls(**{name: stored[name] for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    individual: int
+    features: LocalFeatures
+    skin: Float32
+
+
+def make_flock(seed: int, plan: FlockPlan) -> Flock | None:
+    """Draws the flock of this number; None when fewer than two photos have enough keypoints."""
+    rng = seeded(5, seed)
+    extractor = SiftExtractor(plan.keypoints, plan.long_side)
+    snapshots = []
+    for individual in range(plan.individuals):
+        # photos of other days mostly: those of one day share their water and are easy
+        days = rng.choice(12, plan.photos, replace=rng.random() < 0.15)
+        for day in days:
+            photograph = int(day) * PHOTOS_PER_DAY + int(rng.integers(PHOTOS_PER_DAY))
+            drawing = draw_photograph(individual, photograph, Side.LEFT, _picture_size(rng, plan), seed)
+            snapshots += _snapshots(drawing, individual, extractor)
+    mirrored = draw_photograph(0, 2, Side.LEFT, _picture_size(rng, plan), seed)
+    flipped = Drawing(np.ascontiguousarray(mirrored.pixels[:, ::-1]), mirrored.texels)
+    snapshots += _snapshots(flipped, plan.individuals, extractor)
+    return _assemble(snapshots) if len(snapshots) > 1 else None
+
+
+def _picture_size(rng: np.random.Generator, plan: FlockPlan) -> tuple[int, int]:
+    """Crops of heads are a little wider than high, now and then higher than wide."""
+    ratio = float(rng.uniform(0.58, 0.95))
+    short = round(plan.long_side * ratio)
+    return (short, plan.long_side) if rng.random() < 0.12 else (plan.long_side, short)
+
+
+def _snapshots(drawing: Drawing, individual: int, extractor: SiftExtractor) -> list[Snapshot]:
+    """One, or none when there are too few keypoints to fill a row."""
+    try:
+        features = extractor.extract(drawing.pixels)
+    except TooFewKeypoints:
+        return []
+    full = len(features) == extractor.keypoints
+    return [Snapshot(individual, features, drawing.texels)] if full else []
+
+
+def _assemble(snapshots: list[Snapshot]) -> Flock:
+    n = len(snapshots[0].features)
+    pairs, truths = [], []
+    for a, b in combinations(range(len(snapshots)), 2):
+        if snapshots[a].individual == snapshots[b].individual:
+            one, other = snapshots[a], snapshots[b]
+            truth = true_matches(one.features, one.skin, other.features, other.skin)
+            pairs.append((a, b))
+            truths.append(np.stack([truth.first, truth.second]))
+    every = [snapshot.features for snapshot in snapshots]
+    return Flock(
+        xy=np.stack([features.xy for features in every]),
+        scale=np.stack([features.scale for features in every]),
+        orientation=np.stack([features.orientation for features in every]),
+        descriptors=np.stack([features.descriptors.astype(np.uint8) for features in every]),
+        size=np.array([features.size for features in every], dtype=np.float32),
+        individual=np.array([snapshot.individual for snapshot in snapshots], dtype=np.int16),
+        pairs=np.array(pairs, dtype=np.int16).reshape(-1, 2),
+        truth=np.array(truths, dtype=np.int16).reshape(-1, 2, n),
+    )
