@@ -1,0 +1,211 @@
+"""Identification on any manifest with a role column: enroll role gallery, fit, query roles known and new by side.
+
+The same shortlists are also ranked the classical way, by counting the inliers of an affine RANSAC over
+nearest-neighbour matches that pass the ratio test. Ends with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from index.catalog import Catalog
+from index.manifest import ManifestRow, read_manifest
+from index.types import GalleryFilter, LocalFeatures, Sighting
+from retrieval.decision import Verdict
+from retrieval.fitting import fit
+from retrieval.instruments import Instruments
+from retrieval.intake import from_manifest
+from retrieval.judgement import Judge
+from retrieval.loading import Choices, load_instruments
+from retrieval.metrics import auroc, cumulative_match, reliability
+from retrieval.nearest import comparable, mutual_nearest
+from retrieval.pipeline import Terms, enroll, identify
+from retrieval.results import Identification
+from retrieval.scoring import Score
+
+RATIO = 0.9
+RANSAC_SHARE = 0.03
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """One query: its manifest row, the answer, and what the baseline says about the same shortlist."""
+
+    row: ManifestRow
+    found: Identification
+    baseline: dict[str, float]
+
+
+def main() -> None:
+    options = _options()
+    cv2.setNumThreads(1)
+    folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
+    try:
+        figures = run(options, folder)
+    finally:
+        shutil.rmtree(folder)
+    print(json.dumps(figures))
+
+
+def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
+    choices = Choices(
+        extractor=options.extractor,
+        encoder=options.encoder,
+        matcher=options.matcher,
+        verify=options.verify,
+        score=options.score,
+        shortlist=options.shortlist,
+    )
+    instruments = load_instruments(choices)
+    catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
+    enrolled = enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), instruments, "benchmark")
+    fitted = fit(catalog, instruments, "benchmark", budget=options.budget)
+    rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
+    if options.quick:
+        rows = rows[:: max(1, len(rows) // 40)]
+    answered, seconds = _query(catalog, rows, instruments, options.prior_new)
+    figures = _figures(answered)
+    figures |= {
+        "enroll_photos_per_s": len(enrolled.enrolled) / enrolled.seconds,
+        "query_s": seconds / max(1, len(rows)),
+        "fit_s": fitted.seconds,
+        "fit_pairs": fitted.pairs,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20),
+        "refused": len(enrolled.refused),
+        "recipe": instruments.evidence,
+    }
+    _print(figures, fitted.reason)
+    return figures
+
+
+def _query(
+    catalog: Catalog, rows: list[ManifestRow], instruments: Instruments, prior_new: float
+) -> tuple[list[Answered], float]:
+    judge = Judge.of(catalog, instruments)
+    answered, seconds = [], 0.0
+    for row in rows:
+        found = identify(catalog, row.sighting, instruments, judge, Terms(prior_new))
+        seconds += found.seconds
+        answered.append(Answered(row, found, _baseline(catalog, row.sighting, found, instruments)))
+    return answered, seconds
+
+
+def _baseline(
+    catalog: Catalog, sighting: Sighting, found: Identification, instruments: Instruments
+) -> dict[str, float]:
+    """RANSAC inliers of the best photo of every shortlisted turtle."""
+    if found.features is None:
+        return {}
+    [query] = instruments.encode([instruments.extract(sighting)])
+    where = GalleryFilter(side=sighting.side)
+    photos = catalog.shortlist(query.vector, instruments.shortlist, where, instruments.per_turtle).photos
+    best: dict[str, float] = {}
+    for photo, features in zip(photos, catalog.features(photos), strict=True):
+        turtle = str(photo.turtle)
+        best[turtle] = max(best.get(turtle, 0.0), ransac_inliers(query.features, features))
+    return best
+
+
+def ransac_inliers(query: LocalFeatures, candidate: LocalFeatures) -> float:
+    """Mutual nearest neighbours that pass the ratio test and one affine map (RANSAC)."""
+    matches = mutual_nearest(comparable(query), comparable(candidate))
+    pairs = matches.pairs[matches.confidence > 1 - RATIO]
+    if len(pairs) < 3:
+        return 0.0
+    threshold = RANSAC_SHARE * max(candidate.size)
+    _, inliers = cv2.estimateAffine2D(
+        query.xy[pairs[:, 0]], candidate.xy[pairs[:, 1]], ransacReprojThreshold=threshold, maxIters=1000
+    )
+    return 0.0 if inliers is None else float(inliers.sum())
+
+
+def _figures(answered: list[Answered]) -> dict[str, object]:
+    known = np.array([one.row.role == "known" for one in answered])
+    truth = [one.row.sighting.turtle for one in answered]
+    ranks = {
+        "": [_rank([c.turtle for c in one.found.candidates], who) for one, who in zip(answered, truth, strict=True)],
+        "baseline_": [_rank(_by_score(one.baseline), who) for one, who in zip(answered, truth, strict=True)],
+    }
+    best = {
+        "": [one.found.candidates[0].score if one.found.candidates else 0.0 for one in answered],
+        "baseline_": [max(one.baseline.values(), default=0.0) for one in answered],
+    }
+    figures: dict[str, object] = {"known": int(known.sum()), "new": int((~known).sum())}
+    for name, rank in ranks.items():
+        curve = cumulative_match(np.array(rank, np.int64)[known], 5)
+        figures |= {f"{name}top1": float(curve[0]), f"{name}top5": float(curve[4])}
+        figures[f"{name}auroc"] = auroc(np.array(best[name]), known)
+    figures["shortlisted"] = float((np.array(ranks[""])[known] > 0).mean())
+    p_new = np.array([np.nan if one.found.p_new is None else one.found.p_new for one in answered])
+    if not np.isnan(p_new).any():
+        calibration = reliability(p_new, ~known)
+        figures |= {"auroc_p_new": auroc(p_new, ~known), "ece": calibration.error}
+        figures["ece_if_calibrated"] = calibration.error_if_calibrated
+    return figures | _verdicts(answered, known, truth)
+
+
+def _verdicts(answered: list[Answered], known: np.ndarray, truth: list[str | None]) -> dict[str, object]:
+    verdicts = [one.found.verdict for one in answered]
+    right = [one.found.turtle == who for one, who in zip(answered, truth, strict=True)]
+    said_known = np.array([verdict is Verdict.KNOWN for verdict in verdicts])
+    return {
+        "verdicts_known": dict(Counter(str(v) for v, k in zip(verdicts, known, strict=True) if k)),
+        "verdicts_new": dict(Counter(str(v) for v, k in zip(verdicts, known, strict=True) if not k)),
+        "false_known": float(said_known[~known].mean()) if (~known).any() else None,
+        "misidentified": float((said_known & ~np.array(right))[known].mean()) if known.any() else None,
+    }
+
+
+def _rank(ranked: list[str], truth: str | None) -> int:
+    return ranked.index(truth) + 1 if truth in ranked else 0
+
+
+def _by_score(scores: dict[str, float]) -> list[str]:
+    return sorted(scores, key=lambda turtle: -scores[turtle])
+
+
+def _print(figures: dict[str, object], reason: str) -> None:
+    console = Console()
+    table = Table("", "turtleidx", "SIFT, ratio test, affine RANSAC inliers", box=None, padding=(0, 2))
+    for name in ("top1", "top5", "auroc"):
+        table.add_row(name, f"{figures[name]:.3f}", f"{figures[f'baseline_{name}']:.3f}")
+    console.print(table)
+    rest = Table(box=None, show_header=False, padding=(0, 2))
+    for name, value in figures.items():
+        if not name.endswith(("top1", "top5")) and name not in ("auroc", "baseline_auroc"):
+            rest.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value))
+    console.print(rest)
+    if reason:
+        console.print(reason)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--extractor")
+    parser.add_argument("--encoder")
+    parser.add_argument("--matcher")
+    parser.add_argument("--no-verify", dest="verify", action="store_false")
+    parser.add_argument("--score", type=Score, default=Score.WASSERSTEIN)
+    parser.add_argument("--shortlist", type=int, default=50)
+    parser.add_argument("--budget", type=int, default=200_000, help="photo pairs that the fit may compare")
+    parser.add_argument("--prior-new", type=float, default=0.5)
+    parser.add_argument("--quick", action="store_true", help="some forty queries")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
