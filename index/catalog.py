@@ -22,13 +22,16 @@ from index.durable import OnStep, full_disk_named, no_steps, sync_folder
 from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, Conflict, RecipeMismatch, UnknownRecord
 from index.features import FeatureStore
 from index.gallery import read_photos
+from index.journal import look_back
 from index.listing import read_encounters, read_events, read_models, read_setting, read_turtles
 from index.lock import WriterLock
 from index.pairs import PairCache
 from index.placing import Placing, checked_id, place_photos
 from index.records import CatalogSummary, Encounter, Event, StoredModel, Turtle
-from index.registry import Registry
+from index.registry import Registry, Transaction
+from index.regrouping import place_with
 from index.searching import Searcher
+from index.session import Session
 from index.summary import summarize
 from index.types import EnrollOutcome, Float32, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
 
@@ -44,7 +47,7 @@ class Catalog:
     for a whole command. `who` is the person whom the history names.
     """
 
-    def __init__(self, path: Path, registry: Registry, recipe: Recipe, on_step: OnStep) -> None:
+    def __init__(self, path: Path, registry: Registry, recipe: Recipe, on_step: OnStep = no_steps) -> None:
         self.path = path
         self.recipe = recipe
         self._registry = registry
@@ -110,6 +113,22 @@ class Catalog:
             self._repair()
             yield
             self._searcher.save_if_worth()
+
+    @contextmanager
+    def reading(self, as_of: int | None = None) -> Iterator[Session]:
+        """Ask the registry questions; `as_of` shows it as it was after that event."""
+        with self._registry.reading() as session:
+            if as_of is not None:
+                look_back(session, as_of)
+            yield session
+
+    @contextmanager
+    def transaction(
+        self, action: str, who: str, why: str = "", undoes: int | None = None, *, dry_run: bool = False
+    ) -> Iterator[Transaction]:
+        """Change the registry as one event of the present command; needs `writing`."""
+        with self._registry.transaction(action, who, self._command, why, undoes, dry_run=dry_run) as transaction:
+            yield transaction
 
     def enroll(self, photos: Sequence[PreparedPhoto], who: str) -> list[EnrollOutcome]:
         """Add a batch in one transaction; bytes that are there already are left as they are. Raises StorageFull."""
@@ -191,19 +210,9 @@ class Catalog:
     def identify(self, photo: Photo, turtle: str, who: str) -> Photo:
         """Say which turtle a photo shows; the turtle is made when it is new. Raises UnknownRecord."""
         with self.writing("identify"), self._registry.transaction("identify", who, self._command) as transaction:
-            now = transaction.row(
-                "SELECT p.taken_on, e.name, e.id FROM photos p JOIN encounters e ON e.id = p.encounter "
-                "WHERE p.id = ? AND NOT p.removed",
-                photo.id,
-            )
-            if now is None:
+            if not transaction.row("SELECT 1 FROM photos WHERE id = ? AND NOT removed", photo.id):
                 raise UnknownRecord(f"Photo {photo.id} ({photo.path}) is not in the catalogue.")
-            day, name, left = now
-            placing = Placing(transaction, [turtle])
-            joined = placing.encounter(placing.turtle(turtle), day, name)
-            placing.write()
-            transaction.journal.update("photos", "?::BIGINT AS encounter", "id = ?", joined, photo.id)
-            transaction.journal.remove("encounters", "id = ? AND id NOT IN (SELECT encounter FROM photos)", left)
+            place_with(transaction, [photo.id], turtle)
         return self.enrolled([photo.sha256])[photo.sha256]
 
     def turtles(self, *, limit: int | None = None, offset: int = 0) -> list[Turtle]:

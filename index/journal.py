@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from index.errors import Conflict
+from index.schema import JOURNALLED
 from index.session import Session
 
 Row = Mapping[str, object]
@@ -75,7 +77,85 @@ class Journal:
     def _key(self, table: str) -> str:
         return next(iter(self._session.column_types(table)))
 
+    def take_back(self, event: int) -> None:
+        """Put every row that an event changed back to what it was. Raises Conflict naming a later event."""
+        records = [
+            str(row[0]) for row in self._session.rows("SELECT DISTINCT record FROM journal WHERE event = ?", event)
+        ]
+        for record in records:
+            self._refuse_if_changed_since(record, event)
+        for record in records:
+            key = self._key(record)
+            former = (
+                "SELECT key, arg_min_null(before, seq) AS before FROM journal "
+                f"WHERE event = {int(event)} AND record = '{record}' GROUP BY key"
+            )
+            self.remove(record, f"CAST({key} AS VARCHAR) IN (SELECT key FROM ({former}) WHERE before IS NULL)")
+            rows = f"SELECT unnest(from_json(before, ?)) FROM ({former}) WHERE before IS NOT NULL"
+            self._stage(record, rows, row_structure(self._session, record))
+
+    def _refuse_if_changed_since(self, record: str, event: int) -> None:
+        key = self._key(record)
+        contradicted = self._session.rows(
+            f"""WITH mine AS (SELECT DISTINCT key FROM journal WHERE event = {int(event)} AND record = '{record}'),
+            following AS (
+                SELECT key, arg_min_null(before, seq) AS value, list(DISTINCT event) AS later FROM journal
+                WHERE event > {int(event)} AND record = '{record}' AND key IN (SELECT key FROM mine) GROUP BY key)
+            SELECT later FROM following LEFT JOIN {record} now ON CAST(now.{key} AS VARCHAR) = following.key
+            WHERE CASE WHEN now.{key} IS NULL THEN NULL ELSE to_json(now) END
+                  IS DISTINCT FROM CASE WHEN value IS NULL THEN NULL ELSE to_json(from_json(value, ?)) END""",
+            row_structure(self._session, record),
+        )
+        if contradicted:
+            later = {int(number) for (numbers,) in contradicted for number in numbers}
+            refuse_for(self._session, event, sorted(later - undone(self._session)) or sorted(later))
+
+
+def undone(session: Session) -> frozenset[int]:
+    """Events that are taken back at present; an undo that was itself taken back does not count."""
+    dead: set[int] = set()
+    for number, target in session.rows("SELECT id, undoes FROM events WHERE undoes IS NOT NULL ORDER BY id DESC"):
+        if number not in dead:
+            dead.add(int(target))
+    return frozenset(dead)
+
+
+def refuse_for(session: Session, event: int, later: Sequence[int]) -> None:
+    """Raises Conflict: undoing an event contradicts the last of some later ones."""
+    number = later[-1]
+    row = session.row("SELECT action, who, made_at FROM events WHERE id = ?", number)
+    what = "" if row is None else f" ({row[0]}, by {row[1]} on {row[2]:%Y-%m-%d %H:%M})"
+    raise Conflict(f"Event {event} cannot be undone, because event {number}{what} builds on it: undo that one first.")
+
+
+def look_back(session: Session, event: int) -> None:
+    """Make the session show every table as it was after an earlier event.
+
+    The present with all later entries taken back; done with temporary views over the real tables.
+    """
+    (home,) = session.rows("SELECT current_database()")[0]
+    for record in JOURNALLED:
+        key, shape = next(iter(session.column_types(record))), row_structure(session, record)
+        table = f'"{home}".main.{record}'
+        later = (
+            f"SELECT key, before, seq FROM \"{home}\".main.journal WHERE event > {int(event)} AND record = '{record}'"
+        )
+        session.run(
+            f"""CREATE TEMP VIEW {record} AS
+            SELECT * FROM {table} WHERE CAST({key} AS VARCHAR) NOT IN (SELECT key FROM ({later}))
+            UNION ALL BY NAME
+            SELECT unnest(from_json(before, '{shape}')) FROM
+                (SELECT arg_min_null(before, seq) AS before FROM ({later}) GROUP BY key) WHERE before IS NOT NULL"""
+        )
+    for record, number in (("events", "id"), ("journal", "event")):
+        session.run(f'CREATE TEMP VIEW {record} AS SELECT * FROM "{home}".main.{record} WHERE {number} <= {int(event)}')
+
 
 def structure(session: Session, table: str) -> str:
     """The shape of a table's rows, as DuckDB's `from_json` wants it: a list of them."""
-    return json.dumps([session.column_types(table)])
+    return f"[{row_structure(session, table)}]"
+
+
+def row_structure(session: Session, table: str) -> str:
+    """The shape of one row of a table, as DuckDB's `from_json` wants it."""
+    return json.dumps(session.column_types(table))

@@ -23,16 +23,23 @@ LONGEST_ID = 120
 class Placing:
     """Finds or makes turtles and encounters within one transaction; `write` stores the new ones."""
 
-    def __init__(self, transaction: Transaction, turtles: Collection[str], names: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        transaction: Transaction,
+        turtles: Collection[str],
+        names: Collection[str] = (),
+        turtle_keys: Collection[int] = (),
+    ) -> None:
         self._transaction = transaction
-        sql = "SELECT id, key FROM turtles WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+        # an id that was merged stands for the turtle that took its photos over
+        sql = "SELECT id, coalesce(merged_into, key) FROM turtles WHERE id IN (SELECT unnest(?::VARCHAR[]))"
         self._turtles = {str(name): int(key) for name, key in transaction.rows(sql, sorted(set(turtles)))}
         self._days: dict[tuple[int, dt.date], int] = {}
         self._names: dict[tuple[int | None, str], int] = {}
         for number, turtle, day, name in transaction.rows(
             "SELECT id, turtle, day, name FROM encounters WHERE turtle IN (SELECT unnest(?::BIGINT[])) "
             "OR (turtle IS NULL AND name IN (SELECT unnest(?::VARCHAR[]))) ORDER BY id DESC",
-            sorted(self._turtles.values()),
+            sorted({*self._turtles.values(), *turtle_keys}),
             sorted(set(names)),
         ):
             self._remember(number, turtle, day, name)

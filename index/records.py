@@ -131,3 +131,21 @@ class CatalogSummary:
     vectors_bytes: int
     models: tuple[StoredModel, ...]
     health: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One changed row: its content before and after as JSON text; both None for a new row that needs no telling."""
+
+    record: str
+    key: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an operation did: the event that recorded it (None: a dry run, or nothing to do) and the changed rows."""
+
+    event: int | None
+    changes: tuple[Change, ...]

@@ -116,9 +116,19 @@ class Registry:
 
     @contextmanager
     def transaction(
-        self, action: str, who: str, command: str, why: str = "", undoes: int | None = None
+        self,
+        action: str,
+        who: str,
+        command: str,
+        why: str = "",
+        undoes: int | None = None,
+        *,
+        dry_run: bool = False,
     ) -> Iterator[Transaction]:
-        """Change the registry as one event; without a journalled change no event is recorded. Raises StorageFull."""
+        """Change the registry as one event; without a journalled change no event is recorded. Raises StorageFull.
+
+        A dry run takes everything back at the end.
+        """
         if self._current is not None:
             raise RuntimeError("a transaction is open already")
         with self._connected(read_only=False) as connection:
@@ -126,6 +136,9 @@ class Registry:
             self._current = Transaction(connection)
             try:
                 yield self._current
+                if dry_run:
+                    connection.execute("ROLLBACK")
+                    return
                 self._finish(self._current, (action, who, command, why, undoes))
             except BaseException:
                 with contextlib.suppress(duckdb.Error):

@@ -29,6 +29,13 @@ CREATE TABLE settings (name VARCHAR, value VARCHAR);
 CREATE TABLE descriptors (photo BIGINT, event BIGINT, vector BLOB);
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST,)
+DECISIONS = """
+CREATE TABLE queries (id BIGINT, sha256 VARCHAR, path VARCHAR, verdict VARCHAR, evidence VARCHAR, made_at TIMESTAMP);
+CREATE TABLE decisions (
+    id BIGINT, query BIGINT, answer VARCHAR, turtle BIGINT, who VARCHAR, why VARCHAR, made_at TIMESTAMP
+);
+"""
 
-JOURNALLED = ("turtles", "encounters", "photos", "models", "settings")
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS)
+
+JOURNALLED = ("turtles", "encounters", "photos", "models", "settings", "queries", "decisions")

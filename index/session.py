@@ -41,5 +41,8 @@ class Session:
 
     def column_types(self, table: str) -> Mapping[str, str]:
         """Names and types of a table's columns, in order; the first is its key."""
-        sql = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index"
+        sql = (
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            "WHERE table_name = ? AND database_name = current_database() ORDER BY column_index"
+        )
         return {str(name): str(kind) for name, kind in self.rows(sql, table)}

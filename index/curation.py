@@ -1,0 +1,333 @@
+"""What people do to a catalogue after enrolling: each operation is one event, kept whole and undone whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from index.catalog import Catalog
+from index.errors import Conflict, InputError, UnknownRecord
+from index.integrity import builders_on
+from index.journal import refuse_for, undone
+from index.placing import Placing, checked_id, relative_to
+from index.records import Change, Done, TurtleStatus
+from index.registry import Transaction
+from index.regrouping import place_by_day, place_with, settle_encounters, several
+from index.types import Side
+
+CREATION = "create"
+
+
+class Curator:
+    """A named person who changes a catalogue.
+
+    Parameters
+    ----------
+    who, why : str
+        Stand in the history.
+    dry_run : bool
+        Find out what would change, and change nothing.
+
+    Every method returns what it did. All raise UnknownRecord for what is not there, Conflict for what contradicts
+    the registry, CatalogBusy while another process writes.
+    """
+
+    def __init__(self, catalog: Catalog, who: str, why: str = "", *, dry_run: bool = False) -> None:
+        self._catalog = catalog
+        self._who = who
+        self._why = why
+        self._dry_run = dry_run
+
+    def create_turtle(self, name: str, species: str | None = None, note: str | None = None) -> Done:
+        """Add a turtle without photos."""
+
+        def change(transaction: Transaction) -> None:
+            _refuse_taken(transaction, name)
+            placing = Placing(transaction, [])
+            placing.turtle(name, species, note)
+            placing.write()
+
+        return self._do("create turtle", change)
+
+    def rename_turtle(self, name: str, new: str) -> Done:
+        """Give a turtle another id; everything that belongs to it follows."""
+
+        def change(transaction: Transaction) -> None:
+            key = _turtle(transaction, name)
+            _refuse_taken(transaction, new)
+            transaction.journal.update("turtles", "?::VARCHAR AS id", "key = ?", checked_id(new), key)
+
+        return self._do("rename turtle", change)
+
+    def merge_turtles(self, into: str, others: Collection[str]) -> Done:
+        """Say that several ids are one turtle: `into` takes over the photos and tags of the others."""
+
+        def change(transaction: Transaction) -> None:
+            key = _turtle(transaction, into)
+            keys = [_turtle(transaction, name) for name in others]
+            if key in keys or not keys:
+                raise InputError("Name one turtle to keep and at least one other to merge into it.")
+            journal = transaction.journal
+            journal.update("encounters", "?::BIGINT AS turtle", f"turtle IN ({several(keys)})", key)
+            journal.update(
+                "turtles",
+                f"""coalesce(species, (SELECT min(species) FROM turtles WHERE key IN ({several(keys)}))) AS species,
+                list_sort(list_distinct(flatten((SELECT list(coalesce(tags, [])) FROM turtles
+                                                 WHERE key IN ({several([key, *keys])}))))) AS tags""",
+                "key = ?",
+                key,
+            )
+            journal.update("turtles", "'merged' AS status", f"key IN ({several(keys)})")
+            gone = f"key IN ({several(keys)}) OR merged_into IN ({several(keys)})"
+            journal.update("turtles", "?::BIGINT AS merged_into", gone, key)
+            settle_encounters(transaction, [key])
+
+        return self._do("merge turtles", change)
+
+    def split_turtle(self, name: str, photos: Collection[int], new: str) -> Done:
+        """Say that some photos of a turtle show another one, which gets the new id."""
+
+        def change(transaction: Transaction) -> None:
+            key = _turtle(transaction, name)
+            _refuse_taken(transaction, new)
+            own = transaction.rows(
+                "SELECT p.id FROM photos p JOIN encounters e ON e.id = p.encounter "
+                "WHERE e.turtle = ? AND NOT p.removed",
+                key,
+            )
+            foreign = set(photos) - {row[0] for row in own}
+            if foreign:
+                raise UnknownRecord(f"Photo {min(foreign)} does not belong to turtle {name}.")
+            if len(set(photos)) == len(own):
+                raise InputError(f"That is every photo of {name}: rename the turtle instead.")
+            place_with(transaction, photos, new)
+
+        return self._do("split turtle", change)
+
+    def retire_turtle(self, name: str) -> Done:
+        """Take an id out of use: its photos are kept, but searches pass over them."""
+        return self._set_status(name, TurtleStatus.ACTIVE, TurtleStatus.RETIRED, "retire turtle")
+
+    def restore_turtle(self, name: str) -> Done:
+        """Take a retired id back into use."""
+        return self._set_status(name, TurtleStatus.RETIRED, TurtleStatus.ACTIVE, "restore turtle")
+
+    def note_turtle(self, name: str, note: str | None) -> Done:
+        """Replace a turtle's note; None takes it away."""
+        return self._set_turtle(name, "?::VARCHAR AS note", note, "note turtle")
+
+    def species_turtle(self, name: str, species: str | None) -> Done:
+        """Say which species a turtle is."""
+        return self._set_turtle(name, "?::VARCHAR AS species", species, "set species")
+
+    def tag_turtle(self, name: str, add: Collection[str] = (), remove: Collection[str] = ()) -> Done:
+        """Add and take away tags."""
+
+        def change(transaction: Transaction) -> None:
+            key = _turtle(transaction, name)
+            (tags,) = transaction.rows("SELECT coalesce(tags, []) FROM turtles WHERE key = ?", key)[0]
+            kept = sorted((set(tags) | set(add)) - set(remove))
+            transaction.journal.update("turtles", "?::VARCHAR[] AS tags", "key = ?", kept, key)
+
+        return self._do("tag turtle", change)
+
+    def move_photos(self, photos: Collection[int], turtle: str | None) -> Done:
+        """Say which turtle photos show (made when new); None: nobody knows. Encounters follow the one-day rule."""
+
+        def change(transaction: Transaction) -> None:
+            _require_photos(transaction, photos)
+            place_with(transaction, photos, turtle)
+
+        return self._do("move photos", change)
+
+    def remove_photos(self, photos: Collection[int]) -> Done:
+        """Take photos out of every search and count; their bytes stay until `compact`."""
+
+        def change(transaction: Transaction) -> None:
+            _require_photos(transaction, photos)
+            transaction.journal.update("photos", "true AS removed", f"id IN ({several(photos)})")
+
+        return self._do("remove photos", change)
+
+    def restore_photos(self, photos: Collection[int]) -> Done:
+        """Bring removed photos back. Raises Conflict once `compact` has deleted their bytes."""
+
+        def change(transaction: Transaction) -> None:
+            _require_photos(transaction, photos, removed=True)
+            transaction.journal.update("photos", "false AS removed", f"id IN ({several(photos)})")
+
+        return self._do("restore photos", change)
+
+    def set_side(self, photos: Collection[int], side: Side | None) -> Done:
+        """Correct which side photos show."""
+
+        def change(transaction: Transaction) -> None:
+            _require_photos(transaction, photos)
+            value = None if side is None else str(side)
+            transaction.journal.update("photos", "?::VARCHAR AS side", f"id IN ({several(photos)})", value)
+
+        return self._do("set side", change)
+
+    def set_date(self, photos: Collection[int], taken_on: dt.date | None) -> Done:
+        """Correct the day photos were taken; encounters follow the one-day rule unless they are named."""
+
+        def change(transaction: Transaction) -> None:
+            _require_photos(transaction, photos)
+            transaction.journal.update("photos", "?::DATE AS taken_on", f"id IN ({several(photos)})", taken_on)
+            place_by_day(transaction, photos)
+
+        return self._do("set date", change)
+
+    def relocate_photos(self, found: Mapping[int, Path]) -> Done:
+        """Say where the originals of photos lie now."""
+
+        def change(transaction: Transaction) -> None:
+            _require_photos(transaction, found.keys())
+            base = self._catalog.path.parent
+            for number, path in found.items():
+                whole = path.absolute()
+                values = (whole.as_posix(), relative_to(whole, base), number)
+                transaction.journal.update("photos", "?::VARCHAR AS path, ?::VARCHAR AS relative", "id = ?", *values)
+
+        return self._do("relocate photos", change)
+
+    def merge_encounters(self, into: int, others: Collection[int]) -> Done:
+        """Say that several encounters of one turtle were one occasion."""
+
+        def change(transaction: Transaction) -> None:
+            turtles = _encounter_turtles(transaction, [into, *others])
+            if len({turtle for turtle in turtles.values() if turtle is not None}) > 1:
+                raise Conflict("These encounters belong to different turtles: merge the turtles, or move the photos.")
+            if into in others or not others:
+                raise InputError("Name one encounter to keep and at least one other to merge into it.")
+            journal = transaction.journal
+            turtle = next((turtle for turtle in turtles.values() if turtle is not None), None)
+            journal.update("encounters", "?::BIGINT AS turtle", "id = ?", turtle, into)
+            journal.update("photos", "?::BIGINT AS encounter", f"encounter IN ({several(others)})", into)
+            journal.remove("encounters", f"id IN ({several(others)})")
+            settle_encounters(transaction, [] if turtle is None else [turtle])
+
+        return self._do("merge encounters", change)
+
+    def split_encounter(self, encounter: int, photos: Collection[int], name: str) -> Done:
+        """Say that some photos of an encounter were an occasion of their own, which needs a name."""
+
+        def change(transaction: Transaction) -> None:
+            turtle = _encounter_turtles(transaction, [encounter])[encounter]
+            _require_photos(transaction, photos)
+            inside = {row[0] for row in transaction.rows("SELECT id FROM photos WHERE encounter = ?", encounter)}
+            if set(photos) - inside:
+                raise UnknownRecord(f"Photo {min(set(photos) - inside)} does not belong to encounter {encounter}.")
+            if set(photos) == inside:
+                raise InputError(f"That is every photo of encounter {encounter}: nothing would be left of it.")
+            day = transaction.rows("SELECT day FROM encounters WHERE id = ?", encounter)[0][0]
+            taken = "SELECT 1 FROM encounters WHERE turtle IS NOT DISTINCT FROM ? AND name = ?"
+            if transaction.row(taken, turtle, checked_id(name)):
+                raise Conflict(f"There is an encounter called {name} already: choose another name.")
+            placing = Placing(transaction, [])
+            made = placing.encounter(turtle, day, name)
+            placing.write()
+            transaction.journal.update("photos", "?::BIGINT AS encounter", f"id IN ({several(photos)})", made)
+
+        return self._do("split encounter", change)
+
+    def undo(self, event: int | None = None) -> Done:
+        """Take an event back (the newest that stands, by default). Raises Conflict naming a later event in the way."""
+        with self._catalog.reading() as session:
+            dead = undone(session)
+            if event is None:
+                standing = session.rows(
+                    "SELECT id FROM events WHERE undoes IS NULL AND action <> ? ORDER BY id DESC", CREATION
+                )
+                event = next((int(row[0]) for row in standing if row[0] not in dead), None)
+            row = None if event is None else session.row("SELECT action FROM events WHERE id = ?", event)
+        if event is None or row is None:
+            raise UnknownRecord("There is no event to undo." if event is None else f"There is no event {event}.")
+        if event in dead or row[0] == CREATION:
+            reason = "is undone already" if event in dead else "made the catalogue itself"
+            raise Conflict(f"Event {event} cannot be undone, because it {reason}.")
+
+        def change(transaction: Transaction) -> None:
+            transaction.journal.take_back(event)
+            settle_encounters(transaction, _touched_turtles(transaction))
+            later = builders_on(transaction, event)
+            if later:
+                refuse_for(transaction, event, later)
+
+        return self._do(f"undo {row[0]}", change, undoes=event)
+
+    def _set_status(self, name: str, now: TurtleStatus, new: TurtleStatus, action: str) -> Done:
+        def change(transaction: Transaction) -> None:
+            key = _turtle(transaction, name, any_status=True)
+            status = TurtleStatus(transaction.rows("SELECT status FROM turtles WHERE key = ?", key)[0][0])
+            if status is not now:
+                raise Conflict(f"Turtle {name} is {status}, not {now}.")
+            transaction.journal.update("turtles", "?::VARCHAR AS status", "key = ?", str(new), key)
+
+        return self._do(action, change)
+
+    def _set_turtle(self, name: str, assignment: str, value: str | None, action: str) -> Done:
+        def change(transaction: Transaction) -> None:
+            transaction.journal.update("turtles", assignment, "key = ?", value, _turtle(transaction, name))
+
+        return self._do(action, change)
+
+    def _do(self, action: str, change: Callable[[Transaction], None], undoes: int | None = None) -> Done:
+        command = f"{action} (dry run)" if self._dry_run else action
+        with (
+            self._catalog.writing(command),
+            self._catalog.transaction(action, self._who, self._why, undoes, dry_run=self._dry_run) as transaction,
+        ):
+            change(transaction)
+            rows = transaction.rows(
+                "SELECT record, key, before, after FROM journal WHERE event = ? ORDER BY seq", transaction.event
+            )
+            event = transaction.event if rows and not self._dry_run else None
+        return Done(event, tuple(Change(*row) for row in rows))
+
+
+def _turtle(transaction: Transaction, name: str, *, any_status: bool = False) -> int:
+    row = transaction.row(
+        "SELECT t.key, t.status, m.id FROM turtles t LEFT JOIN turtles m ON m.key = t.merged_into WHERE t.id = ?", name
+    )
+    if row is None:
+        raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+    if row[1] == TurtleStatus.MERGED and not any_status:
+        raise Conflict(f"Turtle {name} was merged into {row[2]}: name that one.")
+    return int(row[0])
+
+
+def _refuse_taken(transaction: Transaction, name: str) -> None:
+    if transaction.row("SELECT 1 FROM turtles WHERE id = ?", checked_id(name)):
+        raise Conflict(f"There is a turtle {name} already: choose another id.")
+
+
+def _require_photos(transaction: Transaction, photos: Collection[int], *, removed: bool = False) -> None:
+    sql = f"SELECT id FROM photos WHERE removed = ? AND id IN ({several(photos)})"
+    missing = set(photos) - {int(row[0]) for row in transaction.rows(sql, removed)}
+    if missing:
+        raise UnknownRecord(f"There is no {'removed ' if removed else ''}photo {min(missing)} in the catalogue.")
+    if removed:
+        kept = {
+            int(row[0]) for row in transaction.rows(f"SELECT photo FROM descriptors WHERE photo IN ({several(photos)})")
+        }
+        if set(photos) - kept:
+            raise Conflict(f"Photo {min(set(photos) - kept)} was deleted by `compact`: enroll its file again.")
+
+
+def _encounter_turtles(transaction: Transaction, encounters: Collection[int]) -> dict[int, int | None]:
+    found = dict(transaction.rows(f"SELECT id, turtle FROM encounters WHERE id IN ({several(encounters)})"))
+    missing = set(encounters) - found.keys()
+    if missing:
+        raise UnknownRecord(f"There is no encounter {min(missing)} in the catalogue.")
+    return found
+
+
+def _touched_turtles(transaction: Transaction) -> list[int]:
+    rows = transaction.rows(
+        "SELECT DISTINCT e.turtle FROM journal j JOIN encounters e ON CAST(e.id AS VARCHAR) = j.key "
+        "WHERE j.event = ? AND j.record = 'encounters' AND e.turtle IS NOT NULL",
+        transaction.event,
+    )
+    return [int(row[0]) for row in rows]

@@ -1,0 +1,87 @@
+"""What must always hold between the rows of the registry, since no database constraint watches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from index.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A query for the keys of rows of `record` that break a rule, and the rule as a sentence."""
+
+    record: str
+    broken: str
+    sentence: str
+
+
+RULES = (
+    Rule("photos", "SELECT id FROM photos WHERE encounter NOT IN (SELECT id FROM encounters)", "has no encounter"),
+    Rule(
+        "encounters",
+        "SELECT id FROM encounters WHERE turtle IS NOT NULL AND turtle NOT IN (SELECT key FROM turtles)",
+        "belongs to a turtle that is not there",
+    ),
+    Rule(
+        "turtles",
+        "SELECT key FROM turtles WHERE merged_into IS NOT NULL AND merged_into NOT IN (SELECT key FROM turtles)",
+        "was merged into a turtle that is not there",
+    ),
+    Rule(
+        "turtles",
+        "SELECT key FROM turtles WHERE id IN (SELECT id FROM turtles GROUP BY id HAVING count(*) > 1)",
+        "shares its id with another turtle",
+    ),
+    Rule(
+        "photos",
+        "SELECT id FROM photos WHERE NOT removed AND sha256 IN "
+        "(SELECT sha256 FROM photos WHERE NOT removed GROUP BY sha256 HAVING count(*) > 1)",
+        "is there twice",
+    ),
+    Rule(
+        "photos",
+        "SELECT id FROM photos WHERE NOT removed AND id NOT IN (SELECT photo FROM descriptors)",
+        "has no global descriptor",
+    ),
+    Rule(
+        "encounters",
+        "SELECT id FROM encounters WHERE turtle IN (SELECT key FROM turtles WHERE status = 'merged')",
+        "belongs to an id that was merged into another",
+    ),
+    Rule(
+        "decisions",
+        "SELECT id FROM decisions WHERE query NOT IN (SELECT id FROM queries)",
+        "is about a query that is not there",
+    ),
+    Rule(
+        "decisions",
+        "SELECT id FROM decisions WHERE turtle IS NOT NULL AND turtle NOT IN (SELECT key FROM turtles)",
+        "names a turtle that is not there",
+    ),
+)
+
+
+def broken_rules(session: Session) -> list[str]:
+    """One sentence for each row that breaks a rule."""
+    return [
+        f"{rule.record[:-1].capitalize()} {row[0]} {rule.sentence}."
+        for rule in RULES
+        for row in session.rows(f"{rule.broken} ORDER BY 1")
+    ]
+
+
+def builders_on(session: Session, event: int) -> list[int]:
+    """Later events behind rows that now break a rule, in order: what was built on an event that is being undone."""
+    later: set[int] = set()
+    for rule in RULES:
+        keys = [str(row[0]) for row in session.rows(rule.broken)]
+        if keys:
+            found = session.rows(
+                "SELECT DISTINCT event FROM journal WHERE record = ? AND key IN (SELECT unnest(?::VARCHAR[])) "
+                "AND event > ? AND event < (SELECT max(event) FROM journal)",
+                *(rule.record, keys, event),
+            )
+            compacted = session.rows("SELECT id FROM events WHERE action = 'compact' AND id > ?", event)
+            later |= {int(row[0]) for row in found or compacted} or {event}
+    return sorted(later)
