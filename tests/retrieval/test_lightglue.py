@@ -1,19 +1,26 @@
-"""The network against kornia's, on random weights of every published configuration and on real weights."""
+"""The network against kornia's, on random weights of every published configuration and on real weights; batches
+against each pair alone.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 from safetensors.torch import load_file
 
-from index.errors import WeightsCorrupt
+from index.errors import DeviceUnavailable, WeightsCorrupt
 from index.types import LocalFeatures
-from retrieval.batching import LightGlueMatcher
-from retrieval.lightglue import LightGlue, LightGlueConfig, normalise
+from retrieval.batching import LightGlueMatcher, choose_device, settled
+from retrieval.lightglue import LightGlue, LightGlueConfig, Rotary, normalise
+from retrieval.putative import putative_matches, turned
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 
@@ -27,13 +34,19 @@ PUBLISHED = {
 }
 
 
-def random_features(seed: int, keypoints: int, config: LightGlueConfig) -> LocalFeatures:
-    """Keypoints anywhere in a 480 x 360 image; half of the descriptors are the same for every seed."""
+TOY = LightGlueConfig(input_dim=16, descriptor_dim=32, n_layers=4, num_heads=2, add_scale_ori=True)
+CPU = torch.device("cpu")
+NEAR_TIE = 1e-5
+"""Margins under which another order of summation may decide otherwise."""
+
+
+def random_features(seed: int, keypoints: int, config: LightGlueConfig, shared: float = 0.5) -> LocalFeatures:
+    """Keypoints anywhere in a 480 x 360 image; a `shared` part of the descriptors is the same for every seed."""
     rng, common = np.random.default_rng(seed), np.random.default_rng(0)
-    shared = common.normal(size=(2048, config.input_dim))[: keypoints // 2]
-    own = rng.normal(size=(keypoints - len(shared), config.input_dim))
-    rows = rng.permutation(keypoints)
-    descriptors = np.concatenate((shared, own))[rows]
+    descriptors = rng.normal(size=(keypoints, config.input_dim))
+    same = round(keypoints * shared)
+    descriptors[:same] = common.normal(size=(2048, config.input_dim))[:same]
+    descriptors = descriptors[rng.permutation(keypoints)]
     descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
     return LocalFeatures(
         xy=(rng.random((keypoints, 2)) * (480, 360)).astype(np.float32),
@@ -42,6 +55,37 @@ def random_features(seed: int, keypoints: int, config: LightGlueConfig) -> Local
         descriptors=descriptors.astype(np.float16),
         size=(480, 360),
     )
+
+
+def decided_network(config: LightGlueConfig) -> LightGlue:
+    """Random weights, but alike descriptors match with confidence, and about half of the pairs stop at each layer."""
+    torch.manual_seed(1)
+    network = LightGlue(config)
+    state = network.state_dict()
+    for name, value in state.items():
+        if name.endswith("final_proj.weight"):
+            value.copy_(4 * torch.eye(len(value)))
+        elif name.endswith("matchability.bias"):
+            value.fill_(2.0)
+    with torch.no_grad():
+        (x0, rotary0), (x1, rotary1) = (tokens_of(network, random_features(seed, 64, config)) for seed in (100, 101))
+        for depth, layer in enumerate(list(network.transformers)[:-1]):
+            x0, x1 = layer(x0, x1, rotary0, rotary1)
+            weight = state[f"token_confidence.{depth}.token.0.weight"].mul_(8)
+            evidence = (torch.cat((x0, x1), 1) @ weight.T).flatten()
+            needed = torch.logit(torch.tensor(config.confidence_threshold(depth)))
+            unsure = evidence.quantile(1 - (config.depth_confidence or 0.95))
+            state[f"token_confidence.{depth}.token.0.bias"].fill_(needed - unsure)
+    return network
+
+
+def tokens_of(network: LightGlue, features: LocalFeatures) -> tuple[torch.Tensor, Rotary]:
+    xy, scale, orientation = (
+        torch.from_numpy(part)[None] for part in (features.xy, features.scale, features.orientation)
+    )
+    size = torch.tensor([features.size]).float()
+    positions = normalise(xy, scale, orientation, size, network.config.add_scale_ori)
+    return network.input_proj(torch.from_numpy(features.descriptors).float()[None]), network.posenc(positions)
 
 
 def oracle_of(network: LightGlue, depth_confidence: float = -1.0) -> KorniaLightGlue:
@@ -56,10 +100,31 @@ def oracle_of(network: LightGlue, depth_confidence: float = -1.0) -> KorniaLight
         depth_confidence=depth_confidence,
         width_confidence=-1,
         filter_threshold=-1.0,
-        flash=False,
+        flash=True,
     )
     oracle.load_state_dict(network.state_dict() | {"confidence_thresholds": oracle.confidence_thresholds})
     return oracle.eval()
+
+
+def smallest_margin(network: LightGlue, query: LocalFeatures, candidate: LocalFeatures) -> float:
+    """How little would have to change for the pair to stop elsewhere or to match otherwise."""
+    config = network.config
+    margins = []
+    (x0, rotary0), (x1, rotary1) = tokens_of(network, query), tokens_of(network, candidate)
+    for depth, layer in enumerate(network.transformers):
+        x0, x1 = layer(x0, x1, rotary0, rotary1)
+        scores = network.log_assignment[depth](x0, x1).log_scores[0]
+        if bool(settled(network, depth, x0, x1)):
+            for side in (scores, scores.T):
+                best = side.topk(2, 1).values
+                margins.append(float((best[:, 0] - best[:, 1]).min()))
+            break
+        if config.depth_confidence is not None:
+            sure = network.token_confidence[depth](torch.cat((x0, x1), 1))[0].sort().values
+            last_unsure = min(int((1 - config.depth_confidence) * len(sure)), len(sure) - 1)
+            around = sure[max(0, last_unsure - 1) : last_unsure + 2]
+            margins.append(float((around - config.confidence_threshold(depth)).abs().min()))
+    return min(margins)
 
 
 def ask_oracle(oracle: KorniaLightGlue, query: LocalFeatures, candidate: LocalFeatures) -> dict[str, torch.Tensor]:
@@ -80,14 +145,13 @@ def ask_oracle(oracle: KorniaLightGlue, query: LocalFeatures, candidate: LocalFe
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_single_pairs_equal_kornia(name: str) -> None:
-    torch.manual_seed(1)
-    network = LightGlue(PUBLISHED[name])
-    matcher = LightGlueMatcher(network, name, torch.device("cpu"))
+    network = decided_network(PUBLISHED[name])
+    matcher = LightGlueMatcher(network, name, CPU, torch.float32)
     query, candidate = (random_features(seed, n, network.config) for seed, n in ((1, 128), (2, 192)))
     depth = network.config.depth_confidence
     answer = ask_oracle(oracle_of(network, -1.0 if depth is None else depth), query, candidate)
     ours = matcher.match(query, [candidate])[0]
-    assert len(ours) > 10
+    assert ours.confidence.max() > 0.3
     assert np.array_equal(ours.pairs, answer["matches"][0].numpy())
     assert np.abs(ours.confidence - answer["scores"][0].numpy()).max() < 1e-4
 
@@ -159,3 +223,92 @@ def test_positions_are_centred_and_in_the_conventions_of_the_published_networks(
     positions = normalise(xy, torch.tensor([[4.0, 6.0]]), orientation, torch.tensor([[200.0, 100.0]]), True)
     expected = torch.tensor([[[-1, -0.5, 2, 1], [1, 0.5, 3, 4 - 2 * torch.pi]]])
     assert torch.allclose(positions, expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_a_pair_gets_in_any_batch_what_it_gets_alone(data: st.DataObject) -> None:
+    exit_share = data.draw(st.sampled_from([None, 0.5, 0.8]), "depth_confidence")
+    network = decided_network(replace(TOY, depth_confidence=exit_share))
+    matcher = LightGlueMatcher(network, "toy", CPU, torch.float32, memory=data.draw(st.sampled_from([1, 1 << 20])))
+    query = random_features(0, data.draw(st.integers(1, 90), "query keypoints"), TOY)
+    drawn = data.draw(
+        st.lists(st.tuples(st.integers(1, 99), st.sampled_from([1, 5, 64, 70]), st.floats(0, 1)), max_size=12), "photos"
+    )
+    candidates = [random_features(seed, count, TOY, shared) for seed, count, shared in drawn]
+    together = matcher.match(query, candidates)
+    assert len(together) == len(candidates)
+    for candidate, found in zip(candidates, together, strict=True):
+        alone = matcher.match(query, [candidate])[0]
+        if not np.array_equal(found.pairs, alone.pairs):
+            turn = int(putative_matches(query, [candidate], CPU).turn[0])
+            assert smallest_margin(network, turned(query, turn), candidate) < NEAR_TIE
+            event("a margin under 1e-5")
+        elif len(found):
+            assert np.abs(found.confidence - alone.confidence).max() < 1e-4
+
+
+def test_batches_stop_each_pair_where_kornia_stops_it() -> None:
+    network = decided_network(replace(TOY, depth_confidence=0.8))
+    query = random_features(0, 64, TOY)
+    candidates = [random_features(seed, 64, TOY, seed / 24) for seed in range(1, 25)]
+    together = LightGlueMatcher(network, "toy", CPU, torch.float32).match(query, candidates)
+    upright = putative_matches(query, candidates, CPU).turn == 0
+    oracle, stops, ties = oracle_of(network, 0.8), set(), 0
+    for candidate, found in compress(zip(candidates, together, strict=True), upright):
+        answer = ask_oracle(oracle, query, candidate)
+        stops.add(int(answer["stop"]))
+        if np.array_equal(found.pairs, answer["matches"][0].numpy()):
+            assert np.abs(found.confidence - answer["scores"][0].numpy()).max() < 1e-4
+        else:
+            assert smallest_margin(network, query, candidate) < NEAR_TIE
+            ties += 1
+    assert len(stops) > 1
+    assert ties <= 1
+
+
+def test_the_query_is_turned_to_lie_like_the_candidate() -> None:
+    network = decided_network(TOY)
+    matcher = LightGlueMatcher(network, "toy", CPU, torch.float32)
+    query = random_features(0, 128, TOY)
+    candidates = [turned(query, eighths) for eighths in range(8)]
+    for candidate, matches in zip(candidates, matcher.match(query, candidates), strict=True):
+        upright = matcher.match(candidate, [candidate])[0]
+        assert np.array_equal(matches.pairs, upright.pairs)
+        assert np.abs(matches.confidence - upright.confidence).max() < 1e-4
+
+
+def test_reduced_precision_moves_confidences_little() -> None:
+    network = decided_network(replace(PUBLISHED["xfeat"], n_layers=4))
+    query = random_features(0, 64, network.config)
+    candidates = [random_features(seed, 64, network.config, seed / 6) for seed in range(1, 7)]
+    exact, reduced = (
+        [
+            float(matches.confidence.sum())
+            for matches in LightGlueMatcher(network, "toy", CPU, precision).match(query, candidates)
+        ]
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    spread = max(exact) - min(exact)
+    assert max(abs(a - b) for a, b in zip(exact, reduced, strict=True)) < 0.02 * spread
+    assert np.array_equal(np.argsort(exact), np.argsort(reduced))
+
+
+def test_photos_without_keypoints_have_no_matches() -> None:
+    matcher = LightGlueMatcher(decided_network(TOY), "toy", CPU)
+    none, some = random_features(0, 0, TOY), random_features(1, 8, TOY)
+    assert [len(matches) for matches in matcher.match(none, [some, none])] == [0, 0]
+    assert [len(matches) for matches in matcher.match(some, [none])] == [0]
+    assert matcher.match(some, []) == []
+
+
+def test_the_id_names_weights_and_settings() -> None:
+    assert LightGlueMatcher(LightGlue(TOY), "toy-1-abc", CPU).id == "lightglue-toy-1-abc-turn8-exit0.95"
+
+
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    if torch.cuda.is_available():
+        assert choose_device("cuda").type == "cuda"
+    else:
+        with pytest.raises(DeviceUnavailable, match="no GPU"):
+            choose_device("cuda")

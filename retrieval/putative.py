@@ -1,0 +1,120 @@
+"""Putative matches of a query with a whole shortlist: mutual nearest descriptors, in a few large matrix products.
+
+They are the cheap first look of the cascade, and they say by how much each candidate is rotated against the query.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from index.types import Int32, LocalFeatures
+
+BINS = 8
+"""Rotations are told apart in steps of an eighth of a circle."""
+
+CLEARLY = 3.0
+"""By how many standard deviations a rotation must have more votes than no rotation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PutativeMatches:
+    """What descriptors alone say about each of C candidates.
+
+    Attributes
+    ----------
+    count : int32 [C]
+        Keypoints of the query and of the candidate that are each other's nearest.
+    turn : int32 [C]
+        By how many eighths of a circle, clockwise, the query has to be turned to lie like the candidate.
+    """
+
+    count: Int32
+    turn: Int32
+
+
+def putative_matches(
+    query: LocalFeatures, candidates: Sequence[LocalFeatures], device: torch.device, memory: int = 64 << 20
+) -> PutativeMatches:
+    """Mutual nearest neighbours of `query` with each candidate, counted, and the rotation that they vote for.
+
+    `memory` is how many bytes the similarities of one batch may take.
+    """
+    count, turn = np.zeros(len(candidates), np.int32), np.zeros(len(candidates), np.int32)
+    if not len(query):
+        return PutativeMatches(count, turn)
+    with torch.inference_mode():
+        own = F.normalize(comparable([query], device)[0], dim=-1)
+        angle = stack([query.orientation], device)
+        for rows in equal_counts(candidates, lambda n: memory // (4 * len(query) * n)):
+            photos = [candidates[row] for row in rows]
+            similarity = F.normalize(comparable(photos, device), dim=-1) @ own.T
+            partner, mutual = _mutual(similarity)
+            angles = stack([photo.orientation for photo in photos], device)
+            votes = _votes(angles.gather(1, partner) - angle, mutual)
+            count[rows], turn[rows] = mutual.sum(1).cpu().numpy(), _elect(votes).cpu().numpy()
+    return PutativeMatches(count, turn)
+
+
+def turned(features: LocalFeatures, eighths: int) -> LocalFeatures:
+    """Keypoints as they would lie after turning the photo about its centre, clockwise; descriptors do not change."""
+    if eighths == 0:
+        return features
+    angle = 2 * np.pi / BINS * eighths
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
+    centre = (np.array(features.size) - 1) / 2
+    xy = ((features.xy - centre) @ rotation.T + centre).astype(np.float32)
+    return replace(features, xy=xy, orientation=features.orientation + np.float32(angle))
+
+
+def comparable(photos: Sequence[LocalFeatures], device: torch.device) -> Tensor:
+    """Descriptors of photos with equal keypoint count, float32 [B, n, d]: RootSIFT of SIFT's bytes, else as stored."""
+    stored = stack([photo.descriptors for photo in photos], device)
+    values = stored.float()
+    if stored.dtype != torch.uint8:
+        return values
+    return (values / values.sum(-1, keepdim=True).clamp(min=1.0)).sqrt()  # `keypoints.rootsift`, on the device
+
+
+def stack(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> Tensor:
+    """Arrays of one shape as one tensor [B, ...] on `device`."""
+    return torch.from_numpy(np.stack(arrays)).to(device)
+
+
+def equal_counts(photos: Sequence[LocalFeatures], most: Callable[[int], int]) -> Iterator[list[int]]:
+    """Row numbers of photos in batches of one keypoint count; `most` says how many of a count go together."""
+    by_count = defaultdict(list)
+    for row, photo in enumerate(photos):
+        by_count[len(photo)].append(row)
+    by_count.pop(0, None)
+    for count, rows in by_count.items():
+        # batches of nearly one size, not full ones and a small rest
+        for batch in np.array_split(np.array(rows), -(-len(rows) // max(1, most(count)))):
+            yield batch.tolist()
+
+
+def _mutual(similarity: Tensor) -> tuple[Tensor, Tensor]:
+    """For `similarity` [B, n, m]: each query keypoint's nearest [B, m], and whether it is so the other way too."""
+    partner, back = similarity.argmax(1), similarity.argmax(2)
+    return partner, back.gather(1, partner) == torch.arange(similarity.shape[2], device=similarity.device)
+
+
+def _votes(difference: Tensor, counted: Tensor) -> Tensor:
+    """Histogram [B, 8] of orientation differences [B, m] over rotations, of the matches that are counted."""
+    bins = torch.remainder(torch.round(difference * (BINS / (2 * torch.pi))), BINS).long()
+    return counted.new_zeros((len(bins), BINS), dtype=torch.float32).scatter_add(1, bins, counted.float())
+
+
+def _elect(votes: Tensor) -> Tensor:
+    """The rotation with most votes, or none where that could be chance."""
+    most, winner = votes.max(1)
+    upright = votes[:, 0]
+    return torch.where(most - upright > CLEARLY * (most + upright).sqrt(), winner, 0)

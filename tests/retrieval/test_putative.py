@@ -1,0 +1,91 @@
+"""Putative matches of a shortlist against the same by hand, and the rotation that they vote for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from index.types import LocalFeatures
+from retrieval.keypoints import rootsift
+from retrieval.putative import comparable, putative_matches, turned
+
+CPU = torch.device("cpu")
+
+
+def photo(seed: int, keypoints: int) -> LocalFeatures:
+    rng = np.random.default_rng(seed)
+    return LocalFeatures(
+        xy=(rng.random((keypoints, 2)) * (480, 360)).astype(np.float32),
+        scale=rng.uniform(2, 20, keypoints).astype(np.float32),
+        orientation=rng.uniform(0, 2 * np.pi, keypoints).astype(np.float32),
+        descriptors=rng.integers(0, 120, (keypoints, 128)).astype(np.uint8),
+        size=(480, 360),
+    )
+
+
+def test_descriptors_on_the_device_are_rootsift() -> None:
+    photos = [photo(seed, 20) for seed in range(3)]
+    photos[0].descriptors[0] = 0
+    together = comparable(photos, CPU).numpy()
+    for one, values in zip(photos, together, strict=True):
+        assert np.allclose(values, rootsift(one.descriptors.astype(np.uint8, copy=False)), atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    own=st.integers(0, 40),
+    others=st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 1, 30, 64])), max_size=8),
+)
+def test_counts_are_those_of_each_pair_by_hand(own: int, others: list[tuple[int, int]]) -> None:
+    query, candidates = photo(100, own), [photo(seed, count) for seed, count in others]
+    counts = putative_matches(query, candidates, CPU).count
+    for candidate, count in zip(candidates, counts, strict=True):
+        expected = 0
+        if len(query) and len(candidate):
+            similarity = comparable([query], CPU)[0].numpy() @ comparable([candidate], CPU)[0].numpy().T
+            forth, back = similarity.argmax(1), similarity.argmax(0)
+            expected = int((back[forth] == np.arange(len(query))).sum())
+        assert count == expected
+
+
+def test_small_batches_give_the_same() -> None:
+    query, candidates = photo(0, 40), [photo(seed, 40) for seed in range(1, 8)]
+    whole = putative_matches(query, candidates, CPU)
+    assert np.array_equal(putative_matches(query, candidates, CPU, memory=1).count, whole.count)
+
+
+@pytest.mark.parametrize("eighths", range(8))
+def test_a_rotation_that_the_matches_agree_on_is_found(eighths: int) -> None:
+    query = photo(0, 64)
+    lying = turned(query, eighths)
+    wrapped = replace(lying, orientation=np.mod(lying.orientation, 2 * np.pi).astype(np.float32))
+    assert putative_matches(query, [wrapped], CPU).turn.tolist() == [eighths]
+
+
+def test_unrelated_photos_are_hardly_ever_turned() -> None:
+    turns = putative_matches(photo(0, 256), [photo(seed, 256) for seed in range(1, 61)], CPU).turn
+    assert (turns != 0).mean() < 0.05
+
+
+@given(eighths=st.integers(0, 8), seed=st.integers(0, 9))
+def test_turning_keeps_the_centre_and_the_distances(eighths: int, seed: int) -> None:
+    before = photo(seed, 5)
+    after = turned(before, eighths)
+    centre = np.array([479, 359]) / 2
+    assert np.allclose(np.linalg.norm(after.xy - centre, axis=1), np.linalg.norm(before.xy - centre, axis=1), atol=1e-3)
+    back = turned(after, 8 - eighths)
+    assert np.allclose(back.xy, before.xy, atol=1e-3)
+    assert np.allclose(np.exp(1j * back.orientation), np.exp(1j * before.orientation), atol=1e-5)
+
+
+def test_a_quarter_turn_is_the_one_that_images_make() -> None:
+    # numpy's rot90 with k=-1 turns a picture clockwise: pixel (x, y) goes to (height - 1 - y, x)
+    square = replace(photo(0, 3), size=(101, 101))
+    clockwise = turned(square, 2)
+    assert np.allclose(clockwise.xy, np.stack((100 - square.xy[:, 1], square.xy[:, 0]), 1), atol=1e-3)
+    assert np.allclose(clockwise.orientation, square.orientation + np.pi / 2)

@@ -1,0 +1,79 @@
+"""The cascade and what becomes of each candidate, with a matcher that records what it was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from index.types import LocalFeatures, Matches
+from retrieval.nearest import NearestNeighbourMatcher, Verification, verify
+from retrieval.rerank import RerankRecipe, cascade, rerank
+
+
+@dataclass
+class RecordingMatcher:
+    """Matches like nearest neighbours and remembers the candidates."""
+
+    id: str = "recording"
+    shown: list[LocalFeatures] = field(default_factory=list)
+
+    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        self.shown += candidates
+        return NearestNeighbourMatcher().match(query, candidates)
+
+
+def view_of(descriptors: np.ndarray, seed: int, same: int) -> LocalFeatures:
+    """A photo that shares its first `same` descriptors, at the same places, with all others of these."""
+    rng, common = np.random.default_rng(seed), np.random.default_rng(0)
+    own = rng.integers(0, 120, descriptors.shape)
+    own[:same] = descriptors[:same]
+    xy = common.random((len(own), 2)) * 300
+    xy[same:] = rng.random((len(own) - same, 2)) * 300
+    return LocalFeatures(
+        xy=xy.astype(np.float32),
+        scale=np.full(len(own), 5, np.float32),
+        orientation=np.zeros(len(own), np.float32),
+        descriptors=own.astype(np.uint8),
+        size=(300, 300),
+    )
+
+
+DESCRIPTORS = np.random.default_rng(1).integers(0, 120, (64, 128))
+QUERY = view_of(DESCRIPTORS, 2, 64)
+CANDIDATES = [view_of(DESCRIPTORS, 10 + same, same) for same in (0, 60, 5, 40, 20)]
+
+
+def test_the_candidates_with_most_putative_matches_are_compared() -> None:
+    matcher = RecordingMatcher()
+    found = rerank(QUERY, CANDIDATES, matcher, RerankRecipe(keep=2), device="cpu")
+    assert [matches is not None for matches in found] == [False, True, False, True, False]
+    assert matcher.shown == [CANDIDATES[1], CANDIDATES[3]]
+
+
+def test_everything_is_compared_without_a_cascade() -> None:
+    for keep in (None, 5, 9):
+        assert cascade(QUERY, CANDIDATES, keep) == [0, 1, 2, 3, 4]
+        assert all(rerank(QUERY, CANDIDATES, RecordingMatcher(), RerankRecipe(keep=keep)))
+
+
+def test_of_equals_the_first_stay() -> None:
+    assert cascade(QUERY, [CANDIDATES[3]] * 4, 2, "cpu") == [0, 1]
+
+
+def test_matches_are_verified_if_the_recipe_says_so() -> None:
+    plain = NearestNeighbourMatcher().match(QUERY, CANDIDATES)
+    verified = rerank(QUERY, CANDIDATES, RecordingMatcher(), RerankRecipe())
+    bare = rerank(QUERY, CANDIDATES, RecordingMatcher(), RerankRecipe(verification=None))
+    for candidate, raw, strict, loose in zip(CANDIDATES, plain, verified, bare, strict=True):
+        assert strict is not None
+        assert loose is not None
+        assert np.array_equal(loose.confidence, raw.confidence)
+        assert np.array_equal(strict.confidence, verify(QUERY, candidate, raw).confidence)
+    assert any((a.confidence != b.confidence).any() for a, b in zip(verified, bare, strict=True) if a and b)
+
+
+def test_recipes_that_compare_otherwise_have_other_ids() -> None:
+    recipes = [RerankRecipe(), RerankRecipe(50), RerankRecipe(verification=None), RerankRecipe(50, Verification(0.2))]
+    assert len({recipe.id for recipe in recipes}) == len(recipes)
