@@ -1,0 +1,120 @@
+"""Catalogues whose scores are drawn, with known truth; the fitter sees none of these parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from index.types import Int64
+from retrieval.posterior import Candidates
+from retrieval.separation import GenuineScores, ImpostorMaxima
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """Scores and photo counts of the shortlisted wrong turtles, float64 and int64 [queries, k].
+
+    `effect` is how much each query resembles everything, `cut` the similarity that a turtle needs to be shortlisted.
+    """
+
+    score: Float64
+    photos: Int64
+    effect: Float64
+    cut: Float64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queries:
+    """Queries with known truth: `new`, and for the others the true turtle's candidate number (-1: not shortlisted)."""
+
+    candidates: tuple[Candidates, ...]
+    new: npt.NDArray[np.bool_]
+    true: Int64
+
+
+class World:
+    """Turtles with unequal numbers of photos, a shared effect in every query, and a shortlist by similarity.
+
+    Parameters
+    ----------
+    shared : float
+        Share of a wrong score's variance that all scores of the query have in common.
+    bounded : bool
+        Scores between 0 and 1 with a thin upper tail, instead of log-normal ones.
+    """
+
+    def __init__(self, seed: int, turtles: int, shared: float = 0.25, bounded: bool = False, gap: float = 3.2) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.turtles, self.shared, self.bounded, self.gap = turtles, shared, bounded, gap
+        self.photos = 1 + self.rng.geometric(0.3, turtles)
+        self.quality = self.rng.normal(size=turtles)
+
+    def impostors(self, queries: int, gallery: int, shortlist: int = 50) -> Search:
+        """Search turtles that are not there; the most similar ones of a large gallery are drawn directly."""
+        k, rng = min(shortlist, gallery), self.rng
+        effect = rng.normal(size=queries)
+        spacing = np.cumsum(rng.exponential(size=(queries, k)), axis=1)
+        similarity = -ndtri(spacing / (spacing[:, -1:] + rng.gamma(gallery + 1 - k, size=(queries, 1))))
+        own = 0.6 * similarity + 0.8 * rng.normal(size=(queries, k))
+        photos = rng.choice(self.photos, (queries, k))
+        latent = np.sqrt(self.shared) * effect[:, None] + np.sqrt(1 - self.shared) * (own + 0.35 * np.log(photos))
+        cut = similarity[:, -1] if gallery > k else np.full(queries, -np.inf)
+        return Search(self._score(latent), photos, effect, cut)
+
+    def genuine(self, turtle: Int64, photos: Int64, search: Search) -> Float64:
+        """Scores of the true turtles in these searches, NaN where they are not shortlisted."""
+        rng = self.rng
+        best = np.array([rng.normal(size=n).max() for n in photos])
+        photo = np.sqrt(0.7) * rng.normal(size=len(turtle)) + np.sqrt(0.3) * self.quality[turtle]
+        own = self.gap + 0.8 * best + 0.6 * photo
+        similarity = 0.6 * own + 0.8 * rng.normal(size=len(turtle)) + 0.5
+        latent = np.sqrt(self.shared) * search.effect + np.sqrt(1 - self.shared) * own
+        return np.where(similarity > search.cut, self._score(latent), np.nan)
+
+    def impostor_maxima(self, individuals: int, photos_each: int = 3, sizes: int = 6) -> ImpostorMaxima:
+        """Sub-galleries of up to all other turtles."""
+        rows = self._queried(individuals, photos_each)
+        at = np.arange(len(rows))
+        parts = []
+        for gallery in np.unique(np.geomspace(max(5, self.turtles / 30), self.turtles - 1, sizes).astype(np.int64)):
+            found = self.impostors(len(rows), int(gallery))
+            winner = found.score.argmax(axis=1)
+            parts.append(
+                ImpostorMaxima(found.score[at, winner], rows, at, np.full(len(rows), gallery), found.photos[at, winner])
+            )
+        names = ("score", "individual", "query", "gallery", "photos")
+        return ImpostorMaxima(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def genuine_scores(self, individuals: int, photos_each: int = 3) -> GenuineScores:
+        """Searches with one photo left out."""
+        rows = self._queried(individuals, photos_each)
+        left = self.photos[rows] - 1
+        search = self.impostors(len(rows), self.turtles - 1)
+        second, best = np.sort(search.score, axis=1)[:, -2:].T
+        gallery = np.full(len(rows), self.turtles)
+        return GenuineScores(self.genuine(rows, left, search), rows, left, best, second, gallery)
+
+    def queries(self, number: int, gallery: int, new: float = 0.5) -> Queries:
+        """Photos of which the share `new` shows turtles that are not in the gallery."""
+        is_new = self.rng.random(number) < new
+        turtle = self.rng.integers(self.turtles, size=number)
+        search = self.impostors(number, gallery)
+        genuine = self.genuine(turtle, self.photos[turtle], search)
+        score, photos = search.score, search.photos
+        there = ~is_new & ~np.isnan(genuine)
+        score[there, -1], photos[there, -1] = genuine[there], self.photos[turtle][there]
+        code = np.arange(score.shape[1])
+        candidates = tuple(Candidates(code, s, n) for s, n in zip(score, photos, strict=True))
+        return Queries(candidates, is_new, np.where(there, code[-1], -1))
+
+    def _queried(self, individuals: int, photos_each: int) -> Int64:
+        chosen = self.rng.choice(self.turtles, min(individuals, self.turtles), replace=False)
+        return np.repeat(chosen, np.minimum(self.photos[chosen], photos_each))
+
+    def _score(self, latent: Float64) -> Float64:
+        return np.asarray(ndtr((latent - 2) / 2) if self.bounded else np.exp(latent / 2) / 20)
