@@ -18,6 +18,9 @@ from retrieval.lightglue import normalise
 from training.correspondence import UNMATCHED, Int16
 from training.flocks import Flock
 
+FEWEST_MATCHES = 8
+"""True pairs with fewer matches teach little and look like pairs of different individuals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
@@ -115,6 +118,12 @@ def mirrored_rows() -> npt.NDArray[np.int64]:
 MIRRORED = mirrored_rows()
 
 
+def plentiful(flock: Flock) -> npt.NDArray[np.int64]:
+    """True pairs with enough matches to learn from; all of them when none has."""
+    enough = np.flatnonzero((flock.truth[:, 0] >= 0).sum(1) >= FEWEST_MATCHES)
+    return enough if len(enough) else np.arange(len(flock.pairs))
+
+
 def load_flocks(folder: Path, limit: int | None = None) -> list[Flock]:
     """Every stored flock with at least one true pair, in the order of their seeds."""
     flocks = [Flock.load(path) for path in sorted(folder.glob("flock-*.npz"))[:limit]]
@@ -155,7 +164,7 @@ class PairSource:
             j = (i + int(rng.integers(1, max(2, len(self.flocks))))) % len(self.flocks)
             a, b = int(rng.integers(len(flock.individual))), int(rng.integers(len(self.flocks[j].individual)))
             return Pick(i, a, j, b, None, (flip, bool(rng.random() < 0.5)))
-        pair = int(rng.integers(len(flock.pairs)))
+        pair = int(rng.choice(plentiful(flock)))
         a, b = (int(photo) for photo in flock.pairs[pair])
         if kind < mix.hard + mix.easy + mix.mirrored:
             return Pick(i, a, i, b, None, (flip, not flip))

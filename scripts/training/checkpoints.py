@@ -1,4 +1,4 @@
-"""What a training run leaves on disk: a checkpoint to continue from and a file to ship."""
+"""What a training run leaves on disk to continue from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from retrieval.lightglue import LightGlueConfig
@@ -36,12 +35,3 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 def load_checkpoint(path: Path) -> Checkpoint:
     content = torch.load(path, map_location="cpu", weights_only=True)
     return Checkpoint(**(content | {"config": LightGlueConfig(**content["config"])}))
-
-
-def export(config: LightGlueConfig, weights: Mapping[str, Tensor], path: Path, note: Mapping[str, str]) -> None:
-    """Half-precision safetensors with the configuration and `note` as metadata (text)."""
-    sizes = {name: str(value) for name, value in asdict(config).items()}
-    tensors = {name: tensor.detach().cpu().to(torch.float16).contiguous() for name, tensor in weights.items()}
-    partial = path.with_suffix(".part")
-    save_file(tensors, partial, metadata={"format": "lightglue", **sizes, **note})
-    partial.replace(path)

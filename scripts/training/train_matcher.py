@@ -2,7 +2,6 @@
 
     export PYTHONPATH=scripts
     python scripts/training/draw_flocks.py /tmp/flocks --count 2000 --processes 8
-    export PYTHONPATH=scripts
     python scripts/training/draw_flocks.py /tmp/held-out --first 9000000 --count 40 --processes 8
     python scripts/training/train_matcher.py --flocks /tmp/flocks --held-out /tmp/held-out --run /tmp/run
     python scripts/training/train_matcher.py ... --from /tmp/run/last.pt         # another sitting
@@ -19,7 +18,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -27,12 +26,15 @@ import torch
 from torch import Tensor, distributed
 
 from retrieval.lightglue import LightGlue, LightGlueConfig
+from retrieval.weights import save_network
 from training.batches import Batch, PairSource, load_flocks
-from training.checkpoints import Checkpoint, export, load_checkpoint, save_checkpoint
+from training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.objective import confidence_loss, training_loss
 from training.start import new_network
 from training.validation import validate
 
+NAME = "turtle-sift"
+EXIT_SHARE = 0.95
 AVERAGED = 0.995
 """Share of the running average of the weights that each step keeps."""
 
@@ -74,8 +76,11 @@ class Trainer:
         self.flocks = load_flocks(chosen.flocks)
         self.held_out = load_flocks(chosen.held_out)
         checkpoint = load_checkpoint(chosen.start) if chosen.start else self._fresh()
-        self.network = _network(checkpoint.config, checkpoint.network).to(self.device)
-        self.average = _network(checkpoint.config, checkpoint.average).to(self.device)
+        # early exit needs the second stage
+        depth = EXIT_SHARE if chosen.stage == "confidence" else None
+        config = replace(checkpoint.config, depth_confidence=depth)
+        self.network = _network(config, checkpoint.network).to(self.device)
+        self.average = _network(config, checkpoint.average).to(self.device)
         self.optimiser = self._optimiser()
         if checkpoint.optimiser is not None and chosen.stage == "matching":
             self.optimiser.load_state_dict(checkpoint.optimiser)
@@ -83,7 +88,9 @@ class Trainer:
 
     def _fresh(self) -> Checkpoint:
         chosen = self.chosen
-        config = LightGlueConfig(128, chosen.dim, chosen.layers, chosen.heads, add_scale_ori=True)
+        config = LightGlueConfig(
+            128, chosen.dim, chosen.layers, chosen.heads, add_scale_ori=True, depth_confidence=None
+        )
         state = new_network(config, self.flocks, chosen.seed).state_dict()
         return Checkpoint(config, state, copy.deepcopy(state), None, 0, 0)
 
@@ -160,7 +167,7 @@ class Trainer:
         save_checkpoint(
             Checkpoint(config, *states, self.optimiser.state_dict(), self.done, self.pairs), folder / "last.pt"
         )
-        export(config, states[1], folder / "matcher.safetensors", {"steps": str(self.done), "pairs": str(self.pairs)})
+        save_network(folder / "matcher.safetensors", self.average, NAME, str(self.done))
         figures = validate(self.average, self.held_out, self.chosen.check_batches)
         line = {
             "stage": self.chosen.stage,
