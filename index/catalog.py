@@ -50,9 +50,9 @@ class Catalog:
     def __init__(self, path: Path, registry: Registry, recipe: Recipe, on_step: OnStep = no_steps) -> None:
         self.path = path
         self.recipe = recipe
-        self._registry = registry
-        self._features = FeatureStore(path / FEATURES, recipe.extractor, on_step)
-        self._searcher = Searcher(path / VECTORS, registry, recipe.dimension, on_step)
+        self.registry = registry
+        self.feature_store = FeatureStore(path / FEATURES, recipe.extractor, on_step)
+        self.searcher = Searcher(path / VECTORS, registry, recipe.dimension, on_step)
         self._lock = WriterLock(path)
         self._command = ""
 
@@ -112,12 +112,12 @@ class Catalog:
             self._command = command
             self._repair()
             yield
-            self._searcher.save_if_worth()
+            self.searcher.save_if_worth()
 
     @contextmanager
     def reading(self, as_of: int | None = None) -> Iterator[Session]:
         """Ask the registry questions; `as_of` shows it as it was after that event."""
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             if as_of is not None:
                 look_back(session, as_of)
             yield session
@@ -127,7 +127,7 @@ class Catalog:
         self, action: str, who: str, why: str = "", undoes: int | None = None, *, dry_run: bool = False
     ) -> Iterator[Transaction]:
         """Change the registry as one event of the present command; needs `writing`."""
-        with self._registry.transaction(action, who, self._command, why, undoes, dry_run=dry_run) as transaction:
+        with self.registry.transaction(action, who, self._command, why, undoes, dry_run=dry_run) as transaction:
             yield transaction
 
     def enroll(self, photos: Sequence[PreparedPhoto], who: str) -> list[EnrollOutcome]:
@@ -147,48 +147,48 @@ class Catalog:
             return outcomes
 
     def _add(self, fresh: Sequence[PreparedPhoto], who: str) -> dict[str, Photo]:
-        self._features.put(fresh)
+        self.feature_store.put(fresh)
         try:
-            with self._registry.transaction("enroll", who, self._command) as transaction:
+            with self.registry.transaction("enroll", who, self._command) as transaction:
                 place_photos(transaction, fresh, self.path.parent)
                 added = self.enrolled([photo.sha256 for photo in fresh])
         except BaseException:
             with contextlib.suppress(Exception):  # what cannot be taken back now, the next writer repairs
                 self._repair()
             raise
-        self._searcher.save_if_due()
+        self.searcher.save_if_due()
         return added
 
     def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
         """Which of these bytes are in the catalogue (removed photos are not)."""
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             found = read_photos(session, "NOT p.removed AND p.sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
         return {photo.sha256: photo for photo in found}
 
     def shortlist(self, vector: Float32, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
         """The k nearest photos (vector float32 [d], unit length) that the filter admits, `per_turtle` of one turtle."""
-        return self._searcher.shortlist(vector, k, where, per_turtle)
+        return self.searcher.shortlist(vector, k, where, per_turtle)
 
     def photos(self, where: GalleryFilter) -> list[Photo]:
         """Every searchable photo that a filter admits, in order of enrolment."""
-        return self._searcher.photos(where)
+        return self.searcher.photos(where)
 
     def vectors(self, photos: Sequence[Photo]) -> Float32:
         """Global descriptors of photos, float32 [n, d]."""
-        return self._searcher.vectors(np.array([photo.id for photo in photos], np.int64))
+        return self.searcher.vectors(np.array([photo.id for photo in photos], np.int64))
 
     def features(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
         """Local features of photos. Raises CatalogDamaged where they are missing."""
-        found = self._features.features([photo.sha256 for photo in photos])
+        found = self.feature_store.features([photo.sha256 for photo in photos])
         return [_present(features, photo, self.path) for features, photo in zip(found, photos, strict=True)]
 
     def thumbnail(self, photo: Photo) -> bytes:
         """A photo's working image as JPEG. Raises CatalogDamaged where it is missing."""
-        return _present(self._features.thumbnail(photo.sha256), photo, self.path)
+        return _present(self.feature_store.thumbnail(photo.sha256), photo, self.path)
 
     def next_turtle_id(self) -> str:
         """The first free id after the largest of the form T001."""
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             largest = session.number(
                 r"SELECT max(CAST(id[2:] AS BIGINT)) FROM turtles WHERE regexp_full_match(id, 'T\d{3,15}')"
             )
@@ -198,7 +198,7 @@ class Catalog:
         """Add a turtle without photos. Raises Conflict when the id is taken."""
         with (
             self.writing("turtles create"),
-            self._registry.transaction("create turtle", who, self._command) as transaction,
+            self.registry.transaction("create turtle", who, self._command) as transaction,
         ):
             if transaction.row("SELECT 1 FROM turtles WHERE id = ?", checked_id(name)):
                 raise Conflict(f"There is a turtle {name} already: choose another id.")
@@ -209,7 +209,7 @@ class Catalog:
 
     def identify(self, photo: Photo, turtle: str, who: str) -> Photo:
         """Say which turtle a photo shows; the turtle is made when it is new. Raises UnknownRecord."""
-        with self.writing("identify"), self._registry.transaction("identify", who, self._command) as transaction:
+        with self.writing("identify"), self.registry.transaction("identify", who, self._command) as transaction:
             if not transaction.row("SELECT 1 FROM photos WHERE id = ? AND NOT removed", photo.id):
                 raise UnknownRecord(f"Photo {photo.id} ({photo.path}) is not in the catalogue.")
             place_with(transaction, [photo.id], turtle)
@@ -218,12 +218,12 @@ class Catalog:
     def turtles(self, *, limit: int | None = None, offset: int = 0) -> list[Turtle]:
         """Turtles in order of id, those with merged ids included."""
         page = f"SELECT * FROM turtles ORDER BY id LIMIT {'NULL' if limit is None else int(limit)} OFFSET {int(offset)}"
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             return read_turtles(session, page)
 
     def turtle(self, name: str) -> Turtle:
         """One turtle. Raises UnknownRecord."""
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
         if not found:
             raise UnknownRecord(f"There is no turtle {name} in {self.path}.")
@@ -231,53 +231,53 @@ class Catalog:
 
     def encounters(self, turtle: str | None = None) -> list[Encounter]:
         """Encounters by day: of one turtle, or all of them."""
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             if turtle is None:
                 return read_encounters(session, "true")
             return read_encounters(session, "t.id = ?", turtle)
 
     def save_model(self, kind: str, recipe: str, payload: str, who: str) -> None:
         """Keep a fitted model (JSON text) as the newest of its kind."""
-        with self.writing("fit"), self._registry.transaction(f"save {kind}", who, self._command) as transaction:
+        with self.writing("fit"), self.registry.transaction(f"save {kind}", who, self._command) as transaction:
             made_at, event = transaction.at.isoformat(sep=" "), transaction.event
             row = {"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}
             transaction.journal.put("models", [row])
 
     def model(self, kind: str) -> StoredModel | None:
         """The newest model of a kind."""
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             return next((model for model in read_models(session) if model.kind == kind), None)
 
     def pair_cache(self, recipe: str) -> PairCache:
         """Confidences of pairs that were compared before with this matcher recipe."""
-        return PairCache(self._features, recipe, self.writing)
+        return PairCache(self.feature_store, recipe, self.writing)
 
     def setting(self, name: str) -> str | None:
         """The text of a setting, or None."""
-        with self._registry.reading() as session:
+        with self.registry.reading() as session:
             return read_setting(session, name)
 
     def set_setting(self, name: str, value: str, who: str) -> None:
         """Keep a setting."""
-        with self.writing("settings"), self._registry.transaction(f"set {name}", who, self._command) as transaction:
+        with self.writing("settings"), self.registry.transaction(f"set {name}", who, self._command) as transaction:
             transaction.journal.put("settings", [{"name": name, "value": value}])
 
     def history(self, *, limit: int | None = None) -> list[Event]:
         """Events, newest first."""
-        with self._registry.reading() as session:
-            return read_events(session, "true", limit)
+        with self.registry.reading() as session:
+            return read_events(session, "true", "" if limit is None else f"LIMIT {int(limit)}")
 
     def summary(self) -> CatalogSummary:
         """Counts, sizes on disk, models and what is not as it should be."""
-        with self._registry.reading() as session:
-            return summarize(session, self._features, self.path / VECTORS, self._registry.path)
+        with self.registry.reading() as session:
+            return summarize(session, self.feature_store, self.path / VECTORS, self.registry.path)
 
     def _repair(self) -> None:
         """Take back features that no committed photo owns."""
-        unfinished = self._features.pending()
+        unfinished = self.feature_store.pending()
         if unfinished:
-            self._features.settle(set(unfinished) - self.enrolled(unfinished).keys())
-        for leftover in self.path.glob("*.partial"):
+            self.feature_store.settle(set(unfinished) - self.enrolled(unfinished).keys())
+        for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
             leftover.unlink(missing_ok=True)
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import lmdb
 
-from index.durable import OnStep, full_disk_named, is_full, no_steps, storage_full
+from index.durable import OnStep, full_disk_named, is_full, no_steps, replacing, storage_full
 from index.errors import CatalogDamaged
 from index.packing import (
     pack_confidences,
@@ -82,13 +82,29 @@ class FeatureStore:
     def settle(self, orphans: Collection[str] = ()) -> None:
         """Declare the last batch finished; the records of `orphans` (sha256) are deleted."""
 
+        self.delete(orphans)
+        self._write(lambda transaction, databases: transaction.drop(databases[PENDING], delete=False))
+
+    def delete(self, digests: Collection[str]) -> None:
+        """Delete the features and thumbnails of photos (sha256)."""
+
         def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
-            for digest in map(bytes.fromhex, orphans):
+            for digest in map(bytes.fromhex, digests):
                 transaction.delete(self._key(digest), db=databases[FEATURES])
                 transaction.delete(digest, db=databases[THUMBNAILS])
-            transaction.drop(databases[PENDING], delete=False)
 
-        self._write(write)
+        if digests:
+            self._write(write)
+
+    def copy(self, target: Path) -> None:
+        """Write a consistent copy without gaps to a new file."""
+        with full_disk_named(target), self._environment() as environment, target.open("wb") as file:
+            environment.copyfd(file.fileno(), compact=True)
+
+    def compact(self) -> None:
+        """Give the space of deleted records back to the disk."""
+        with replacing(self.path / "data.mdb") as temporary:
+            self.copy(temporary)
 
     def features(self, digests: Sequence[str]) -> list[LocalFeatures | None]:
         """Features of photos by sha256; None where there is no record. Raises CatalogDamaged for a broken one."""

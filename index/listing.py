@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from index.records import Encounter, Event, StoredModel, Turtle, TurtleStatus
+from index.records import Encounter, Event, PhotoRecord, StoredModel, Turtle, TurtleStatus
 from index.session import Session
-from index.types import Side
+from index.types import HeadBox, Side
 
 _TURTLES = """
 WITH chosen AS ({chosen}), seen AS (
@@ -18,35 +19,50 @@ WITH chosen AS ({chosen}), seen AS (
 SELECT c.id, c.status, c.species, c.note, c.tags, coalesce(s.photos, 0), coalesce(s.encounters, 0), s.sides,
        s.first_seen, s.last_seen, m.id
 FROM chosen c LEFT JOIN seen s USING (key) LEFT JOIN turtles m ON m.key = c.merged_into
-ORDER BY c.id
+ORDER BY {order}
+"""
+
+_PHOTOS = """
+SELECT p.id, p.sha256, p.path, p.relative, t.id, p.encounter, e.name, p.side, p.taken_on, p.species, p.site, p.observer,
+       p.latitude, p.longitude, p.box_x, p.box_y, p.box_w, p.box_h, p.keypoints, p.quality, p.width, p.height,
+       p.removed, p.notes
+FROM photos p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle
+WHERE {condition} ORDER BY {order}
 """
 
 _ENCOUNTERS = """
 SELECT e.id, e.name, t.id, e.day, count(p.id), list(DISTINCT p.side)
 FROM encounters e LEFT JOIN turtles t ON t.key = e.turtle LEFT JOIN photos p ON p.encounter = e.id AND NOT p.removed
-WHERE {condition} GROUP BY e.id, e.name, t.id, e.day ORDER BY e.day NULLS LAST, e.id
+WHERE {condition} GROUP BY e.id, e.name, t.id, e.day ORDER BY {order}
 """
+
+BY_DAY = "e.day NULLS LAST, e.id"
 
 _EVENTS = "SELECT id, made_at, who, action, command, why, undoes FROM events"
 
 
-def read_turtles(session: Session, chosen: str, *values: object) -> list[Turtle]:
-    """Turtles that a query on the table `turtles` chooses, in order of id."""
-    return [_turtle(row) for row in session.rows(_TURTLES.format(chosen=chosen), *values)]
+def read_turtles(session: Session, chosen: str, *values: object, order: str = "c.id") -> list[Turtle]:
+    """Turtles that a query on the table `turtles` chooses; `order` may also name a limit."""
+    return [_turtle(row) for row in session.rows(_TURTLES.format(chosen=chosen, order=order), *values)]
 
 
-def read_encounters(session: Session, condition: str, *values: object) -> list[Encounter]:
-    """Encounters that meet a condition on e (encounters) and t (turtles), by day."""
-    rows = session.rows(_ENCOUNTERS.format(condition=condition), *values)
+def read_records(session: Session, condition: str, *values: object, order: str = "p.id") -> list[PhotoRecord]:
+    """Photos that meet a condition on p (photos), e (encounters) and t (turtles); `order` may also name a limit."""
+    rows = session.rows(_PHOTOS.format(condition=condition, order=order), *values)
+    return [_record(row) for row in rows]
+
+
+def read_encounters(session: Session, condition: str, *values: object, order: str = BY_DAY) -> list[Encounter]:
+    """Encounters that meet a condition on e (encounters) and t (turtles); `order` may also name a limit."""
+    rows = session.rows(_ENCOUNTERS.format(condition=condition, order=order), *values)
     return [
         Encounter(number, name, turtle, day, photos, _sides(sides)) for number, name, turtle, day, photos, sides in rows
     ]
 
 
-def read_events(session: Session, condition: str, limit: int | None, *values: object) -> list[Event]:
-    """Events that meet a condition, newest first."""
-    sql = f"{_EVENTS} WHERE {condition} ORDER BY id DESC LIMIT {'NULL' if limit is None else int(limit)}"
-    return [Event(*row) for row in session.rows(sql, *values)]
+def read_events(session: Session, condition: str, page: str, *values: object) -> list[Event]:
+    """One page of the events that meet a condition, newest first."""
+    return [Event(*row) for row in session.rows(f"{_EVENTS} WHERE {condition} ORDER BY id DESC {page}", *values)]
 
 
 def read_models(session: Session) -> list[StoredModel]:
@@ -77,6 +93,34 @@ def _turtle(row: tuple[Any, ...]) -> Turtle:
         first_seen=first,
         last_seen=last,
         merged_into=merged_into,
+    )
+
+
+def _record(row: tuple[Any, ...]) -> PhotoRecord:
+    head, box, tail = row[:14], row[14:18], row[18:]
+    number, sha256, path, relative, turtle, encounter, name, side, taken_on, species, site, observer, north, east = head
+    keypoints, quality, width, height, removed, notes = tail
+    return PhotoRecord(
+        id=number,
+        sha256=sha256,
+        path=path,
+        relative=relative,
+        turtle=turtle,
+        encounter=encounter,
+        encounter_name=name,
+        side=None if side is None else Side(side),
+        taken_on=taken_on,
+        species=species,
+        site=site,
+        observer=observer,
+        latitude=north,
+        longitude=east,
+        box=None if box[0] is None else HeadBox(*box),
+        keypoints=keypoints,
+        quality=quality,
+        size=(width, height),
+        removed=removed,
+        notes={} if notes is None else json.loads(notes),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from index.types import Side
+from index.types import HeadBox, Side
 
 
 class TurtleStatus(StrEnum):
@@ -64,6 +65,46 @@ class Encounter:
     day: dt.date | None
     photos: int
     sides: frozenset[Side]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRecord:
+    """Everything that the registry knows about one photo.
+
+    Attributes
+    ----------
+    relative : str or None
+        Path relative to the folder that holds the catalogue, for photos below it.
+    species : str or None
+        As the manifest said; the turtle's own may differ.
+    latitude, longitude : float or None
+        Degrees, WGS 84.
+    size : (width, height)
+        Of the original in pixels, after EXIF orientation.
+    notes : mapping
+        Every other column of the manifest.
+    """
+
+    id: int
+    sha256: str
+    path: str
+    relative: str | None
+    turtle: str | None
+    encounter: int
+    encounter_name: str | None
+    side: Side | None
+    taken_on: dt.date | None
+    species: str | None
+    site: str | None
+    observer: str | None
+    latitude: float | None
+    longitude: float | None
+    box: HeadBox | None
+    keypoints: int
+    quality: float
+    size: tuple[int, int]
+    removed: bool
+    notes: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +190,45 @@ class Done:
 
     event: int | None
     changes: tuple[Change, ...]
+
+
+class Answer(StrEnum):
+    """What a person decided about a query."""
+
+    IS = "is"
+    NEW = "new"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a named person decided about a kept query; `turtle` goes with the answer "is"."""
+
+    id: int
+    query: int
+    answer: Answer
+    turtle: str | None
+    who: str
+    why: str
+    made_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeptQuery:
+    """A query with the evidence that was shown for it.
+
+    Attributes
+    ----------
+    evidence : str
+        JSON text: candidates, probabilities, model ids, thresholds.
+    decision : Decision or None
+        The newest.
+    """
+
+    id: int
+    sha256: str
+    path: str
+    verdict: str
+    evidence: str
+    made_at: dt.datetime
+    decision: Decision | None

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from index.durable import OnStep, is_full, no_steps, storage_full
+from index.durable import OnStep, is_full, no_steps, replacing, storage_full
 from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogTooNew
 from index.journal import Journal
 from index.schema import MIGRATIONS
@@ -182,6 +182,20 @@ class Registry:
                     "INSERT INTO migrations VALUES (?, ?)", [version, dt.datetime.now(dt.UTC).replace(tzinfo=None)]
                 )
                 connection.execute("COMMIT")
+
+    def copy(self, target: Path) -> None:
+        """Write a consistent copy without gaps to a new file; nobody may be writing."""
+        target.unlink(missing_ok=True)
+        with Registry(target)._connected(read_only=False) as connection:
+            (name,) = connection.execute("SELECT current_database()").fetchall()[0]
+            quoted = str(self.path).replace("'", "''")
+            connection.execute(f"ATTACH '{quoted}' AS original (READ_ONLY)")
+            connection.execute(f'COPY FROM DATABASE original TO "{name}"')
+
+    def compact(self) -> None:
+        """Give the space of deleted rows back to the disk."""
+        with replacing(self.path) as temporary:
+            self.copy(temporary)
 
     @property
     def current_version(self) -> int:

@@ -22,6 +22,9 @@ FRESH_SHARE = 1000
 """At a command's end the file is rewritten when at least one vector in this many is missing from it."""
 
 
+CHUNK = 50_000
+
+
 @dataclass(eq=False)
 class _State:
     """What is in memory, and the registry file's signature that it was read under."""
@@ -93,6 +96,35 @@ class Searcher:
         index = self._vectors()
         if index.unsaved * FRESH_SHARE >= max(len(index), 1):
             self._save()
+
+    def rebuild(self) -> None:
+        """Make the file anew from the registry."""
+        self._index, self._held, self._state = VectorIndex(self._dimension), Checkpoint(0, ""), None
+        with self._registry.reading() as session:
+            self._catch_up(session)
+        self._save()
+
+    def file_is_right(self) -> bool:
+        """Whether the file holds exactly the registry's vectors up to the event that it names."""
+        try:
+            index, held = VectorIndex.load(self._path, self._dimension)
+        except (FileNotFoundError, CatalogDamaged):
+            return False
+        with self._registry.reading() as session:
+            if session.row("SELECT token FROM events WHERE id = ?", held.event) != (held.token,):
+                return False
+            newest = session.number("SELECT max(event) FROM descriptors")
+            total = session.number("SELECT count(*) FROM descriptors WHERE event <= ?", held.event)
+            if len(index) != total or newest > held.event:
+                return False
+            for first in range(0, total, CHUNK):
+                sql = "SELECT photo, vector FROM descriptors WHERE event <= ? ORDER BY photo LIMIT ? OFFSET ?"
+                part = session.columns(sql, held.event, CHUNK, first)
+                if not np.isin(part["photo"], index.ids()).all():
+                    return False
+                if index.vectors(part["photo"]).tobytes() != b"".join(part["vector"]):
+                    return False
+        return True
 
     def _save(self) -> None:
         self._vectors().save(self._path, self._held, self._on_step)

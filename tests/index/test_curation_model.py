@@ -42,6 +42,7 @@ class KeptOpen(Registry):
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        del read_only  # one connection serves both
         if not hasattr(self, "kept"):
             self.kept = duckdb.connect(str(self.path))
         with self.kept.cursor() as cursor:
@@ -249,7 +250,8 @@ class Curation(RuleBasedStateMachine):
             turtles = {
                 (name, status, into, note, tuple(tags or ()))
                 for name, status, into, note, tags in session.rows(
-                    "SELECT t.id, t.status, m.id, t.note, t.tags FROM turtles t LEFT JOIN turtles m ON m.key = t.merged_into"
+                    "SELECT t.id, t.status, m.id, t.note, t.tags "
+                    "FROM turtles t LEFT JOIN turtles m ON m.key = t.merged_into"
                 )
             }
             photos = {
