@@ -86,6 +86,7 @@ class Catalog:
         registry = Registry(path / REGISTRY, on_step)
         if registry.version() < registry.current_version:
             with WriterLock(path).holding("migrate"):
+                registry.set_aside()
                 registry.migrate()
         with registry.reading() as session:
             recipe = read_setting(session, "recipe")

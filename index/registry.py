@@ -192,6 +192,17 @@ class Registry:
             connection.execute(f"ATTACH '{quoted}' AS original (READ_ONLY)")
             connection.execute(f'COPY FROM DATABASE original TO "{name}"')
 
+    def set_aside(self, keep: int = 3) -> Path:
+        """Copy the file into `backups` beside it, where the newest few are kept; nobody may be writing."""
+        folder = self.path.with_name("backups")
+        folder.mkdir(exist_ok=True)
+        stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
+        copy = folder / f"registry-{stamp}-v{self.version()}.duckdb"
+        self.copy(copy)
+        for old in sorted(folder.glob("registry-*.duckdb"))[:-keep]:
+            old.unlink()
+        return copy
+
     def compact(self) -> None:
         """Give the space of deleted rows back to the disk."""
         with replacing(self.path) as temporary:
