@@ -1,4 +1,4 @@
-"""What the network is taught: likelihood of true matches and unmatchability of everything else, on its layers."""
+"""What the network is taught: true matches, unmatchability of everything else, true pairs before false ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from torch.nn import functional as F
 from retrieval.lightglue import Assignment, LightGlue
 from training.batches import Batch
 from training.correspondence import UNMATCHED
+
+RANKING = 0.5
+"""Weight of the ranking of pairs beside the likelihood of matches."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,11 +50,22 @@ def _unmatched(matchability: Tensor, truth: Tensor) -> Tensor:
     return (F.softplus(matchability) * alone).sum(1) / alone.sum(1).clamp(min=1)
 
 
+def ranking_loss(assignment: Assignment, batch: Batch) -> Tensor:
+    """How far false pairs of the batch come near its true pairs, by the logarithm of the expected number of matches.
+
+    Identification compares pairs with each other, across turtles and conditions, and so does this.
+    """
+    evidence = assignment.log_scores.flatten(1).logsumexp(1)
+    gaps = evidence[~batch.same][None, :] - evidence[batch.same][:, None]
+    return F.softplus(gaps).mean() if gaps.numel() else evidence.sum() * 0.0
+
+
 def training_loss(network: LightGlue, batch: Batch, inner_layer: int | None) -> Tensor:
     """The last layer's loss plus half of that of one inner layer, which a step draws by chance: cheaper than all."""
     outputs = run_layers(network, batch)
     last = outputs[-1]
-    loss = assignment_loss(network.log_assignment[-1](last.first, last.second), batch).mean()
+    final = network.log_assignment[-1](last.first, last.second)
+    loss = assignment_loss(final, batch).mean() + RANKING * ranking_loss(final, batch)
     if inner_layer is not None:
         inner = outputs[inner_layer]
         between = network.log_assignment[inner_layer](inner.first, inner.second)

@@ -13,14 +13,14 @@ import torch
 
 from drawing.heads import draw_photograph
 from index.types import Float32, LocalFeatures, Side
-from retrieval.lightglue import LightGlueConfig
+from retrieval.lightglue import Assignment, LightGlueConfig
 from retrieval.weights import read_network
 from training import train_matcher
-from training.batches import MIRRORED, Mixture, PairSource
+from training.batches import MIRRORED, Batch, Half, Mixture, PairSource
 from training.checkpoints import load_checkpoint
 from training.correspondence import IGNORED, UNMATCHED, true_matches
 from training.flocks import Flock, FlockPlan, make_flock
-from training.objective import assignment_loss, confidence_loss, training_loss
+from training.objective import assignment_loss, confidence_loss, ranking_loss, training_loss
 from training.start import new_network
 from training.validation import area, validate
 
@@ -170,6 +170,21 @@ def test_negative_pairs_push_matchability_down_only(flocks: list[Flock]) -> None
     logits = torch.cat([assignment.matchability0, assignment.matchability1], 1)
     expected = 0.5 * 2 * torch.nn.functional.softplus(logits).mean(1)
     assert torch.allclose(assignment_loss(assignment, batch), expected, atol=1e-5)
+
+
+def test_ranking_falls_as_true_pairs_gain_evidence() -> None:
+    half = Half(torch.zeros(2, 3, 128), torch.zeros(2, 3, 4))
+    truth = torch.full((2, 3), UNMATCHED)
+    batch = Batch(half, half, truth, truth, same=torch.tensor([True, False]))
+    none = torch.zeros(2, 3)
+
+    def loss(true_pair: float, false_pair: float) -> float:
+        log_scores = torch.stack([torch.full((3, 3), true_pair), torch.full((3, 3), false_pair)])
+        return float(ranking_loss(Assignment(log_scores, none, none), batch))
+
+    assert loss(-2, -2) == pytest.approx(np.log(2))
+    assert loss(-1, -3) == pytest.approx(np.log1p(np.exp(-2)))
+    assert loss(-3, -1) > loss(-2, -2)
 
 
 def test_confidence_heads_learn_alone(flocks: list[Flock]) -> None:
