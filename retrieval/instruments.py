@@ -12,7 +12,7 @@ from retrieval.descriptor import Encoder
 from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
 from retrieval.keypoints import Extractor
 from retrieval.matcher import Matcher
-from retrieval.nearest import Verification, verify
+from retrieval.nearest import Verification, on_all_cores, verify
 from retrieval.scoring import Score
 
 SHORTLIST = 50
@@ -60,8 +60,9 @@ class Instruments:
         found = self.matcher.match(query, candidates)
         if self.verification is None:
             return found
-        pairs = zip(candidates, found, strict=True)
-        return [verify(query, candidate, matches, self.verification) for candidate, matches in pairs]
+        tolerances = self.verification
+        pairs = list(zip(candidates, found, strict=True))
+        return on_all_cores(lambda pair: verify(query, pair[0], pair[1], tolerances), pairs)
 
     def extract(self, sighting: Sighting) -> Extracted:
         """Read one photo and find its keypoints. Raises PhotoRefused."""

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from os import cpu_count
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from index.types import Float32, LocalFeatures, Matches
 from retrieval.keypoints import rootsift
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_LIBRARIES = ThreadpoolController()
 
 
 class NearestNeighbourMatcher:
@@ -23,7 +33,17 @@ class NearestNeighbourMatcher:
 
     def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         own = comparable(query)
-        return [mutual_nearest(own, comparable(candidate)) for candidate in candidates]
+        return on_all_cores(lambda candidate: mutual_nearest(own, comparable(candidate)), candidates)
+
+
+def on_all_cores(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The tasks' results in order, one task a core.
+
+    A pair's matrix product is too small to be shared between cores: a linear algebra library that tries spends most of
+    the time waiting for itself, so it gets one thread here.
+    """
+    with _LIBRARIES.limit(limits=1, user_api="blas"), ThreadPoolExecutor(cpu_count()) as pool:
+        return list(pool.map(task, items))
 
 
 def comparable(features: LocalFeatures) -> Float32:
