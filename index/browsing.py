@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from index.catalog import Catalog
 from index.errors import InputError, UnknownRecord
-from index.listing import BY_DAY, read_encounters, read_events, read_records, read_turtles
+from index.listing import BY_DAY, PHOTOS_WITH_TURTLES, read_encounters, read_events, read_records, read_turtles
 from index.records import Change, Encounter, Event, PhotoRecord, Turtle, TurtleStatus
 from index.session import Session
 from index.types import Side
@@ -102,14 +102,16 @@ class Browser:
         conditions = _Conditions()
         conditions.add("p.removed = ?", removed)
         conditions.add("t.id = ?", turtle)
-        conditions.add("e.id = ?", encounter)
+        conditions.add("p.encounter = ?", encounter)
         conditions.add("p.side = ?", None if side is None else str(side))
         conditions.add("p.site = ?", site)
         conditions.add("p.taken_on >= ?", taken_from)
         conditions.add("p.taken_on <= ?", taken_to)
         conditions.add("(e.turtle IS NULL) = ?", unidentified or None)
+        source = PHOTOS_WITH_TURTLES if turtle is not None or unidentified else "photos p"
+        chosen = f"SELECT p.id FROM {source} WHERE {conditions.sql} ORDER BY p.id {page.sql()}"
         with self._session() as session:
-            return read_records(session, conditions.sql, *conditions.values, order=f"p.id {page.sql()}")
+            return read_records(session, f"p.id IN ({chosen})", *conditions.values)
 
     def photo(self, reference: str) -> PhotoRecord:
         """A photo by number, path, file name or six digits of its sha256. Raises UnknownRecord, InputError."""
@@ -160,7 +162,11 @@ class Browser:
                 raise UnknownRecord(f"There is no turtle {turtle} in the catalogue.")
             encounters = _ever("encounters", "turtle", [str(row[0])], session)
             photos = _ever("photos", "encounter", encounters, session)
-            lists = [("turtles", "SELECT ?"), ("encounters", "SELECT unnest(?)"), ("photos", "SELECT unnest(?)")]
+            lists = [
+                ("turtles", "SELECT ?"),
+                ("encounters", "SELECT unnest(?::VARCHAR[])"),
+                ("photos", "SELECT unnest(?::VARCHAR[])"),
+            ]
             return read_events(session, _touching(lists), page.sql(), str(row[0]), encounters, photos)
 
     def changes(self, event: int) -> tuple[Change, ...]:
@@ -204,8 +210,10 @@ class _Conditions:
 
 
 def _touching(lists: Sequence[tuple[str, str]]) -> str:
-    tests = " OR ".join(f"(record = '{record}' AND key IN ({keys}))" for record, keys in lists)
-    return f"id IN (SELECT event FROM journal WHERE {tests})"
+    found = " UNION ".join(
+        f"SELECT event FROM journal WHERE record = '{record}' AND key IN ({keys})" for record, keys in lists
+    )
+    return f"id IN ({found})"
 
 
 def _ever(record: str, column: str, owners: list[str], session: Session) -> list[str]:

@@ -9,7 +9,10 @@ from index.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A query for the keys of rows of `record` that break a rule, and the rule as a sentence."""
+    """A query for the keys of rows of `record` that break a rule, and the rule as a sentence.
+
+    `{chosen}` in a query stands for a condition on photos, so that an undo need not read all of them.
+    """
 
     record: str
     broken: str
@@ -35,13 +38,14 @@ RULES = (
     ),
     Rule(
         "photos",
-        "SELECT id FROM photos WHERE NOT removed AND sha256 IN "
-        "(SELECT sha256 FROM photos WHERE NOT removed GROUP BY sha256 HAVING count(*) > 1)",
+        "SELECT id FROM photos WHERE NOT removed AND sha256 IN (SELECT sha256 FROM photos WHERE NOT removed "
+        "AND sha256 IN (SELECT sha256 FROM photos WHERE {chosen}) GROUP BY sha256 HAVING count(*) > 1)",
         "is there twice",
     ),
     Rule(
         "photos",
-        "SELECT id FROM photos WHERE NOT removed AND id NOT IN (SELECT photo FROM descriptors)",
+        "SELECT id FROM photos WHERE NOT removed AND {chosen} "
+        "AND id NOT IN (SELECT photo FROM descriptors d WHERE d.photo IN (SELECT id FROM photos WHERE {chosen}))",
         "has no global descriptor",
     ),
     Rule(
@@ -67,20 +71,22 @@ def broken_rules(session: Session) -> list[str]:
     return [
         f"{rule.record[:-1].capitalize()} {row[0]} {rule.sentence}."
         for rule in RULES
-        for row in session.rows(f"{rule.broken} ORDER BY 1")
+        for row in session.rows(rule.broken.format(chosen="true") + " ORDER BY 1")
     ]
 
 
 def builders_on(session: Session, event: int) -> list[int]:
     """Later events behind rows that now break a rule, in order: what was built on an event that is being undone."""
     later: set[int] = set()
+    last = session.number("SELECT max(event) FROM journal")
+    changed = f"id IN (SELECT CAST(key AS BIGINT) FROM journal WHERE event = {last} AND record = 'photos')"
     for rule in RULES:
-        keys = [str(row[0]) for row in session.rows(rule.broken)]
+        keys = [str(row[0]) for row in session.rows(rule.broken.format(chosen=changed))]
         if keys:
             found = session.rows(
                 "SELECT DISTINCT event FROM journal WHERE record = ? AND key IN (SELECT unnest(?::VARCHAR[])) "
-                "AND event > ? AND event < (SELECT max(event) FROM journal)",
-                *(rule.record, keys, event),
+                "AND event > ? AND event < ?",
+                *(rule.record, keys, event, last),
             )
             compacted = session.rows("SELECT id FROM events WHERE action = 'compact' AND id > ?", event)
             later |= {int(row[0]) for row in found or compacted} or {event}

@@ -22,7 +22,9 @@ FROM chosen c LEFT JOIN seen s USING (key) LEFT JOIN turtles m ON m.key = c.merg
 ORDER BY {order}
 """
 
-_PHOTOS = """
+PHOTOS_WITH_TURTLES = "photos p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle"
+
+_PHOTOS = f"""
 SELECT p.id, p.sha256, p.path, p.relative, t.id, p.encounter, e.name, p.side, p.taken_on, p.species, p.site, p.observer,
        p.latitude, p.longitude, p.box_x, p.box_y, p.box_w, p.box_h, p.keypoints, p.quality, p.width, p.height,
        p.removed, p.notes

@@ -9,8 +9,8 @@ from index.registry import Transaction
 
 
 def several(numbers: Collection[int]) -> str:
-    """Whole numbers as they stand in an SQL list."""
-    return ", ".join(str(int(number)) for number in numbers) or "NULL"
+    """Whole numbers as a query, for `IN (...)`: DuckDB joins with it, which is faster than a list of them."""
+    return f"SELECT unnest([{', '.join(str(int(number)) for number in numbers)}]::BIGINT[])"
 
 
 def place_with(transaction: Transaction, photos: Collection[int], turtle: str | None) -> None:
@@ -71,4 +71,5 @@ def _move(transaction: Transaction, moves: Mapping[int, int]) -> None:
         list(moves.values()),
     )
     emptied = several([row[0] for row in left])
-    transaction.journal.remove("encounters", f"id IN ({emptied}) AND id NOT IN (SELECT encounter FROM photos)")
+    used = f"SELECT encounter FROM photos WHERE encounter IN ({emptied})"
+    transaction.journal.remove("encounters", f"id IN ({emptied}) AND id NOT IN ({used})")

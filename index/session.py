@@ -16,6 +16,7 @@ class Session:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._types: dict[str, Mapping[str, str]] = {}
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a query; values replace its question marks."""
@@ -41,8 +42,7 @@ class Session:
 
     def column_types(self, table: str) -> Mapping[str, str]:
         """Names and types of a table's columns, in order; the first is its key."""
-        sql = (
-            "SELECT column_name, data_type FROM duckdb_columns() "
-            "WHERE table_name = ? AND database_name = current_database() ORDER BY column_index"
-        )
-        return {str(name): str(kind) for name, kind in self.rows(sql, table)}
+        if table not in self._types:
+            described = self.rows(f"DESCRIBE {table}")
+            self._types[table] = {str(row[0]): str(row[1]) for row in described}
+        return self._types[table]

@@ -91,7 +91,7 @@ def calibrate(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScores
         fit.impostor_survival(impostors.score, impostors.gallery),
         impostors.individual,
         fit.impostor_survival(best, genuine.gallery),
-        fit.lead(best, second),
+        np.exp(fit.log_lead(best, second)),
         fit.known_cdf(best, genuine.gallery),
         scores[0] <= scores[1],
         genuine.individual,

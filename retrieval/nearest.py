@@ -15,7 +15,6 @@ from threadpoolctl import ThreadpoolController
 from index.types import Float32, LocalFeatures, Matches
 from retrieval.keypoints import rootsift
 
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -79,7 +79,7 @@ class NoveltyModel:
             p_new_high=max(float(high), float(weights[0])),
             best=int(candidates.turtle[np.argmax(candidates.score)]) if some else None,
             tail=float(fit.impostor_survival(ordered[-1], gallery)) if some else 1.0,
-            lead=float(fit.lead(ordered[-1], ordered[-2])) if several else 0.0 if some else 1.0,
+            lead=float(np.exp(fit.log_lead(ordered[-1], ordered[-2]))) if several else 0.0 if some else 1.0,
             low=float(fit.known_cdf(ordered[-1], gallery)) if some else 1.0,
             prior_new=prior_new,
             turtles=turtles,

@@ -120,7 +120,7 @@ class Search:
         if len(of_each) == 1:
             return np.zeros(1)
         second = np.partition(self.candidates.score, -2)[-2]
-        log_odds = fit.first_place.log_odds(log_ratio, np.log(fit.lead(self.candidates.score[best], second)))
+        log_odds = fit.first_place.log_odds(log_ratio, fit.log_lead(self.candidates.score[best], second))
         rest = np.where(np.arange(len(of_each)) == best, -np.inf, of_each)
         shares = rest - np.logaddexp.reduce(rest) - np.logaddexp(0.0, log_odds)
         shares[best] = -np.logaddexp(0.0, -log_odds)

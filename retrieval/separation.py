@@ -157,9 +157,14 @@ class Separation:
         found = (1 - self.missed) * self.genuine_cdf(score) + self.missed
         return np.asarray(found * np.exp(self.impostor.log_cdf(score, gallery)))
 
-    def lead(self, best: npt.ArrayLike, second: npt.ArrayLike) -> Float64:
-        """P(the best of impostors leads the runner-up by so much), float64, whatever the photo and the gallery."""
-        return np.asarray(np.exp(self.impostor.rarity_of(second) - self.impostor.rarity_of(best)))
+    def log_lead(self, best: npt.ArrayLike, second: npt.ArrayLike) -> Float64:
+        """ln P(the best of impostors leads the runner-up by so much), float64, whatever the photo and the gallery.
+
+        Runners-up below all fitted scores count as the lowest, and no lead as rarer than e⁻³⁰.
+        """
+        runner_up = self.impostor.rarity_of(np.maximum(second, self.grid[0]))
+        lead = runner_up - self.impostor.rarity_of(np.maximum(best, self.grid[0]))
+        return np.clip(lead, -30.0, 0.0)
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Separation:
@@ -255,7 +260,7 @@ def _corrected(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScore
         recalibration=Recalibration.fit(
             new.together(left), weigh_by_individual(impostors.individual), known.together(left), weight, fit.missed
         ),
-        first_place=FirstPlace.fit(known.apart(left), np.log(fit.lead(best, second)), first, weight),
+        first_place=FirstPlace.fit(known.apart(left), fit.log_lead(best, second), first, weight),
     )
 
 

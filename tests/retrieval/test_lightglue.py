@@ -106,6 +106,7 @@ def oracle_of(network: LightGlue, depth_confidence: float = -1.0) -> KorniaLight
     return oracle.eval()
 
 
+@torch.inference_mode()
 def smallest_margin(network: LightGlue, query: LocalFeatures, candidate: LocalFeatures) -> float:
     """How little would have to change for the pair to stop elsewhere or to match otherwise."""
     config = network.config
