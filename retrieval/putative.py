@@ -1,6 +1,8 @@
 """Putative matches of a query with a whole shortlist: mutual nearest descriptors, in a few large matrix products.
 
-They are the cheap first look of the cascade, and they say by how much each candidate is rotated against the query.
+They are the cheap first look of the cascade, and they say by how much each candidate is rotated against the query. A
+match counts by its distinctness, one minus the distance ratio (Lowe, IJCV 2004), the worse of both directions: the
+mere number of mutual matches hardly tells a turtle from another.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from index.types import Int32, LocalFeatures
+from index.types import Float32, Int32, LocalFeatures
 
 BINS = 8
 """Rotations are told apart in steps of an eighth of a circle."""
 
-CLEARLY = 3.0
+CLEARLY = 2.0
 """By how many standard deviations a rotation must have more votes than no rotation."""
 
 
@@ -31,37 +33,37 @@ class PutativeMatches:
 
     Attributes
     ----------
-    count : int32 [C]
-        Keypoints of the query and of the candidate that are each other's nearest.
+    strength : float32 [C]
+        Sum of the squared distinctness of all matches.
     turn : int32 [C]
         By how many eighths of a circle, clockwise, the query has to be turned to lie like the candidate.
     """
 
-    count: Int32
+    strength: Float32
     turn: Int32
 
 
 def putative_matches(
     query: LocalFeatures, candidates: Sequence[LocalFeatures], device: torch.device, memory: int = 64 << 20
 ) -> PutativeMatches:
-    """Mutual nearest neighbours of `query` with each candidate, counted, and the rotation that they vote for.
+    """Mutual nearest neighbours of `query` with each candidate: how strong, and the rotation that they vote for.
 
     `memory` is how many bytes the similarities of one batch may take.
     """
-    count, turn = np.zeros(len(candidates), np.int32), np.zeros(len(candidates), np.int32)
+    strength, turn = np.zeros(len(candidates), np.float32), np.zeros(len(candidates), np.int32)
     if not len(query):
-        return PutativeMatches(count, turn)
+        return PutativeMatches(strength, turn)
     with torch.inference_mode():
         own = F.normalize(comparable([query], device)[0], dim=-1)
         angle = stack([query.orientation], device)
         for rows in equal_counts(candidates, lambda n: memory // (4 * len(query) * n)):
             photos = [candidates[row] for row in rows]
             similarity = F.normalize(comparable(photos, device), dim=-1) @ own.T
-            partner, mutual = _mutual(similarity)
+            partner, distinct = _mutual(similarity)
             angles = stack([photo.orientation for photo in photos], device)
-            votes = _votes(angles.gather(1, partner) - angle, mutual)
-            count[rows], turn[rows] = mutual.sum(1).cpu().numpy(), _elect(votes).cpu().numpy()
-    return PutativeMatches(count, turn)
+            strength[rows] = distinct.square().sum(1).cpu().numpy()
+            turn[rows] = _elect(angles.gather(1, partner) - angle, distinct).cpu().numpy()
+    return PutativeMatches(strength, turn)
 
 
 def turned(features: LocalFeatures, eighths: int) -> LocalFeatures:
@@ -102,19 +104,25 @@ def equal_counts(photos: Sequence[LocalFeatures], most: Callable[[int], int]) ->
 
 
 def _mutual(similarity: Tensor) -> tuple[Tensor, Tensor]:
-    """For `similarity` [B, n, m]: each query keypoint's nearest [B, m], and whether it is so the other way too."""
-    partner, back = similarity.argmax(1), similarity.argmax(2)
-    return partner, back.gather(1, partner) == torch.arange(similarity.shape[2], device=similarity.device)
+    """For `similarity` [B, n, m] of unit vectors, which it overwrites: each query keypoint's nearest and how distinct.
+
+    Both [B, m]; distinctness is 0 where the match is not mutual.
+    """
+    best, partner = similarity.max(1)
+    back = similarity.argmax(2)
+    mutual = back.gather(1, partner) == torch.arange(similarity.shape[2], device=similarity.device)
+    # without the mutual ones, which share no row or column, what is left of each is its second best
+    rest = similarity.scatter_(1, partner[:, None], torch.where(mutual, -1.0, best)[:, None])
+    second = torch.maximum(rest.amax(1), rest.amax(2).gather(1, partner))
+    ratio = ((1 - best) / (1 - second).clamp(min=1e-6)).clamp(0, 1).sqrt()
+    return partner, torch.where(mutual, 1 - ratio, 0.0)
 
 
-def _votes(difference: Tensor, counted: Tensor) -> Tensor:
-    """Histogram [B, 8] of orientation differences [B, m] over rotations, of the matches that are counted."""
+def _elect(difference: Tensor, weight: Tensor) -> Tensor:
+    """The rotation [B] that most weight [B, m] of orientation differences [B, m] speaks for, 0 where by chance."""
     bins = torch.remainder(torch.round(difference * (BINS / (2 * torch.pi))), BINS).long()
-    return counted.new_zeros((len(bins), BINS), dtype=torch.float32).scatter_add(1, bins, counted.float())
-
-
-def _elect(votes: Tensor) -> Tensor:
-    """The rotation with most votes, or none where that could be chance."""
+    none = weight.new_zeros((len(bins), BINS))
+    votes, variance = none.scatter_add(1, bins, weight), none.scatter_add(1, bins, weight.square())
     most, winner = votes.max(1)
-    upright = votes[:, 0]
-    return torch.where(most - upright > CLEARLY * (most + upright).sqrt(), winner, 0)
+    chance = (variance.gather(1, winner[:, None])[:, 0] + variance[:, 0]).sqrt()
+    return torch.where(most - votes[:, 0] > CLEARLY * chance, winner, 0)

@@ -21,7 +21,7 @@ class RerankRecipe:
     Attributes
     ----------
     keep : int or None
-        How many candidates the cascade lets the matcher see, those with most putative matches; None: all.
+        How many candidates the cascade lets the matcher see, those with the strongest putative matches; None: all.
     verification : Verification or None
         Geometric verification of the matches; None keeps them as the matcher gives them.
     """
@@ -60,12 +60,12 @@ def rerank(
 def cascade(
     query: LocalFeatures, candidates: Sequence[LocalFeatures], keep: int | None, device: str | None = None
 ) -> list[int]:
-    """Row numbers, in order, of the `keep` candidates with most putative matches; of equals the first ones stay."""
+    """Row numbers, in order, of the `keep` candidates with the strongest putative matches, of equals the first."""
     if keep is None or keep >= len(candidates):
         return list(range(len(candidates)))
     # torch takes seconds to import, and a shortlist that is compared whole may not need it
     from retrieval.batching import choose_device
     from retrieval.putative import putative_matches
 
-    count = putative_matches(query, candidates, choose_device(device)).count
-    return sorted(np.argsort(-count, kind="stable")[:keep].tolist())
+    strength = putative_matches(query, candidates, choose_device(device)).strength
+    return sorted(np.argsort(-strength, kind="stable")[:keep].tolist())
