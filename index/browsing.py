@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from index.catalog import Catalog
 from index.errors import InputError, UnknownRecord
-from index.listing import BY_DAY, PHOTOS_WITH_TURTLES, read_encounters, read_events, read_records, read_turtles
+from index.listing import BY_DAY, read_encounters, read_events, read_records, read_turtles
 from index.records import Change, Encounter, Event, PhotoRecord, Turtle, TurtleStatus
 from index.session import Session
 from index.types import Side
@@ -100,31 +100,33 @@ class Browser:
     ) -> list[PhotoRecord]:
         """Photos that meet every given condition, in order of enrolment; removed ones only when asked for."""
         conditions = _Conditions()
-        conditions.add("p.removed = ?", removed)
-        conditions.add("t.id = ?", turtle)
-        conditions.add("p.encounter = ?", encounter)
-        conditions.add("p.side = ?", None if side is None else str(side))
-        conditions.add("p.site = ?", site)
-        conditions.add("p.taken_on >= ?", taken_from)
-        conditions.add("p.taken_on <= ?", taken_to)
-        conditions.add("(e.turtle IS NULL) = ?", unidentified or None)
-        source = PHOTOS_WITH_TURTLES if turtle is not None or unidentified else "photos p"
-        chosen = f"SELECT p.id FROM {source} WHERE {conditions.sql} ORDER BY p.id {page.sql()}"
+        conditions.add("removed = ?", removed)
+        of_turtle = "SELECT e.id FROM encounters e JOIN turtles t ON t.key = e.turtle WHERE t.id = ?"
+        conditions.add(f"encounter IN ({of_turtle})", turtle)
+        conditions.add("encounter = ?", encounter)
+        conditions.add("side = ?", None if side is None else str(side))
+        conditions.add("site = ?", site)
+        conditions.add("taken_on >= ?", taken_from)
+        conditions.add("taken_on <= ?", taken_to)
+        nobodys = "encounter IN (SELECT id FROM encounters WHERE turtle IS NULL) = ?"
+        conditions.add(nobodys, unidentified or None)
+        chosen = f"SELECT * FROM photos WHERE {conditions.sql} ORDER BY id {page.sql()}"
         with self._session() as session:
-            return read_records(session, f"p.id IN ({chosen})", *conditions.values)
+            return read_records(session, chosen, *conditions.values)
 
     def photo(self, reference: str) -> PhotoRecord:
         """A photo by number, path, file name or six digits of its sha256. Raises UnknownRecord, InputError."""
-        tests = ["p.path = ? OR p.relative = ? OR ends_with(p.path, ?)"]
+        tests = ["path = ? OR relative = ? OR ends_with(path, ?)"]
         values: list[object] = [reference, reference, f"/{reference}"]
         if reference.isdecimal() and len(reference) < 16:
-            tests.append("p.id = ?")
+            tests.append("id = ?")
             values.append(int(reference))
         if len(reference) >= SHORTEST_DIGEST and re.fullmatch("[0-9a-f]+", reference):
-            tests.append("starts_with(p.sha256, ?)")
+            tests.append("starts_with(sha256, ?)")
             values.append(reference)
         with self._session() as session:
-            found = read_records(session, " OR ".join(tests), *values, order="p.removed, p.id LIMIT 2")
+            chosen = f"SELECT * FROM photos WHERE {' OR '.join(tests)} ORDER BY removed, id LIMIT 2"
+            found = sorted(read_records(session, chosen, *values), key=lambda record: record.removed)
         if not found:
             raise UnknownRecord(f"There is no photo {reference} in the catalogue.")
         if len(found) > 1 and not found[1].removed:

@@ -78,9 +78,12 @@ class Curator:
                 "key = ?",
                 key,
             )
-            journal.update("turtles", "'merged' AS status", f"key IN ({several(keys)})")
-            gone = f"key IN ({several(keys)}) OR merged_into IN ({several(keys)})"
-            journal.update("turtles", "?::BIGINT AS merged_into", gone, key)
+            journal.update(
+                "turtles",
+                f"CASE WHEN key IN ({several(keys)}) THEN 'merged' ELSE status END AS status, ?::BIGINT AS merged_into",
+                f"key IN ({several(keys)}) OR merged_into IN ({several(keys)})",
+                key,
+            )
             settle_encounters(transaction, [key])
 
         return self._do("merge turtles", change)
@@ -288,13 +291,12 @@ class Curator:
 
 
 def _turtle(transaction: Transaction, name: str, *, any_status: bool = False) -> int:
-    row = transaction.row(
-        "SELECT t.key, t.status, m.id FROM turtles t LEFT JOIN turtles m ON m.key = t.merged_into WHERE t.id = ?", name
-    )
+    row = transaction.row("SELECT key, status, merged_into FROM turtles WHERE id = ?", name)
     if row is None:
         raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
     if row[1] == TurtleStatus.MERGED and not any_status:
-        raise Conflict(f"Turtle {name} was merged into {row[2]}: name that one.")
+        (kept,) = transaction.rows("SELECT id FROM turtles WHERE key = ?", row[2])[0]
+        raise Conflict(f"Turtle {name} was merged into {kept}: name that one.")
     return int(row[0])
 
 

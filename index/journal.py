@@ -22,6 +22,7 @@ class Journal:
     def __init__(self, session: Session, event: int) -> None:
         self._session = session
         self._event = event
+        self._last: int | None = None
         self.changes = 0
 
     def put(self, table: str, rows: Sequence[Row]) -> None:
@@ -67,12 +68,12 @@ class Journal:
         session.run("DROP TABLE staged")
 
     def _log(self, entries: str, *values: object) -> None:
-        session = self._session
-        before = session.number("SELECT max(seq) FROM journal")
-        session.run(
-            f"INSERT INTO journal SELECT {before} + row_number() OVER (), {self._event}, * FROM ({entries})", *values
-        )
-        self.changes += session.number("SELECT max(seq) FROM journal") - before
+        if self._last is None:
+            self._last = self._session.number("SELECT max(seq) FROM journal")
+        sql = f"INSERT INTO journal SELECT {self._last} + row_number() OVER (), {self._event}, * FROM ({entries})"
+        written = self._session.number(sql, *values)
+        self._last += written
+        self.changes += written
 
     def _key(self, table: str) -> str:
         return next(iter(self._session.column_types(table)))

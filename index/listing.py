@@ -22,14 +22,11 @@ FROM chosen c LEFT JOIN seen s USING (key) LEFT JOIN turtles m ON m.key = c.merg
 ORDER BY {order}
 """
 
-PHOTOS_WITH_TURTLES = "photos p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle"
-
-_PHOTOS = f"""
+_PHOTOS = """
 SELECT p.id, p.sha256, p.path, p.relative, t.id, p.encounter, e.name, p.side, p.taken_on, p.species, p.site, p.observer,
        p.latitude, p.longitude, p.box_x, p.box_y, p.box_w, p.box_h, p.keypoints, p.quality, p.width, p.height,
        p.removed, p.notes
-FROM photos p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle
-WHERE {condition} ORDER BY {order}
+FROM ({chosen}) p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle ORDER BY p.id
 """
 
 _ENCOUNTERS = """
@@ -48,10 +45,9 @@ def read_turtles(session: Session, chosen: str, *values: object, order: str = "c
     return [_turtle(row) for row in session.rows(_TURTLES.format(chosen=chosen, order=order), *values)]
 
 
-def read_records(session: Session, condition: str, *values: object, order: str = "p.id") -> list[PhotoRecord]:
-    """Photos that meet a condition on p (photos), e (encounters) and t (turtles); `order` may also name a limit."""
-    rows = session.rows(_PHOTOS.format(condition=condition, order=order), *values)
-    return [_record(row) for row in rows]
+def read_records(session: Session, chosen: str, *values: object) -> list[PhotoRecord]:
+    """Photos that a query on the table `photos` chooses, in order of enrolment."""
+    return [_record(row) for row in session.rows(_PHOTOS.format(chosen=chosen), *values)]
 
 
 def read_encounters(session: Session, condition: str, *values: object, order: str = BY_DAY) -> list[Encounter]:

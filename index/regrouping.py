@@ -53,6 +53,8 @@ def settle_encounters(transaction: Transaction, turtles: Collection[int]) -> Non
         WHERE id <> kept"""
     )
     joined = {int(number): int(kept) for number, kept in rows}
+    if not joined:
+        return
     inside = transaction.rows(f"SELECT id, encounter FROM photos WHERE encounter IN ({several(joined)})")
     _move(transaction, {number: joined[encounter] for number, encounter in inside})
     transaction.journal.remove("encounters", f"id IN ({several(joined)})")
