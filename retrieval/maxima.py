@@ -150,13 +150,22 @@ def weigh_by_individual(individual: Int64) -> Float64:
     return np.asarray(1.0 / count[code.ravel()])
 
 
-def fit_best_of(sample: Sample, growth: Growth, reference: float, seed: int | None, level: float = 0.0) -> BestOf:
+def fit_best_of(
+    sample: Sample,
+    growth: Growth,
+    reference: float,
+    seed: int | None,
+    level: float = 0.0,
+    finest: float = 1e-9,
+) -> BestOf:
     """Fit body and tail at `reference` from all rows of the sample, each brought there by `growth`.
 
     Parameters
     ----------
     seed : int or None
         Draws the tail's goodness of fit and chooses its threshold; None takes the threshold at `level`.
+    finest : float
+        The tail's scale is at least this.
     """
     factor = (sample.number / reference) ** growth.exponent
     order = np.argsort(sample.score, kind="stable")
@@ -165,10 +174,13 @@ def fit_best_of(sample: Sample, growth: Growth, reference: float, seed: int | No
     steps = weight / at_risk
     work = np.cumsum(steps[::-1])[::-1] - steps / 2
     cdf = np.exp(-work)
-    at_reference = np.diff(cdf, prepend=0.0)
-    at_reference = np.maximum(at_reference, 1e-12)
+    at_reference = np.maximum(np.diff(cdf, prepend=0.0), 1e-12)
     individual = sample.individual[order]
-    tail = fit_tail_at(score, at_reference, level) if seed is None else fit_tail(score, at_reference, individual, seed)
+    tail = (
+        fit_tail_at(score, at_reference, level, finest)
+        if seed is None
+        else fit_tail(score, at_reference, individual, seed, finest)
+    )
     knots, rarity = _body_knots(score, cdf, tail, growth.frailty)
     return BestOf(reference, knots, rarity, tail, growth)
 

@@ -18,6 +18,12 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
 
+_FINEST = 0.01
+"""Share of the range of all scores below which a tail's scale is not believed: many impostor maxima may be 0."""
+_MAX_EVIDENCE = 40.0
+"""No score says more than e⁴⁰ for or against a candidate."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ImpostorMaxima:
     """Best scores of catalogue photos whose own turtle was taken out of the gallery.
@@ -130,7 +136,8 @@ class Separation:
         more = photos**self.genuine.growth.exponent
         of_best = np.log(more) + (more - 1.0) * np.interp(score, self.grid, log_cdf)
         of_impostor = self.photo_exponent * np.log(photos) - np.log(self.photo_mean)
-        return np.asarray(np.interp(score, self.grid, ratio) + of_best - of_impostor)
+        evidence = np.interp(score, self.grid, ratio) + of_best - of_impostor
+        return np.asarray(np.clip(evidence, -_MAX_EVIDENCE, _MAX_EVIDENCE))
 
     @cached_property
     def _on_grid(self) -> tuple[Float64, Float64, Float64, Float64]:
@@ -226,9 +233,11 @@ def fit_separation(
     fit_seed = None if like else seed
     exponent, mean = _photo_exponent(impostors.photos, weigh_by_individual(impostors.individual), photos)
     weight = weigh_by_individual(genuine.individual)
+    levels = (like.impostor.tail.level, like.genuine.tail.level) if like else (0.0, 0.0)
+    finest = _FINEST * float(np.ptp(np.concatenate((at_largest.score, of_genuine.score)))) or 1e-9
     fit = Separation(
-        fit_best_of(at_largest, growth, reference, fit_seed, like.impostor.tail.level if like else 0.0),
-        fit_best_of(of_genuine, with_photos, 1.0, fit_seed, like.genuine.tail.level if like else 0.0),
+        fit_best_of(at_largest, growth, reference, fit_seed, levels[0], finest),
+        fit_best_of(of_genuine, with_photos, 1.0, fit_seed, levels[1], finest),
         exponent,
         mean,
         _even_quantiles(photos),
@@ -291,7 +300,7 @@ def _score_grid(impostor: Float64, genuine: Float64) -> Float64:
     """Pooled quantiles, and even steps below the lowest score, where the runners-up are."""
     levels = np.linspace(0, 1, 100)
     seen = np.unique(np.concatenate((np.quantile(impostor, levels), np.quantile(genuine, levels))))
-    width = max(float(np.ptp(impostor)), 1e-9)
+    width = float(np.ptp(seen)) or 1e-9
     return np.concatenate((seen[0] - width * np.linspace(1, 0, 20, endpoint=False), seen))
 
 

@@ -51,16 +51,17 @@ class Tail:
         return 1.0 / (self.scale + self.shape * np.maximum(score - self.threshold, 0.0))
 
 
-def fit_tail(score: Float64, weight: Float64, individual: Int64, seed: int) -> Tail:
+def fit_tail(score: Float64, weight: Float64, individual: Int64, seed: int, finest: float = 1e-9) -> Tail:
     """Fit above the lowest of `LEVELS` whose goodness of fit is not rejected at 10 %.
 
     A level qualifies while `MIN_INDIVIDUALS_ABOVE` individuals have a score above it; where every qualifying level is
-    rejected the highest is taken and its p-value tells.
+    rejected the highest is taken and its p-value tells. The scale is at least `finest`, so that a sample without
+    spread still leaves room for scores that have not come yet.
     """
     rng = np.random.default_rng(seed)
-    tail = fit_tail_at(score, weight, LEVELS[0])
+    tail = fit_tail_at(score, weight, LEVELS[0], finest)
     for level in LEVELS:
-        candidate = fit_tail_at(score, weight, level)
+        candidate = fit_tail_at(score, weight, level, finest)
         above = score > candidate.threshold
         if len(np.unique(individual[above])) < MIN_INDIVIDUALS_ABOVE:
             break
@@ -70,18 +71,18 @@ def fit_tail(score: Float64, weight: Float64, individual: Int64, seed: int) -> T
     return tail
 
 
-def fit_tail_at(score: Float64, weight: Float64, level: float) -> Tail:
-    """Fit above one quantile by probability-weighted moments (Hosking and Wallis 1987); p_value stays NaN-free at 1."""
+def fit_tail_at(score: Float64, weight: Float64, level: float, finest: float = 1e-9) -> Tail:
+    """Fit above one quantile by probability-weighted moments (Hosking and Wallis 1987); the p-value is left at 1."""
     order = np.argsort(score, kind="stable")
     below = np.cumsum(weight[order]) / weight.sum()
     threshold = float(score[order][min(int(np.searchsorted(below, level)), len(score) - 1)])
     above = score > threshold
     if not above.any():
-        spread = max(float(np.std(score)), 1e-9)
-        return Tail(level, threshold, float(weight[score >= threshold].sum() / weight.sum()) / 2, spread, 0.0, 1.0)
+        share = float(weight[score >= threshold].sum() / weight.sum()) / 2
+        return Tail(level, threshold, share, max(float(np.std(score)), finest), 0.0, 1.0)
     scale, shape = _moments_fit((score[above] - threshold)[None], weight[above][None])
     share = float(weight[above].sum() / weight.sum())
-    return Tail(level, threshold, share, float(scale[0]), float(shape[0]), 1.0)
+    return Tail(level, threshold, share, max(float(scale[0]), finest), float(shape[0]), 1.0)
 
 
 def _with_p_value(tail: Tail, excess: Float64, weight: Float64, rng: np.random.Generator) -> Tail:

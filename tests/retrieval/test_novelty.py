@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ from retrieval.novelty import (
 )
 from retrieval.posterior import Candidates
 from tests.retrieval.generated import World
+
+Float64 = npt.NDArray[np.float64]
 
 
 def fitted(world: World, individuals: int = 300, replicates: int = 0) -> NoveltyModel:
@@ -143,6 +146,48 @@ def test_turtles_that_the_shortlist_always_missed_do_not_count_as_seen_twice() -
     assert isinstance(model, TooSmall)
 
 
+@pytest.mark.parametrize("floor", [0.25, 0.6, 1e9])
+def test_scores_that_are_mostly_nought_still_fit(floor: float) -> None:
+    world = World(6, 40)
+
+    def cut(score: Float64) -> Float64:
+        return np.where(score < floor, 0.0, score)
+
+    impostors, genuine = world.impostor_maxima(40), world.genuine_scores(40)
+    model = fit_novelty(
+        replace(impostors, score=cut(impostors.score)),
+        replace(genuine, score=cut(genuine.score), impostor=cut(genuine.impostor), second=cut(genuine.second)),
+        world.photos,
+        replicates=1,
+    )
+    assert isinstance(model, NoveltyModel)
+    nought, high = model.posterior(candidates([0, 0, 0]), 40, 0.5), model.posterior(candidates([3, 0, 0]), 40, 0.5)
+    assert 0.01 < nought.p_new < 0.99
+    assert high.p_new <= nought.p_new
+    assert high.tail < nought.tail
+    assert high.p_new + high.p_candidates.sum() + high.p_not_compared == pytest.approx(1)
+
+
+def test_the_unit_of_the_score_does_not_matter() -> None:
+    world = World(7, 40)
+    impostors, genuine = world.impostor_maxima(40), world.genuine_scores(40)
+    plain = fit_novelty(impostors, genuine, world.photos, replicates=0)
+    scaled = fit_novelty(
+        replace(impostors, score=1e-6 * impostors.score),
+        replace(genuine, score=1e-6 * genuine.score, impostor=1e-6 * genuine.impostor, second=1e-6 * genuine.second),
+        world.photos,
+        replicates=0,
+    )
+    assert isinstance(plain, NoveltyModel)
+    assert isinstance(scaled, NoveltyModel)
+    for score in (0.1, 0.3, 0.8):
+        one, other = (
+            plain.posterior(candidates([score, 0.1]), 40, 0.5),
+            scaled.posterior(candidates([1e-6 * score, 1e-7]), 40, 0.5),
+        )
+        assert one.p_new == pytest.approx(other.p_new, abs=0.02)
+
+
 def calibration_error(seed: int, turtles: int, gallery: int, shared: float, bounded: bool, photos: int) -> float:
     """Expected calibration error over its 95 % quantile under perfect calibration; as many turtles fitted as tested."""
     world = World(seed, turtles, shared, bounded)
@@ -170,6 +215,22 @@ def test_p_new_is_calibrated_over_many_catalogues(turtles: int, gallery: int, sh
     errors = [calibration_error(seed, turtles, gallery, shared, bounded, photos=300) for seed in range(10)]
     assert np.median(errors) <= 1
     assert max(errors) <= 2
+
+
+@pytest.mark.slow
+def test_the_best_candidates_probability_is_not_overstated() -> None:
+    said, right = [], []
+    for seed in range(5):
+        world = World(seed, 300)
+        model = fitted(world)
+        asked = world.queries(300, 300)
+        for one, true in zip(asked.candidates, asked.true, strict=True):
+            posterior = model.posterior(one, 300, 0.5)
+            said.append(posterior.p_candidates.max())
+            right.append(posterior.turtle[posterior.p_candidates.argmax()] == true)
+    figure = reliability(np.array(said), np.array(right))
+    assert (figure.said - figure.seen).max() < 0.05
+    assert figure.error < 0.1
 
 
 @pytest.mark.parametrize(("shared", "bounded"), [(0.25, False), (0.5, False), (0.0, True)])
