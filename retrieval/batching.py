@@ -18,7 +18,8 @@ from index.errors import DeviceUnavailable
 from index.types import LocalFeatures, Matches
 from retrieval.fused import FusedLayer
 from retrieval.lightglue import LightGlue, TransformerLayer, normalise
-from retrieval.putative import BINS, comparable, equal_counts, putative_matches, stack, turned
+from retrieval.putative import BINS, equal_counts, putative_matches, turned
+from retrieval.resident import resident_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,14 @@ class LightGlueMatcher:
 
     def _tokens(self, photos: Sequence[LocalFeatures]) -> Tokens:
         """Project, encode and self-attend photos of equal keypoint count once: all that no other photo influences."""
+        features = resident_on(self.device).collate(photos)
+        xy, scale, orientation = torch.split(features.keypoints, [2, 1, 1], -1)
         positions = normalise(
-            stack([photo.xy for photo in photos], self.device),
-            stack([photo.scale for photo in photos], self.device),
-            stack([photo.orientation for photo in photos], self.device),
-            torch.tensor([photo.size for photo in photos], dtype=torch.float32, device=self.device),
-            self.network.config.add_scale_ori,
+            xy, scale.squeeze(-1), orientation.squeeze(-1), features.size, self.network.config.add_scale_ori
         )
         encoding = self.network.posenc(positions)
         rotary = torch.complex(encoding.cos, encoding.sin)
-        x = self.network.input_proj(comparable(photos, self.device)).to(self.precision)
+        x = self.network.input_proj(features.comparable()).to(self.precision)
         return Tokens(self._layers[0].self_attention(x, rotary), rotary)
 
     def _pair_bytes(self, m: int, n: int) -> int:

@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from index.types import Float32, Int32, LocalFeatures
+from retrieval.resident import resident_on
 
 BINS = 8
 """Rotations are told apart in steps of an eighth of a circle."""
@@ -54,15 +53,14 @@ def putative_matches(
     if not len(query):
         return PutativeMatches(strength, turn)
     with torch.inference_mode():
-        own = F.normalize(comparable([query], device)[0], dim=-1)
-        angle = stack([query.orientation], device)
+        features = resident_on(device)
+        asked = features.collate([query])
+        own, angle = F.normalize(asked.comparable()[0], dim=-1), asked.keypoints[..., 3]
         for rows in equal_counts(candidates, lambda n: memory // (4 * len(query) * n)):
-            photos = [candidates[row] for row in rows]
-            similarity = F.normalize(comparable(photos, device), dim=-1) @ own.T
-            partner, distinct = _mutual(similarity)
-            angles = stack([photo.orientation for photo in photos], device)
+            photos = features.collate([candidates[row] for row in rows])
+            partner, distinct = _mutual(F.normalize(photos.comparable(), dim=-1) @ own.T)
             strength[rows] = distinct.square().sum(1).cpu().numpy()
-            turn[rows] = _elect(angles.gather(1, partner) - angle, distinct).cpu().numpy()
+            turn[rows] = _elect(photos.keypoints[..., 3].gather(1, partner) - angle, distinct).cpu().numpy()
     return PutativeMatches(strength, turn)
 
 
@@ -75,20 +73,6 @@ def turned(features: LocalFeatures, eighths: int) -> LocalFeatures:
     centre = (np.array(features.size) - 1) / 2
     xy = ((features.xy - centre) @ rotation.T + centre).astype(np.float32)
     return replace(features, xy=xy, orientation=features.orientation + np.float32(angle))
-
-
-def comparable(photos: Sequence[LocalFeatures], device: torch.device) -> Tensor:
-    """Descriptors of photos with equal keypoint count, float32 [B, n, d]: RootSIFT of SIFT's bytes, else as stored."""
-    stored = stack([photo.descriptors for photo in photos], device)
-    values = stored.float()
-    if stored.dtype != torch.uint8:
-        return values
-    return (values / values.sum(-1, keepdim=True).clamp(min=1.0)).sqrt()  # `keypoints.rootsift`, on the device
-
-
-def stack(arrays: Sequence[npt.NDArray[Any]], device: torch.device) -> Tensor:
-    """Arrays of one shape as one tensor [B, ...] on `device`."""
-    return torch.from_numpy(np.stack(arrays)).to(device)
 
 
 def equal_counts(photos: Sequence[LocalFeatures], most: Callable[[int], int]) -> Iterator[list[int]]:

@@ -28,8 +28,9 @@ from index.types import LocalFeatures, Matches
 from retrieval.batching import LightGlueMatcher, choose_device
 from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlue, LightGlueConfig, normalise
-from retrieval.putative import comparable, putative_matches, stack
+from retrieval.putative import putative_matches
 from retrieval.rerank import RerankRecipe, rerank
+from retrieval.resident import resident_on
 from retrieval.weights import BUNDLED, DEFAULT, load_network
 
 PUBLISHED_SIZE = LightGlueConfig(add_scale_ori=True, depth_confidence=None)
@@ -151,17 +152,15 @@ def match_with_kornia(
     oracle: KorniaLightGlue, query: LocalFeatures, candidates: Sequence[LocalFeatures], device: torch.device
 ) -> list[Matches]:
     def image(photos: Sequence[LocalFeatures]) -> dict[str, torch.Tensor]:
-        size = torch.tensor([photo.size for photo in photos], dtype=torch.float32, device=device)
-        xy, scale, ori = (
-            stack([getattr(photo, name) for photo in photos], device) for name in ("xy", "scale", "orientation")
-        )
-        positions = normalise(xy, scale, ori, size, with_scale_ori=True)
+        features = resident_on(device).collate(photos)
+        xy, scale, ori = features.keypoints[..., :2], features.keypoints[..., 2], features.keypoints[..., 3]
+        positions = normalise(xy, scale, ori, features.size, with_scale_ori=True)
         return {
             "keypoints": xy,
             "scales": positions[..., 2],
             "oris": positions[..., 3],
-            "descriptors": comparable(photos, device),
-            "image_size": size,
+            "descriptors": features.comparable(),
+            "image_size": features.size,
         }
 
     with torch.inference_mode():

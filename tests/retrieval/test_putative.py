@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.types import LocalFeatures
-from retrieval.keypoints import rootsift
+from retrieval.nearest import comparable as unit
 from retrieval.nearest import mutual_nearest
-from retrieval.putative import comparable, equal_counts, putative_matches, turned
+from retrieval.putative import equal_counts, putative_matches, turned
 
 CPU = torch.device("cpu")
 
@@ -29,14 +29,6 @@ def photo(seed: int, keypoints: int) -> LocalFeatures:
     )
 
 
-def test_descriptors_on_the_device_are_rootsift() -> None:
-    photos = [photo(seed, 20) for seed in range(3)]
-    photos[0].descriptors[0] = 0
-    together = comparable(photos, CPU).numpy()
-    for one, values in zip(photos, together, strict=True):
-        assert np.allclose(values, rootsift(one.descriptors.astype(np.uint8, copy=False)), atol=1e-6)
-
-
 @settings(max_examples=20, deadline=None)
 @given(
     own=st.integers(0, 40),
@@ -48,7 +40,7 @@ def test_strengths_are_those_of_each_pair_by_hand(own: int, others: list[tuple[i
     for candidate, strength in zip(candidates, strengths, strict=True):
         expected = 0.0
         if len(query) > 1 and len(candidate) > 1:
-            matches = mutual_nearest(comparable([query], CPU)[0].numpy(), comparable([candidate], CPU)[0].numpy())
+            matches = mutual_nearest(unit(query), unit(candidate))
             expected = float((matches.confidence**2).sum())
         elif len(query) and len(candidate):
             expected = strength  # without a second best nothing is distinct by hand

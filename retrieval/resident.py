@@ -1,0 +1,117 @@
+"""Local features on the device: collated into batches, and kept on a GPU while they are asked for again and again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import blake2b
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from index.types import LocalFeatures
+
+SHARE = 0.25
+"""Part of a GPU's memory that features may stay in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collated:
+    """Features of B photos with n keypoints each.
+
+    Attributes
+    ----------
+    descriptors : uint8 or float16 [B, n, d]
+        As stored.
+    keypoints : float32 [B, n, 4]
+        x, y, scale and orientation, as in `index.types.LocalFeatures`.
+    size : float32 [B, 2]
+        Image width and height.
+    """
+
+    descriptors: Tensor
+    keypoints: Tensor
+    size: Tensor
+
+    def comparable(self) -> Tensor:
+        """Descriptors as float32: RootSIFT of SIFT's bytes (as `keypoints.rootsift`), else as they are."""
+        values = self.descriptors.float()
+        if self.descriptors.dtype != torch.uint8:
+            return values
+        return (values / values.sum(-1, keepdim=True).clamp(min=1.0)).sqrt()
+
+
+class ResidentFeatures:
+    """Collates features on `device` and keeps the last used ones there, up to `capacity` bytes."""
+
+    def __init__(self, device: torch.device, capacity: int) -> None:
+        self.device = device
+        self.capacity = capacity
+        self._kept: OrderedDict[bytes, Collated] = OrderedDict()
+        self._bytes = 0
+
+    def __contains__(self, photo: LocalFeatures) -> bool:
+        return _key(photo) in self._kept
+
+    def collate(self, photos: Sequence[LocalFeatures]) -> Collated:
+        """Features of photos with equal keypoint count as one batch."""
+        if not self.capacity:
+            return self._upload(photos)
+        keys = [_key(photo) for photo in photos]
+        missing = {key: photo for key, photo in zip(keys, photos, strict=True) if key not in self._kept}
+        if missing:
+            arrived = self._upload(list(missing.values()))
+            for row, key in enumerate(missing):
+                self._keep(key, arrived, row)
+        for key in keys:
+            self._kept.move_to_end(key)
+        together = [self._kept[key] for key in keys]
+        self._forget()
+        return Collated(
+            torch.stack([one.descriptors for one in together]),
+            torch.stack([one.keypoints for one in together]),
+            torch.stack([one.size for one in together]),
+        )
+
+    def _upload(self, photos: Sequence[LocalFeatures]) -> Collated:
+        descriptors = torch.from_numpy(np.stack([photo.descriptors for photo in photos]))
+        keypoints = np.empty((*descriptors.shape[:2], 4), np.float32)
+        for row, photo in enumerate(photos):
+            keypoints[row, :, :2], keypoints[row, :, 2], keypoints[row, :, 3] = photo.xy, photo.scale, photo.orientation
+        return Collated(
+            descriptors.to(self.device),
+            torch.from_numpy(keypoints).to(self.device),
+            torch.tensor([photo.size for photo in photos], dtype=torch.float32, device=self.device),
+        )
+
+    def _keep(self, key: bytes, batch: Collated, row: int) -> None:
+        # a copy, because a view would keep the whole batch alive
+        one = Collated(batch.descriptors[row].clone(), batch.keypoints[row].clone(), batch.size[row].clone())
+        self._kept[key] = one
+        self._bytes += _bytes(one)
+
+    def _forget(self) -> None:
+        while self._bytes > self.capacity:
+            self._bytes -= _bytes(self._kept.popitem(last=False)[1])
+
+
+@cache
+def resident_on(device: torch.device) -> ResidentFeatures:
+    """The features on `device`, shared by all that computes there; on a CPU none are kept, they are there already."""
+    total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
+    return ResidentFeatures(device, int(SHARE * total))
+
+
+def _key(photo: LocalFeatures) -> bytes:
+    """Names the features: where keypoints lie to a fraction of a pixel tells photos apart, and is quick to digest."""
+    digest = blake2b(np.ascontiguousarray(photo.xy).tobytes(), digest_size=16)
+    digest.update(np.ascontiguousarray(photo.orientation).tobytes())
+    digest.update(np.ascontiguousarray(photo.descriptors[:4]).tobytes())
+    return digest.digest()
+
+
+def _bytes(one: Collated) -> int:
+    return one.descriptors.nbytes + one.keypoints.nbytes + one.size.nbytes
