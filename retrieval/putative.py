@@ -43,7 +43,7 @@ class PutativeMatches:
 
 
 def putative_matches(
-    query: LocalFeatures, candidates: Sequence[LocalFeatures], device: torch.device, memory: int = 64 << 20
+    query: LocalFeatures, candidates: Sequence[LocalFeatures], device: torch.device, memory: int = 16 << 20
 ) -> PutativeMatches:
     """Mutual nearest neighbours of `query` with each candidate: how strong, and the rotation that they vote for.
 
@@ -93,7 +93,7 @@ def _mutual(similarity: Tensor) -> tuple[Tensor, Tensor]:
     Both [B, m]; distinctness is 0 where the match is not mutual.
     """
     best, partner = similarity.max(1)
-    back = similarity.argmax(2)
+    back = similarity.max(2).indices  # faster than argmax
     mutual = back.gather(1, partner) == torch.arange(similarity.shape[2], device=similarity.device)
     # without the mutual ones, which share no row or column, what is left of each is its second best
     rest = similarity.scatter_(1, partner[:, None], torch.where(mutual, -1.0, best)[:, None])
