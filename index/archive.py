@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,8 +37,8 @@ class BackupReport:
 def backup(catalog: Catalog, target: Path) -> BackupReport:
     """Write a catalogue into one file, whole or not at all. Raises StorageFull, CatalogBusy."""
     target = target.absolute()
-    with catalog.writing("backup"), tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        parts = {REGISTRY: Path(scratch) / "registry", DATA: Path(scratch) / "features"}
+    with catalog.writing("backup"), _scratch(target.with_name(f".{target.name}.parts")) as scratch:
+        parts = {REGISTRY: scratch / "registry", DATA: scratch / "features"}
         catalog.registry.copy(parts[REGISTRY])
         catalog.feature_store.copy(parts[DATA])
         contents = {name: {"bytes": part.stat().st_size, "sha256": _digest(part)} for name, part in parts.items()}
@@ -80,6 +79,18 @@ def restore(source: Path, folder: Path) -> Catalog:
     with catalog.writing("restore"):
         catalog.searcher.rebuild()
     return catalog
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder for parts, of a fixed name, so that what a killed backup left goes with the next one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with full_disk_named(folder):
+            folder.mkdir(parents=True)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(archive: zipfile.ZipFile, name: str, target: Path, digest: str) -> None:
