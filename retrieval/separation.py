@@ -206,52 +206,42 @@ def fit_separation(
     like : Separation or None
         An earlier fit to start from and whose tail levels are kept, for bootstrap and cross-fitting.
     """
-    of_impostors = Sample(
-        impostors.score,
-        weigh_by_individual(impostors.individual),
-        impostors.individual,
-        impostors.gallery.astype(np.float64),
-    )
     photos = photos[photos > 0]
-    growth = fit_growth(of_impostors, like.impostor.growth if like else None)
-    largest = impostors.gallery >= 0.9 * impostors.gallery.max()
-    reference = float(np.exp(np.log(impostors.gallery[largest]).mean()))
-    at_largest = Sample(
-        impostors.score[largest],
-        weigh_by_individual(impostors.individual[largest]),
-        impostors.individual[largest],
-        np.full(int(largest.sum()), reference),
-    )
-    found = genuine.shortlisted
-    of_genuine = Sample(
-        genuine.score[found],
-        weigh_by_individual(genuine.individual[found]),
-        genuine.individual[found],
-        genuine.photos[found].astype(np.float64),
+    found, largest = np.flatnonzero(genuine.shortlisted), _largest(impostors.gallery)
+    seen, last = genuine.take(found, genuine.individual[found]), impostors.take(largest, impostors.individual[largest])
+    of_genuine = _sample(seen.score, seen.individual, seen.photos)
+    growth = fit_growth(
+        _sample(impostors.score, impostors.individual, impostors.gallery), like.impostor.growth if like else None
     )
     with_photos = fit_growth(of_genuine, like.genuine.growth if like else None, frail=False)
+    reference = float(np.exp(np.log(last.gallery).mean()))
+    at_largest = _sample(last.score, last.individual, np.full(len(last), reference))
     fit_seed = None if like else seed
     exponent, mean = _photo_exponent(impostors.photos, weigh_by_individual(impostors.individual), photos)
     weight = weigh_by_individual(genuine.individual)
     levels = (like.impostor.tail.level, like.genuine.tail.level) if like else (0.0, 0.0)
-    finest = _FINEST * float(np.ptp(np.concatenate((at_largest.score, of_genuine.score)))) or 1e-9
+    finest = _FINEST * float(np.ptp(np.concatenate((last.score, seen.score)))) or 1e-9
     fit = Separation(
         fit_best_of(at_largest, growth, reference, fit_seed, levels[0], finest),
         fit_best_of(of_genuine, with_photos, 1.0, fit_seed, levels[1], finest),
         exponent,
         mean,
         _even_quantiles(photos),
-        float((weight[~found].sum() + 0.5) / (weight.sum() + 1.0)),
-        _score_grid(at_largest.score, of_genuine.score),
+        float((weight[~genuine.shortlisted].sum() + 0.5) / (weight.sum() + 1.0)),
+        _score_grid(last.score, seen.score),
         Recalibration(),
         FirstPlace(),
     )
-    rows = np.flatnonzero(largest)
-    return _corrected(
-        fit,
-        impostors.take(rows, impostors.individual[rows]),
-        genuine.take(np.flatnonzero(found), genuine.individual[found]),
-    )
+    return _corrected(fit, last, seen)
+
+
+def _largest(gallery: Int64) -> Int64:
+    """Rows of the largest sub-galleries."""
+    return np.flatnonzero(gallery >= 0.9 * gallery.max())
+
+
+def _sample(score: Float64, individual: Int64, number: npt.NDArray[np.int64] | Float64) -> Sample:
+    return Sample(score, weigh_by_individual(individual), individual, number.astype(np.float64))
 
 
 def _corrected(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScores) -> Separation:

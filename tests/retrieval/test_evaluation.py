@@ -14,6 +14,7 @@ from index.types import Side
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.evaluation import Method, Outcome, RankedTurtle, by_group, evaluate, worst_errors
+from retrieval.plots import cumulative_match_curves
 from retrieval.report import Material, WorstError, write_report
 from retrieval.scoring import PairConfidences
 
@@ -137,6 +138,6 @@ def test_the_page_of_no_photos_still_opens() -> None:
     assert "None." in text
 
 
-def test_the_same_evaluation_gives_the_same_page() -> None:
-    pairs = PairConfidences.of([np.linspace(0, 1, 64, dtype=np.float32)])
-    assert page(OUTCOMES, pairs) == page(OUTCOMES, pairs)
+def test_the_same_evaluation_gives_the_same_figure() -> None:
+    methods = [Method(evaluate(OUTCOMES, RATES), tuple(OUTCOMES))]
+    assert cumulative_match_curves(methods) == cumulative_match_curves(methods)

@@ -48,7 +48,7 @@ def candidates(scores: list[float], photos: int = 3) -> Candidates:
 SCORES = st.lists(st.floats(-1, 5), min_size=0, max_size=60)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(SCORES, st.integers(1, 100_000), st.floats(0.001, 0.999), st.floats(0, 0.9), st.integers(1, 40))
 def test_probabilities_sum_to_one(
     scores: list[float], gallery: int, prior_new: float, not_compared: float, photos: int
@@ -63,7 +63,7 @@ def test_probabilities_sum_to_one(
     assert posterior.p_new <= posterior.p_new_high + 1e-12
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(0, 0.2), min_size=1, max_size=10), st.floats(0, 3), st.floats(0, 3))
 def test_a_higher_best_score_never_makes_new_more_probable(others: list[float], one: float, other: float) -> None:
     low, high = sorted((one + 0.2, other + 0.2))
@@ -75,7 +75,7 @@ def test_a_higher_best_score_never_makes_new_more_probable(others: list[float], 
     assert strong.low >= weak.low - 1e-12
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(st.floats(0, 2), st.integers(60, 1000), st.integers(1, 100))
 def test_a_larger_gallery_makes_the_same_score_less_surprising(score: float, gallery: int, factor: int) -> None:
     model = small_model()
@@ -203,7 +203,7 @@ def calibration_error(seed: int, turtles: int, gallery: int, shared: float, boun
     [(60, 10, 0.25, False), (300, 300, 0.0, True), (3000, 3000, 0.5, False), (100_000, 100_000, 0.25, False)],
 )
 def test_p_new_is_calibrated(turtles: int, gallery: int, shared: float, bounded: bool) -> None:
-    errors = [calibration_error(seed, turtles, gallery, shared, bounded, photos=100) for seed in range(3)]
+    errors = [calibration_error(seed, turtles, gallery, shared, bounded, photos=80) for seed in range(3)]
     assert np.median(errors) <= 1
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import wasserstein_distance
@@ -49,6 +49,7 @@ def null() -> ConfidenceNull:
     return ConfidenceNull.fit(pairs, first, first + 1)
 
 
+@settings(max_examples=50, deadline=None)
 @given(confidences(), nulls())
 def test_both_parts_are_the_wasserstein_distance(row: Float32, null: ConfidenceNull) -> None:
     pair = PairConfidences.of([row])
@@ -56,6 +57,7 @@ def test_both_parts_are_the_wasserstein_distance(row: Float32, null: ConfidenceN
     assert (upper_work(pair, null) + lower_work(pair, null))[0] == pytest.approx(expected, abs=1e-12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(confidences(), nulls())
 def test_both_parts_are_the_wasserstein_distance_on_the_null_scale(row: Float32, null: ConfidenceNull) -> None:
     pair, axis = PairConfidences.of([row]), null.survival_scale
@@ -63,6 +65,7 @@ def test_both_parts_are_the_wasserstein_distance_on_the_null_scale(row: Float32,
     assert (upper_work(pair, null, axis) + lower_work(pair, null, axis))[0] == pytest.approx(expected, abs=1e-10)
 
 
+@settings(max_examples=50, deadline=None)
 @given(confidences(), nulls(), st.data())
 def test_raising_a_confidence_never_lowers_the_score(row: Float32, null: ConfidenceNull, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(row) - 1))
@@ -74,6 +77,7 @@ def test_raising_a_confidence_never_lowers_the_score(row: Float32, null: Confide
         assert after >= before - 1e-12
 
 
+@settings(max_examples=50, deadline=None)
 @given(confidences())
 def test_the_null_itself_scores_zero(row: Float32) -> None:
     support, count = np.unique(row, return_counts=True)
@@ -84,6 +88,7 @@ def test_the_null_itself_scores_zero(row: Float32) -> None:
     assert lower_work(pair, null)[0] == pytest.approx(0, abs=1e-12)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.permutations(range(6)), st.integers(6, 9), st.integers(6, 9))
 def test_exchanging_query_and_candidate_changes_nothing(order: list[int], query: int, candidate: int) -> None:
     pairs = np.stack((np.arange(6), np.array(order)), axis=1).astype(np.int32)
