@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from index.errors import DeviceUnavailable
+from index.errors import DeviceUnavailable, InputError
 from index.types import LocalFeatures, Matches
 from retrieval.fused import FusedLayer
 from retrieval.lightglue import LightGlue, TransformerLayer, normalise
@@ -87,7 +87,18 @@ class LightGlueMatcher:
         self.id = f"lightglue-{weights}-turn{BINS}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
 
     def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        """All mutual matches with each candidate; confidences equal those of the pair alone."""
+        """All mutual matches with each candidate; confidences equal those of the pair alone.
+
+        Raises
+        ------
+        InputError
+            The network was trained for other descriptors.
+        """
+        if query.descriptors.shape[1] != self.network.config.input_dim:
+            raise InputError(
+                f"{self.id} compares descriptors of {self.network.config.input_dim} values, these photos have "
+                f"{query.descriptors.shape[1]}: choose a matcher for the extractor that the catalogue was made with."
+            )
         found = [Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32)) for _ in candidates]
         if not len(query) or not len(candidates):
             return found
@@ -130,6 +141,8 @@ class LightGlueMatcher:
                 others = replace(others, x=layer.self_attention(others.x, others.rotary))
             x0, x1 = layer.cross_attention(own.x, others.x)
             own, others = replace(own, x=x0), replace(others, x=x1)
+            if depth < len(self._layers) - 1 and self.network.config.depth_confidence is None:
+                continue  # without asking, because an answer has to be waited for
             done = settled(self.network, depth, x0.float(), x1.float())
             leaving = done.nonzero().squeeze(1)
             if len(leaving):

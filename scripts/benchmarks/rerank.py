@@ -295,13 +295,13 @@ def headline(cells: Sequence[Cell], rate: float, device: torch.device) -> dict[s
 
 
 def whole_way(network: LightGlue, device: torch.device, plain: Cell) -> dict[str, float | None]:
-    """With early exit and cascade against kornia without: a query of a drawn photo and its shortlist of 100.
+    """With early exit and cascade against `plain` kornia: a query of a drawn photo and its shortlist of 100.
 
     The gallery is searched exactly, over random vectors: how long that takes does not depend on what they are.
     """
     matcher = LightGlueMatcher(network, DEFAULT, device)
-    extractor = SiftExtractor(512, 480)
-    shortlist = list(islice(cycle(drawn_features(512, device)), 100))
+    extractor = SiftExtractor(plain.keypoints, 480)
+    shortlist = list(islice(cycle(drawn_features(plain.keypoints, device)), HEADLINE[1]))
     vectors = np.random.default_rng(0).standard_normal((GALLERY, 256), dtype=np.float32)
     pixels = draw_head(0, 5)
     extractor.extract(pixels)

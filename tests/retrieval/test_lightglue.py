@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 from safetensors.torch import load_file
 
-from index.errors import DeviceUnavailable, WeightsCorrupt
+from index.errors import DeviceUnavailable, InputError, WeightsCorrupt
 from index.types import LocalFeatures
 from retrieval.batching import LightGlueMatcher, choose_device, settled
 from retrieval.lightglue import LightGlue, LightGlueConfig, Rotary, normalise
@@ -348,6 +348,12 @@ def test_photos_without_keypoints_have_no_matches() -> None:
     assert [len(matches) for matches in matcher.match(none, [some, none])] == [0, 0]
     assert [len(matches) for matches in matcher.match(some, [none])] == [0]
     assert matcher.match(some, []) == []
+
+
+def test_descriptors_of_another_extractor_are_refused() -> None:
+    photo = random_features(0, 8, PUBLISHED["xfeat"])
+    with pytest.raises(InputError, match="16 values, these photos have 64"):
+        LightGlueMatcher(decided_network(TOY), "toy", CPU).match(photo, [photo])
 
 
 def test_the_id_names_weights_and_settings() -> None:
