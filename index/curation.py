@@ -16,7 +16,7 @@ from index.registry import Transaction
 from index.regrouping import place_by_day, place_with, settle_encounters, several
 from index.types import Side
 
-CREATION = "create"
+FINAL = {"create": "made the catalogue itself", "compact": "deleted bytes for good"}
 
 
 class Curator:
@@ -241,14 +241,15 @@ class Curator:
             dead = undone(session)
             if event is None:
                 standing = session.rows(
-                    "SELECT id FROM events WHERE undoes IS NULL AND action <> ? ORDER BY id DESC", CREATION
+                    "SELECT id FROM events WHERE undoes IS NULL AND action NOT IN (SELECT unnest(?)) ORDER BY id DESC",
+                    list(FINAL),
                 )
                 event = next((int(row[0]) for row in standing if row[0] not in dead), None)
             row = None if event is None else session.row("SELECT action FROM events WHERE id = ?", event)
         if event is None or row is None:
             raise UnknownRecord("There is no event to undo." if event is None else f"There is no event {event}.")
-        if event in dead or row[0] == CREATION:
-            reason = "is undone already" if event in dead else "made the catalogue itself"
+        if event in dead or row[0] in FINAL:
+            reason = "is undone already" if event in dead else FINAL[row[0]]
             raise Conflict(f"Event {event} cannot be undone, because it {reason}.")
 
         def change(transaction: Transaction) -> None:

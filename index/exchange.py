@@ -203,7 +203,7 @@ def _columns(cells: Cells, source: Path) -> dict[str, object]:
             "latitude": numbers["latitude"],
             "longitude": numbers["longitude"],
             **{f"box_{name}": numbers[name] for name in "xywh"},
-            "notes": json.dumps(json.loads(cells["notes"] or "{}"), ensure_ascii=False),
+            "notes": json.dumps(json.loads(cells["notes"] or "{}"), ensure_ascii=False, separators=(",", ":")),
         }
     except ValueError as error:
         raise ManifestError(f"{source} has a value that cannot be read: {error}.") from error

@@ -100,11 +100,11 @@ class Journal:
         contradicted = self._session.rows(
             f"""WITH mine AS (SELECT DISTINCT key FROM journal WHERE event = {int(event)} AND record = '{record}'),
             following AS (
-                SELECT key, arg_min_null(before, seq) AS value, list(DISTINCT event) AS later FROM journal
+                SELECT key AS changed, arg_min_null(before, seq) AS left_as, list(DISTINCT event) AS later FROM journal
                 WHERE event > {int(event)} AND record = '{record}' AND key IN (SELECT key FROM mine) GROUP BY key)
-            SELECT later FROM following LEFT JOIN {record} now ON CAST(now.{key} AS VARCHAR) = following.key
+            SELECT later FROM following LEFT JOIN {record} now ON CAST(now.{key} AS VARCHAR) = following.changed
             WHERE CASE WHEN now.{key} IS NULL THEN NULL ELSE to_json(now) END
-                  IS DISTINCT FROM CASE WHEN value IS NULL THEN NULL ELSE to_json(from_json(value, ?)) END""",
+                  IS DISTINCT FROM CASE WHEN left_as IS NULL THEN NULL ELSE to_json(from_json(left_as, ?)) END""",
             row_structure(self._session, record),
         )
         if contradicted:

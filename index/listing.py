@@ -23,10 +23,12 @@ ORDER BY {order}
 """
 
 _PHOTOS = """
+WITH chosen AS MATERIALIZED ({chosen}),
+     around AS MATERIALIZED (SELECT * FROM encounters WHERE id IN (SELECT encounter FROM chosen))
 SELECT p.id, p.sha256, p.path, p.relative, t.id, p.encounter, e.name, p.side, p.taken_on, p.species, p.site, p.observer,
        p.latitude, p.longitude, p.box_x, p.box_y, p.box_w, p.box_h, p.keypoints, p.quality, p.width, p.height,
        p.removed, p.notes
-FROM ({chosen}) p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle ORDER BY p.id
+FROM chosen p JOIN around e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle ORDER BY p.id
 """
 
 _ENCOUNTERS = """

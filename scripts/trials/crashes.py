@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import multiprocessing
-import os
 import random
 import signal
 import time
@@ -70,10 +69,11 @@ def crash(kills: int, seed: int, folder: Path, longest_life: float = 2.5) -> Res
         sender.close()
         receiver.recv()  # it is ready
         time.sleep(chance.uniform(0, longest_life))
-        assert worker.pid is not None
-        os.kill(worker.pid, signal.SIGKILL)
+        worker.kill()
         worker.join()
         result.kills += 1
+        if worker.exitcode != -signal.SIGKILL:
+            result.losses.append(f"kill {number}: the worker had stopped by itself")
         for told in drained(receiver):
             last = told
             result.operations[told.operation] = result.operations.get(told.operation, 0) + 1

@@ -141,3 +141,19 @@ def test_undo_names_what_is_in_its_way(known: Catalog) -> None:
 def test_retired_turtles_are_not_searched(known: Catalog) -> None:
     Curator(known, "Ana").retire_turtle("A")
     assert {p.turtle for p in known.photos(GalleryFilter())} == {"B", "C"}
+
+
+def test_settings_and_models_are_undone_like_everything(known: Catalog) -> None:
+    known.set_setting("prior", "0.1", "Ana")
+    known.save_model("null", "nn-1", "[1]", "Ana")
+    known.set_setting("prior", "0.2", "Ana")
+    known.save_model("null", "nn-1", "[2]", "Ana")
+    curator = Curator(known, "Ana")
+    with pytest.raises(Conflict, match="event 5"):
+        curator.undo(3)
+    curator.undo(5)
+    assert known.setting("prior") == "0.1"
+    curator.undo(6)
+    model = known.model("null")
+    assert model is not None
+    assert model.payload == "[1]"

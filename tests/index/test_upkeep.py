@@ -85,6 +85,8 @@ def test_compact_forgets_removed_photos_for_good(filled: Catalog) -> None:
         curator.restore_photos([1])
     with pytest.raises(Conflict, match="compact"):
         curator.undo(removed)
+    with pytest.raises(Conflict, match="for good"):
+        curator.undo(4)  # compacting itself
     (outcome,) = reopened.enroll([photo(0, "T000")], "Ana")
     assert not outcome.already_there
     assert reopened.shortlist(vector(0), 1, ALL).photos[0].turtle == "T000"
