@@ -50,11 +50,13 @@ class Projection:
 
 def draw_view(rng: np.random.Generator, spread: float = 1.0) -> View:
     """A random view of the head's side, mostly upright; `spread` 0 is the plain profile."""
-    yaw, pitch = rng.normal(0, 0.33 * spread), rng.normal(0, 0.20 * spread)
+    oblique = rng.random() < 0.2
+    yaw = rng.uniform(-1.0, 1.0) * spread if oblique else rng.normal(0, 0.33 * spread)
+    pitch = rng.normal(0, 0.20 * spread)
     roll = rng.normal(0, 0.22 * spread) if rng.random() < 0.93 else rng.uniform(-np.pi, np.pi) * spread
     zoom = float(np.exp(rng.normal(0.26, 0.16 * spread)))
     return View(
-        yaw=float(np.clip(yaw, -0.85, 0.85)),
+        yaw=float(np.clip(yaw, -1.0, 1.0)),
         pitch=float(np.clip(pitch, -0.5, 0.5)),
         roll=float(roll),
         distance=float(rng.uniform(3.0, 8.0)),

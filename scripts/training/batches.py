@@ -173,18 +173,18 @@ class PairSource:
     def _pair(self, rng: np.random.Generator, pick: Pick) -> Pair:
         first = _points(self.flocks[pick.flock], pick.photo, pick.mirror[0])
         second = _points(self.flocks[pick.other_flock], pick.other_photo, pick.mirror[1])
-        n = len(first.xy)
-        truth: Int16 = np.full((2, n), UNMATCHED, dtype=np.int16)
-        if pick.pair is not None:
-            truth = self.flocks[pick.flock].truth[pick.pair]
+        nothing: Int16 = np.full((2, max(len(first.xy), len(second.xy))), UNMATCHED, dtype=np.int16)
+        truth = nothing if pick.pair is None else self.flocks[pick.flock].truth[pick.pair]
         if self.vary:
             together = rng.normal(0, 0.3) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
             first = _varied(rng, first, together + rng.normal(0, 0.15))
             second = _varied(rng, second, together + rng.normal(0, 0.15))
         if rng.random() < 0.5:
             first, second, truth = second, first, truth[::-1]
-        strongest = rng.random() < 0.5
-        own, other = ((np.arange(n) if strongest else rng.permutation(n))[: self.keypoints] for _ in range(2))
+        # some of the strongest: from exactly those that a small photo would have to any of a large one's
+        fewest = min(len(first.xy), len(second.xy))
+        pool = int(rng.integers(min(self.keypoints, fewest), fewest + 1))
+        own, other = (rng.permutation(pool)[: self.keypoints] for _ in range(2))
         return Pair(
             first.take(own),
             second.take(other),

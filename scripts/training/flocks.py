@@ -23,7 +23,7 @@ class FlockPlan:
 
     individuals: int = 4
     photos: int = 5
-    keypoints: int = 256
+    keypoints: int = 512
     long_side: int = 320
 
 

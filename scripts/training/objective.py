@@ -12,7 +12,7 @@ from retrieval.lightglue import Assignment, LightGlue
 from training.batches import Batch
 from training.correspondence import UNMATCHED
 
-RANKING = 0.5
+RANKING = 1.0
 """Weight of the ranking of pairs beside the likelihood of matches."""
 
 

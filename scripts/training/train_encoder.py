@@ -1,64 +1,64 @@
-"""Trains the bundled VLAD codebook and its whitened projection on drawn heads: retrieval/data/vlad-1.npz.
+"""Trains the bundled VLAD codebook and its projection on drawn heads: retrieval/data/vlad-1.npz.
 
-Two drawn photographs of each individual, many individuals of several species: the principal components span what varies
-between photographs, and whitening keeps bursts of like scutes from drowning the rest.
+Learns from the flocks that draw_flocks.py writes: photographs of drawn individuals of many species. The principal
+components span what varies between photographs. Whitening is partial, because what varies little among drawn heads may
+vary much among real ones.
 """
 
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import faiss
 import numpy as np
+from scipy.linalg import eigh
 
-from drawing.heads import draw_head
-from index.errors import TooFewKeypoints
 from index.types import Float32
 from retrieval.descriptor import VladEncoder, aggregate
-from retrieval.keypoints import SiftExtractor, rootsift
+from retrieval.keypoints import rootsift
 
 TARGET = Path(__file__).parents[2] / "retrieval" / "data" / "vlad-1.npz"
+SAMPLE = 8
+"""Every so many-th keypoint goes into k-means."""
 
 
-def describe(seed: int) -> Float32 | None:
-    """RootSIFT of one drawn photograph, float32 [n, 128]; None when it has too few keypoints."""
-    extractor = SiftExtractor()
-    size = (extractor.long_side, extractor.long_side * 4 // 5)
-    pixels = draw_head(individual=100_000 + seed // 2, photograph=2 * (seed % 2), size=size, species=seed // 2 % 7)
-    try:
-        return rootsift(extractor.extract(pixels).descriptors.astype(np.uint8, copy=False))
-    except TooFewKeypoints:
-        return None
+def read_flocks(folder: Path) -> list[Float32]:
+    """RootSIFT of every photograph, float32 [n, 128] each."""
+    described: list[Float32] = []
+    for path in sorted(folder.glob("flock-*.npz")):
+        with np.load(path, allow_pickle=False) as flock:
+            described += [rootsift(photograph) for photograph in flock["descriptors"]]
+    return described
 
 
-def train(described: list[Float32], words: int, dimension: int, shrink: float, seed: int) -> VladEncoder:
-    """k-means words, then principal components whitened by (variance + shrink * mean variance)^-1/2."""
+def train(described: Sequence[Float32], words: int, dimension: int, whitening: float, seed: int) -> VladEncoder:
+    """k-means words, then principal components scaled by variance^(-whitening/2)."""
     kmeans = faiss.Kmeans(described[0].shape[1], words, niter=25, seed=seed)
-    kmeans.train(np.concatenate(described))
+    kmeans.train(np.concatenate([one[::SAMPLE] for one in described]))
     codebook = np.asarray(kmeans.centroids, np.float32)
-    raw = np.stack([aggregate(one, codebook) for one in described]).astype(np.float64)
+    raw = np.stack([aggregate(one, codebook) for one in described])
     mean = raw.mean(axis=0)
-    _, spread, axes = np.linalg.svd(raw - mean, full_matrices=False)
-    variance = spread**2 / len(raw)
-    scale = 1.0 / np.sqrt(variance[:dimension] + shrink * variance.mean())
-    projection = axes[:dimension].T * (scale / scale.max())
-    return VladEncoder(codebook, mean.astype(np.float32), projection.astype(np.float32), "vlad-1")
+    raw -= mean
+    size = len(mean)
+    variance, axes = eigh(raw.T @ raw / len(raw), subset_by_index=(size - dimension, size - 1))
+    scale = variance[::-1] ** (-whitening / 2)
+    projection = axes[:, ::-1] * (scale / scale.max())
+    return VladEncoder(codebook, mean, projection.astype(np.float32), "vlad-1")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=3000)
+    parser.add_argument("flocks", type=Path, help="folder that draw_flocks.py wrote")
     parser.add_argument("--words", type=int, default=32)
     parser.add_argument("--dimension", type=int, default=512)
-    parser.add_argument("--shrink", type=float, default=1.0, help="0 whitens fully; larger trusts the variances more")
+    parser.add_argument("--whitening", type=float, default=0.5, help="0 keeps the variances, 1 evens them out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=TARGET)
     options = parser.parse_args()
-    with ProcessPoolExecutor() as pool:
-        described = [one for one in pool.map(describe, range(options.photos), chunksize=20) if one is not None]
-    encoder = train(described, options.words, options.dimension, options.shrink, options.seed)
+    described = read_flocks(options.flocks)
+    encoder = train(described, options.words, options.dimension, options.whitening, options.seed)
     encoder.save(options.out)
     print(f"{options.out}: {options.words} words, {encoder.dimension} dimensions, {len(described)} photographs")
 

@@ -35,7 +35,7 @@ from training.validation import validate
 
 NAME = "turtle-sift"
 EXIT_SHARE = 0.95
-AVERAGED = 0.995
+AVERAGED = 0.985
 """Share of the running average of the weights that each step keeps."""
 
 
