@@ -179,11 +179,11 @@ def weights_command(as_json: options.Json = False) -> None:
     console.print_weights(list_weights(), as_json)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command: errors become one sentence on standard error and an exit code."""
     logging.captureWarnings(True)  # of image libraries; what matters comes as an error
     try:
-        app()
+        app(arguments)
     except TurtleidxError as error:
         console.say(str(error))
         sys.exit(NOTHING_DONE)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import Float32, GalleryFilter, Int64, Photo
+from index.types import Float32, GalleryFilter, Int64, Photo, Side
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
 from retrieval.novelty import TooSmall, fit_novelty
@@ -110,10 +110,16 @@ class _Table:
         codes = {name: code for code, name in enumerate(sorted({str(photo.turtle) for photo in photos}))}
         self.turtle = np.array([codes[str(photo.turtle)] for photo in photos], np.int64)
         self.encounter = np.array([photo.encounter for photo in photos], np.int64)
-        self.side = np.array([photo.side or "" for photo in photos])
+        sides = [None, *Side]
+        self.side_code = np.array([sides.index(photo.side) for photo in photos], np.int64)
         self.turtles = len(codes)
         self.vectors = catalog.vectors(photos) if photos else np.zeros((0, 1), np.float32)
         self.instruments = instruments
+
+    def photos_by_turtle_and_side(self) -> Int64:
+        """How many photos each turtle has in each gallery that it is in, int64."""
+        _, count = np.unique(np.stack((self.turtle, self.side_code)), axis=1, return_counts=True)
+        return count.astype(np.int64)
 
     def plan(self, budget: int, rng: np.random.Generator) -> list[Trial]:
         """Trials of photos drawn turtle by turtle, until their pairs use up the budget."""
@@ -137,7 +143,7 @@ class _Table:
         yield from (int(row) for row in sorted(order, key=lambda row: turns[row]))
 
     def _trials(self, query: int, rng: np.random.Generator) -> list[Trial]:
-        same_side = np.flatnonzero(self.side == self.side[query])
+        same_side = np.flatnonzero(self.side_code == self.side_code[query])
         others = same_side[self.turtle[same_side] != self.turtle[query]]
         own = same_side[
             (self.turtle[same_side] == self.turtle[query]) & (self.encounter[same_side] != self.encounter[query])
@@ -231,7 +237,7 @@ def _judge(table: _Table, trials: Sequence[Trial], scored: _Comparison, instrume
     scores = score_pairs(PairConfidences.of(scored.confidences), null, instruments.score)
     impostors = _impostor_maxima(table, [trial for trial in trials if not trial.own], scored, scores)
     genuine = _genuine_scores(table, [trial for trial in trials if trial.own], scored, scores)
-    model = fit_novelty(impostors, genuine, np.bincount(table.turtle), seed)
+    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed)
     if isinstance(model, TooSmall):
         return Judge(null, None, len(table.photos), model.reason)
     return Judge(null, model, len(table.photos))
@@ -244,7 +250,7 @@ def _impostor_maxima(
     for trial in trials:
         of_trial = scored.scores_of(trial, scores)
         winner = table.turtle[trial.shortlist[int(np.argmax(of_trial))]]
-        side = table.side == table.side[trial.query]
+        side = table.side_code == table.side_code[trial.query]
         best.append((float(of_trial.max()), int((side & (table.turtle == winner)).sum())))
     return ImpostorMaxima(
         score=np.array([score for score, _ in best], np.float64),

@@ -15,7 +15,8 @@ from retrieval.matcher import Matcher
 from retrieval.nearest import Verification, on_all_cores, verify
 from retrieval.scoring import Score
 
-SHORTLIST = 50
+SHORTLIST = 100
+"""Photos that are matched; a longer list finds more of the turtles that the global descriptor ranks low."""
 PER_TURTLE = 3
 
 
