@@ -59,14 +59,14 @@ class Searcher:
             if len(kept) == k or wanted == len(allowed):
                 break
             wanted = min(4 * wanted, len(allowed))
-        turtles, photos = np.unique(gallery.turtle[rows], return_counts=True)
+        counts = np.bincount(gallery.turtle[rows] + 1, minlength=1)  # by key; first those of no turtle
         own = gallery.turtle[np.searchsorted(gallery.ids, found.ids[kept])]
         return Shortlist(
             photos=tuple(self._named(found.ids[kept])),
             similarity=found.similarity[kept],
-            turtle_photos=np.where(own >= 0, photos[np.searchsorted(turtles, own)], 1).astype(np.int64),
+            turtle_photos=np.where(own >= 0, counts[own + 1], 1).astype(np.int64),
             gallery_photos=len(rows),
-            gallery_turtles=int((turtles >= 0).sum()),
+            gallery_turtles=int(np.count_nonzero(counts[1:])),
             catalogued_turtles=gallery.turtles,
         )
 

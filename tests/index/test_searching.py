@@ -112,6 +112,8 @@ def test_the_shortlist_equals_brute_force(
     assert gallery.photos(where) == [known.photo for known in admitted]
     assert found.gallery_photos == len(admitted)
     assert found.gallery_turtles == len({known.photo.turtle for known in admitted} - {None})
+    turtles = [known.photo.turtle for known in admitted]
+    assert found.turtle_photos.tolist() == [turtles.count(p.turtle) if p.turtle else 1 for p in expected]
     np.testing.assert_allclose(found.similarity, [cosine[p.id] for p in expected], atol=1e-6)
 
 
