@@ -162,11 +162,12 @@ def query_command(
     terms = Terms(prior_new, Rates(false_known, misidentified, false_new))
     refused = 0
     with catalog.writing("query") if enroll_new or confirm else nullcontext():
-        for one in answer(catalog, asked, instruments, common.who, terms, Wishes(enroll_new, confirm)):
+        answers = answer(catalog, asked, instruments, common.who, terms, Wishes(enroll_new, confirm))
+        for number, one in enumerate(answers, start=1):
             refused += one.identification.verdict is Verdict.REFUSED
             _show(one, top, as_json)
             if plot is not None:
-                _plot(catalog, one, instruments, plot if len(asked) == 1 else plot / _picture_name(one))
+                _plot(catalog, one, instruments, plot if len(asked) == 1 else plot / _picture_name(number, one))
     if refused:
         raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
 
@@ -229,9 +230,10 @@ def _plot(catalog: Catalog, one: Answer, instruments: Instruments, target: Path)
     if pixels is None:
         console.say(f"There is no match to draw for {one.identification.photo}.")
         return
+    target.parent.mkdir(parents=True, exist_ok=True)
     save(pixels, target)
     console.say(f"Match picture: {target}")
 
 
-def _picture_name(one: Answer) -> str:
-    return f"{Path(one.identification.photo).stem}.png"
+def _picture_name(number: int, one: Answer) -> str:
+    return f"{number:04d}-{Path(one.identification.photo).stem}.png"

@@ -103,7 +103,8 @@ def print_identification(answer: Identification, top: int) -> None:
     out.print(Text(f"  {answer.reason}"))
     if not answer.candidates:
         return
-    table = Table("turtle", "score", "probability", "matches", "best photo", box=None, padding=(0, 2))
+    table = Table("turtle", "score", "probability", "matches", box=None, padding=(0, 2))
+    table.add_column("best photo", overflow="fold")
     for candidate in answer.candidates[:top]:
         probability = "" if candidate.probability is None else f"{candidate.probability:.3f}"
         row = (candidate.turtle, f"{candidate.score:.4f}", probability, str(candidate.matches), candidate.photo.path)

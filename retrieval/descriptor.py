@@ -165,12 +165,12 @@ def load_encoder(spec: str, weights: Path | None = None, device: str = "cpu") ->
     if spec.startswith("timm:"):
         name = spec.removeprefix("timm:")
         return TimmEncoder(name.removesuffix(":published"), weights, device)
-    raise WeightsUnavailable(f"there is no encoder {spec!r}: use 'vlad' or 'timm:MODEL'.")
+    raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'vlad' or 'timm:MODEL'.")
 
 
 def _unavailable(name: str, error: Exception) -> str:
     first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
     return (
-        f"the weights of timm model {name} cannot be downloaded ({first_line}); "
+        f"The weights of timm model {name} cannot be downloaded ({first_line}); "
         "download them elsewhere and give the file with --encoder-weights FILE."
     )

@@ -72,7 +72,7 @@ def load_extractor(name: str) -> Extractor:
         keypoints, long_side = map(int, found.groups())
         return SiftExtractor(keypoints, long_side)
     raise RecipeMismatch(
-        f"there is no extractor {name!r} in this version; use sift-KEYPOINTS-PIXELS, as in sift-384-320."
+        f"There is no extractor {name!r} in this version; write sift-KEYPOINTS-PIXELS, as in sift-384-320."
     )
 
 
