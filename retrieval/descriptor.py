@@ -127,23 +127,26 @@ class TimmEncoder:
         self._torch = torch
         self._device = device
         try:
-            self._model = timm.create_model(
-                name,
-                pretrained=weights is None,
-                num_classes=0,
-                checkpoint_path="" if weights is None else str(weights),
-            )
-        except (OSError, ValueError, ConnectionError) as error:
+            self._model = timm.create_model(name, pretrained=weights is None, num_classes=0)
+        except (OSError, ValueError, RuntimeError) as error:
             raise WeightsUnavailable(_unavailable(name, error)) from error
-        except (RuntimeError, KeyError) as error:
-            message = f"{weights or name} does not fit the timm model {name}; check the model's name and the file."
-            raise (WeightsCorrupt if weights else WeightsUnavailable)(message) from error
+        if weights is not None:
+            self._load(weights, name)
         self._model.eval().to(device)
         config = timm.data.resolve_data_config({}, model=self._model)
         self._transform = timm.data.create_transform(**config, is_training=False)
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12] if weights else "published"
-        self.id = f"timm:{name}:{digest}"
+        self.id = f"timm:{name}#{digest}"
         self.dimension = int(self._model.num_features)
+
+    def _load(self, weights: Path, name: str) -> None:
+        """A local checkpoint; its classifier, if it has one, is left out."""
+        from retrieval.weights import read_state
+
+        state, _ = read_state(weights)
+        result = self._model.load_state_dict(state, strict=False)
+        if result.missing_keys:
+            raise WeightsCorrupt(f"{weights} does not fit the timm model {name}: it lacks {result.missing_keys[0]}.")
 
     def encode(self, pixels: Sequence[Pixels], features: Sequence[LocalFeatures]) -> Float32:
         del features
@@ -164,7 +167,7 @@ def load_encoder(spec: str, weights: Path | None = None, device: str = "cpu") ->
         return VladEncoder.bundled()
     if spec.startswith("timm:"):
         name = spec.removeprefix("timm:")
-        return TimmEncoder(name.removesuffix(":published"), weights, device)
+        return TimmEncoder(name.partition("#")[0], weights, device)
     raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'vlad' or 'timm:MODEL'.")
 
 

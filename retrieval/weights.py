@@ -144,13 +144,22 @@ def read_network(path: Path, name: str | None = None, config: LightGlueConfig | 
     WeightsCorrupt
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    if path.suffix == ".safetensors":
-        state, header = _read_safetensors(path)
-        config = _config_of(header, path) or config
-        name = "-".join(filter(None, (header.get("name"), header.get("version")))) or name
-    else:
-        state = _read_pickled(path)
+    state, header = read_state(path)
+    config = _config_of(header, path) or config
+    name = "-".join(filter(None, (header.get("name"), header.get("version")))) or name
     return TrainedNetwork(f"{name or path.stem}-{digest}", LightGlue.from_state_dict(state, config))
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """Tensors float32 by name, and the header, of a local safetensors file or pickled state dict.
+
+    Raises
+    ------
+    WeightsUnavailable, WeightsCorrupt
+    """
+    if not path.is_file():
+        raise WeightsUnavailable(f"There is no weights file {path}.")
+    return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickled(path), {})
 
 
 def save_network(path: Path, network: LightGlue, name: str, version: str, dtype: torch.dtype = torch.float16) -> None:
