@@ -14,8 +14,8 @@ RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 255, (90, 160, 3), dtype=np.uint8)
 
 
-def photo(path: Path, pixels: np.ndarray = NOISE, **options: object) -> Path:
-    Image.fromarray(pixels).save(path, **options)
+def photo(path: Path, pixels: np.ndarray = NOISE, exif: Image.Exif | None = None) -> Path:
+    Image.fromarray(pixels).save(path, exif=exif or Image.Exif())
     return path
 
 
