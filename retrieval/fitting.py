@@ -10,17 +10,18 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import Float32, GalleryFilter, Int64, Photo, Side
+from index.types import Float32, GalleryFilter, Int64, LocalFeatures, Matches, Photo, Side
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
 from retrieval.novelty import TooSmall, fit_novelty
 from retrieval.ranking import no_null
+from retrieval.rerank import first_look, strength, strongest
 from retrieval.results import FitReport
 from retrieval.scoring import ConfidenceNull, PairConfidences, pair_confidences, score_pairs
 from retrieval.separation import GenuineScores, ImpostorMaxima
@@ -36,6 +37,9 @@ SMALLEST_GALLERY = 5
 
 Progress = Callable[[int, int], None]
 """Called with the number of queries that were just finished, and of all of them."""
+
+
+Compare = Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +82,13 @@ def fit(
     with catalog.writing("fit"):
         table = _Table(catalog.photos(GalleryFilter()), catalog, instruments)
         trials = table.plan(budget, np.random.default_rng(seed))
-        scored = _Comparison(table, catalog, instruments)
-        compared = scored.run(trials, progress)
+        compared = 0
+        if instruments.reranking.keep is not None:
+            looks = _Comparison(table, catalog, instruments.first_look, first_look)
+            compared += looks.run(trials, progress)
+            trials = [_let_through(trial, looks, instruments.reranking.keep) for trial in trials]
+        scored = _Comparison(table, catalog, instruments.comparison, instruments.compare)
+        compared += scored.run(trials, progress)
         judge = _judge(table, trials, scored, instruments, seed)
         catalog.save_model(MODEL, instruments.evidence, judge.to_json(), who)
     queried = {trial.query for trial in trials}
@@ -178,11 +187,11 @@ class _Table:
 class _Comparison:
     """Confidences of the planned pairs: from the cache where they are known, compared and cached otherwise."""
 
-    def __init__(self, table: _Table, catalog: Catalog, instruments: Instruments) -> None:
+    def __init__(self, table: _Table, catalog: Catalog, name: str, compare: Compare) -> None:
         self.table = table
         self.catalog = catalog
-        self.instruments = instruments
-        self.cache = catalog.pair_cache(instruments.comparison)
+        self.compare = compare
+        self.cache = catalog.pair_cache(name)
         self.rows: dict[tuple[int, int], int] = {}
         self.confidences: list[Float32] = []
 
@@ -211,7 +220,7 @@ class _Comparison:
             rows = [others[place] for place in missing]
             [own] = self.catalog.features([photos[query]])
             features = self.catalog.features([photos[row] for row in rows])
-            matches = self.instruments.compare(own, features)
+            matches = self.compare(own, features)
             fresh = [pair_confidences(one, len(own), len(it)) for one, it in zip(matches, features, strict=True)]
             self.cache.put([keys[place] for place in missing], fresh)
             known = self.cache.get(keys)  # as the cache rounds them, so that a second fit gives the same model
@@ -223,6 +232,12 @@ class _Comparison:
     def scores_of(self, trial: Trial, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Scores of a trial's shortlist, float64 [k]."""
         return scores[[self.rows[_pair(trial.query, int(row))] for row in trial.shortlist]]
+
+
+def _let_through(trial: Trial, looks: _Comparison, keep: int) -> Trial:
+    """The trial with those of its shortlist that the cascade lets the matcher see."""
+    strengths = [strength(looks.confidences[looks.rows[_pair(trial.query, int(row))]]) for row in trial.shortlist]
+    return replace(trial, shortlist=trial.shortlist[strongest(strengths, keep)])
 
 
 def _judge(table: _Table, trials: Sequence[Trial], scored: _Comparison, instruments: Instruments, seed: int) -> Judge:

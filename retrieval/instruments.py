@@ -12,12 +12,11 @@ from retrieval.descriptor import Encoder
 from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
 from retrieval.keypoints import Extractor
 from retrieval.matcher import Matcher
-from retrieval.nearest import Verification, on_all_cores, verify
+from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, rerank
 from retrieval.scoring import Score
 
 SHORTLIST = 300
-"""Photos that are matched. Matching is cheap and global descriptors of heads are weak, so that a small gallery is matched
-whole."""
+"""Photos that are looked at: that is cheap and global descriptors of heads are weak, so a small gallery is seen whole."""
 PER_TURTLE = 3
 
 
@@ -27,8 +26,8 @@ class Instruments:
 
     Attributes
     ----------
-    verification : Verification or None
-        None keeps the confidences of geometrically inconsistent matches.
+    reranking : RerankRecipe
+        Whom the matcher sees, and whether its matches are verified.
     shortlist, per_turtle : int
         How many photos are matched, and how many of them may be of one turtle.
     """
@@ -36,7 +35,7 @@ class Instruments:
     extractor: Extractor
     encoder: Encoder
     matcher: Matcher
-    verification: Verification | None
+    reranking: RerankRecipe
     score: Score
     shortlist: int = SHORTLIST
     per_turtle: int = PER_TURTLE
@@ -49,22 +48,29 @@ class Instruments:
     @property
     def comparison(self) -> str:
         """Names how pairs are compared; pair caches are keyed with it."""
-        verified = self.verification.id if self.verification else "unverified"
+        verification = self.reranking.verification
+        verified = verification.id if verification else "unverified"
         return f"{self.extractor.id}+{self.matcher.id}+{verified}"
+
+    @property
+    def first_look(self) -> str:
+        """Names how the cascade looks at pairs; their cache is keyed with it."""
+        return f"{self.extractor.id}+{FIRST_LOOK}"
 
     @property
     def evidence(self) -> str:
         """Names all that decides a maximum score; fitted models are valid for one such recipe only."""
-        return f"{self.encoder.id}+{self.comparison}+{self.score}+{self.shortlist}x{self.per_turtle}"
+        seen = "all" if self.reranking.keep is None else str(self.reranking.keep)
+        length = f"{self.shortlist}x{self.per_turtle}-{seen}"
+        return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}"
 
     def compare(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Match the query with every candidate and verify the matches."""
-        found = self.matcher.match(query, candidates)
-        if self.verification is None:
-            return found
-        tolerances = self.verification
-        pairs = list(zip(candidates, found, strict=True))
-        return on_all_cores(lambda pair: verify(query, pair[0], pair[1], tolerances), pairs)
+        return compare(query, candidates, self.matcher, self.reranking.verification)
+
+    def rerank(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches | None]:
+        """The same, but only with the candidates that the cascade lets through; None for the others."""
+        return rerank(query, candidates, self.matcher, self.reranking)
 
     def extract(self, sighting: Sighting) -> Extracted:
         """Read one photo and find its keypoints. Raises PhotoRefused."""

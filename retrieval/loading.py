@@ -13,9 +13,13 @@ from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
 from retrieval.matcher import Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification
+from retrieval.rerank import RerankRecipe
 from retrieval.scoring import Score
 
 NEAREST = "nearest"
+
+KEEP = 30
+"""Candidates that a network sees of a shortlist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Choices:
     encoder_weights : Path or None
         Local checkpoint of a timm encoder.
     matcher : str or None
-        ``nearest``, the name of bundled or published LightGlue weights, or a local file.
+        ``nearest`` (also for None), the name of bundled or published LightGlue weights, or a local file.
     verify : bool
         Whether geometrically inconsistent matches lose their confidence.
     device : str or None
@@ -59,11 +63,17 @@ def load_instruments(choices: Choices, recipe: Recipe | None = None) -> Instrume
         extractor=extractor,
         encoder=load_encoder(encoder, choices.encoder_weights, choices.device or "cpu"),
         matcher=load_matcher(choices.matcher, choices.device),
-        verification=Verification() if choices.verify else None,
+        reranking=_reranking(choices),
         score=choices.score,
         shortlist=choices.shortlist,
         per_turtle=PER_TURTLE,
     )
+
+
+def _reranking(choices: Choices) -> RerankRecipe:
+    """A network looks closer at the most promising only; nearest neighbours are the first look themselves."""
+    nearest = choices.matcher in (None, NEAREST)
+    return RerankRecipe(None if nearest else KEEP, Verification() if choices.verify else None)
 
 
 def load_extractor(name: str) -> Extractor:
@@ -77,14 +87,10 @@ def load_extractor(name: str) -> Extractor:
 
 
 def load_matcher(name: str | None, device: str | None) -> Matcher:
-    """A matcher by name; None is the bundled LightGlue where there is one, and nearest neighbours otherwise."""
-    if name == NEAREST:
+    """A matcher by name: nearest neighbours, or LightGlue with bundled, published or local weights."""
+    if name in (None, NEAREST):
         return NearestNeighbourMatcher()
     from retrieval.batching import choose_device  # torch takes seconds to import, and registry commands do without it
-    from retrieval.weights import default_matcher
     from retrieval.weights import load_matcher as load_lightglue
 
-    chosen = choose_device(device)
-    if name is not None:
-        return load_lightglue(name, chosen)
-    return default_matcher(chosen) or NearestNeighbourMatcher()
+    return load_lightglue(str(name), choose_device(device))

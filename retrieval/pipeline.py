@@ -19,7 +19,7 @@ from retrieval.decision import Verdict
 from retrieval.images import file_sha256
 from retrieval.instruments import Extracted, Instruments
 from retrieval.judgement import Judge
-from retrieval.ranking import rank
+from retrieval.ranking import Pair, rank
 from retrieval.results import EnrollReport, Identification, Refusal
 
 BATCH = 64
@@ -93,8 +93,12 @@ def identify(
     shortlist = catalog.shortlist(query.vector, instruments.shortlist + 1, where, instruments.per_turtle)
     gallery = [one for one in shortlist.photos if one.sha256 != query.sha256][: instruments.shortlist]
     features = catalog.features(gallery)
-    matches = instruments.compare(query.features, features)
-    candidates = rank(gallery, matches, len(query.features), features, judge.null, instruments.score)
+    pairs = [
+        Pair(photo, own, matches)
+        for photo, own, matches in zip(gallery, features, instruments.rerank(query.features, features), strict=True)
+        if matches is not None
+    ]
+    candidates = rank(pairs, len(query.features), judge.null, instruments.score)
     judgement = judge.judge(candidates, shortlist, terms.prior_new, terms.rates)
     return Identification(
         photo=sighting.path,
@@ -106,7 +110,7 @@ def identify(
         p_not_compared=judgement.p_not_compared,
         reason=_with_enrolment(judgement.reason, enrolled),
         candidates=judgement.candidates,
-        compared_photos=len(gallery),
+        compared_photos=len(pairs),
         compared_turtles=len(candidates),
         gallery_photos=shortlist.gallery_photos,
         gallery_turtles=shortlist.gallery_turtles,

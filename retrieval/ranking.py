@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,31 +20,30 @@ from retrieval.scoring import (
 )
 
 
-def rank(
-    photos: Sequence[Photo],
-    matches: Sequence[Matches],
-    keypoints: int,
-    features: Sequence[LocalFeatures],
-    null: ConfidenceNull,
-    score: Score,
-) -> tuple[Candidate, ...]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """A gallery photo that was matched with the query."""
+
+    photo: Photo
+    features: LocalFeatures
+    matches: Matches
+
+
+def rank(pairs: Sequence[Pair], keypoints: int, null: ConfidenceNull, score: Score) -> tuple[Candidate, ...]:
     """Turtles of the matched photos, best first; ties go by mean confidence.
 
     Parameters
     ----------
     keypoints : int
         Of the query.
-    features : sequence of LocalFeatures
-        Of the photos.
     """
-    confidences = [pair_confidences(one, keypoints, len(own)) for one, own in zip(matches, features, strict=True)]
-    if not confidences:
+    if not pairs:
         return ()
-    pairs = PairConfidences.of(confidences)
-    scores = score_pairs(pairs, null, score)
+    confidences = PairConfidences.of([pair_confidences(one.matches, keypoints, len(one.features)) for one in pairs])
+    scores = score_pairs(confidences, null, score)
     best: dict[str, Candidate] = {}
-    for row in best_first(scores, pairs.mean()):
-        photo, evidence = photos[row], matches[row]
+    for row in best_first(scores, confidences.mean()):
+        photo, evidence = pairs[row].photo, pairs[row].matches
         if photo.turtle is not None and photo.turtle not in best:
             counted = int((evidence.confidence >= MATCH_THRESHOLD).sum())
             best[photo.turtle] = Candidate(photo.turtle, float(scores[row]), None, counted, photo, evidence)

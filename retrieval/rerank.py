@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from os import cpu_count
 
 import numpy as np
 
-from index.types import LocalFeatures, Matches
+from index.types import Float32, LocalFeatures, Matches
 from retrieval.matcher import Matcher
-from retrieval.nearest import Verification, verify
+from retrieval.nearest import NearestNeighbourMatcher, Verification, on_all_cores, verify
+
+FIRST_LOOK = f"{NearestNeighbourMatcher.id}+{Verification().id}"
+"""Names what `first_look` does, for caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class RerankRecipe:
     Attributes
     ----------
     keep : int or None
-        How many candidates the cascade lets the matcher see, those with the strongest putative matches; None: all.
+        How many candidates the cascade lets the matcher see, those with the strongest first look; None: all.
     verification : Verification or None
         Geometric verification of the matches; None keeps them as the matcher gives them.
     """
@@ -36,36 +37,38 @@ class RerankRecipe:
 
 
 def rerank(
-    query: LocalFeatures,
-    candidates: Sequence[LocalFeatures],
-    matcher: Matcher,
-    recipe: RerankRecipe,
-    device: str | None = None,
+    query: LocalFeatures, candidates: Sequence[LocalFeatures], matcher: Matcher, recipe: RerankRecipe
 ) -> list[Matches | None]:
-    """Matches of the query with each candidate, in order; None for those that were not compared.
-
-    `device` is where the first look is computed, as in `batching.choose_device`.
-    """
-    seen = cascade(query, candidates, recipe.keep, device)
-    found = matcher.match(query, [candidates[row] for row in seen])
-    if recipe.verification is not None:
-        tolerances = recipe.verification
-        with ThreadPoolExecutor(cpu_count()) as cores:
-            pairs = zip(seen, found, strict=True)
-            found = list(cores.map(lambda pair: verify(query, candidates[pair[0]], pair[1], tolerances), pairs))
+    """Matches of the query with each candidate, in order; None for those that were not compared."""
+    seen: Sequence[int] = range(len(candidates))
+    if recipe.keep is not None and recipe.keep < len(candidates):
+        seen = strongest([strength(look.confidence) for look in first_look(query, candidates)], recipe.keep)
+    found = compare(query, [candidates[row] for row in seen], matcher, recipe.verification)
     compared = dict(zip(seen, found, strict=True))
     return [compared.get(row) for row in range(len(candidates))]
 
 
-def cascade(
-    query: LocalFeatures, candidates: Sequence[LocalFeatures], keep: int | None, device: str | None = None
-) -> list[int]:
-    """Row numbers, in order, of the `keep` candidates with the strongest putative matches, of equals the first."""
-    if keep is None or keep >= len(candidates):
-        return list(range(len(candidates)))
-    # torch takes seconds to import, and a shortlist that is compared whole may not need it
-    from retrieval.batching import choose_device
-    from retrieval.putative import putative_matches
+def compare(
+    query: LocalFeatures, candidates: Sequence[LocalFeatures], matcher: Matcher, verification: Verification | None
+) -> list[Matches]:
+    """Match the query with every candidate and verify the matches."""
+    found = matcher.match(query, candidates)
+    if verification is None:
+        return found
+    pairs = list(zip(candidates, found, strict=True))
+    return on_all_cores(lambda pair: verify(query, pair[0], pair[1], verification), pairs)
 
-    strength = putative_matches(query, candidates, choose_device(device)).strength
-    return sorted(np.argsort(-strength, kind="stable")[:keep].tolist())
+
+def first_look(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+    """What decides whom the matcher sees: nearest neighbours that one affine map explains."""
+    return compare(query, candidates, NearestNeighbourMatcher(), Verification())
+
+
+def strength(confidences: Float32) -> float:
+    """How promising a first look is: the sum of its confidences, whatever their order."""
+    return float(confidences.sum(dtype=np.float64))
+
+
+def strongest(strengths: Sequence[float], keep: int) -> Sequence[int]:
+    """Row numbers, in order, of the `keep` strongest first looks, of equals the first."""
+    return sorted(np.argsort(-np.asarray(strengths), kind="stable")[:keep].tolist())

@@ -308,10 +308,10 @@ def whole_way(network: LightGlue, device: torch.device, plain: Cell) -> dict[str
     started = time.perf_counter()
     query = extractor.extract(pixels)
     np.argsort(-(vectors @ vectors[0]))
-    rerank(query, shortlist, matcher, RerankRecipe(), str(device))
+    rerank(query, shortlist, matcher, RerankRecipe(keep=30))
     whole = time.perf_counter() - started
     started = time.perf_counter()
-    rerank(query, shortlist, matcher, RerankRecipe(keep=25, verification=None), str(device))
+    rerank(query, shortlist, matcher, RerankRecipe(keep=30, verification=None))
     rate = len(shortlist) / (time.perf_counter() - started)
     return {
         "cpu_vs_kornia_full": rate / max(way.rate for way in plain.ways[:-1]),

@@ -9,7 +9,7 @@ import numpy as np
 
 from index.types import LocalFeatures, Matches
 from retrieval.nearest import NearestNeighbourMatcher, Verification, verify
-from retrieval.rerank import RerankRecipe, cascade, rerank
+from retrieval.rerank import RerankRecipe, first_look, rerank, strength, strongest
 
 
 @dataclass
@@ -45,21 +45,22 @@ QUERY = view_of(DESCRIPTORS, 2, 64)
 CANDIDATES = [view_of(DESCRIPTORS, 10 + same, same) for same in (0, 60, 5, 40, 20)]
 
 
-def test_the_candidates_with_most_putative_matches_are_compared() -> None:
+def test_the_candidates_with_the_strongest_first_look_are_compared() -> None:
     matcher = RecordingMatcher()
-    found = rerank(QUERY, CANDIDATES, matcher, RerankRecipe(keep=2), device="cpu")
+    found = rerank(QUERY, CANDIDATES, matcher, RerankRecipe(keep=2))
     assert [matches is not None for matches in found] == [False, True, False, True, False]
     assert matcher.shown == [CANDIDATES[1], CANDIDATES[3]]
 
 
 def test_everything_is_compared_without_a_cascade() -> None:
     for keep in (None, 5, 9):
-        assert cascade(QUERY, CANDIDATES, keep) == [0, 1, 2, 3, 4]
         assert all(rerank(QUERY, CANDIDATES, RecordingMatcher(), RerankRecipe(keep=keep)))
 
 
 def test_of_equals_the_first_stay() -> None:
-    assert cascade(QUERY, [CANDIDATES[3]] * 4, 2, "cpu") == [0, 1]
+    looks = first_look(QUERY, [CANDIDATES[3]] * 4)
+    assert strongest([strength(look.confidence) for look in looks], 2) == [0, 1]
+    assert strongest([1.0, 3.0, 2.0], 2) == [1, 2]
 
 
 def test_matches_are_verified_if_the_recipe_says_so() -> None:
