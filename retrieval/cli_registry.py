@@ -6,54 +6,35 @@ from typing import Annotated
 
 import typer
 
-from index.catalog import Catalog
-from index.types import GalleryFilter
-from retrieval import console, options
-
-turtles_app = typer.Typer(no_args_is_help=True, help="The turtles of the catalogue.")
+from retrieval import (
+    cli_decisions,
+    cli_encounters,
+    cli_exchange,
+    cli_photos,
+    cli_turtles,
+    cli_upkeep,
+    console,
+    console_registry,
+    options,
+)
+from retrieval.cli_changes import Manner, browser, change, form_of, opened, page_of
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `turtleidx`."""
-    app.add_typer(turtles_app, name="turtles")
+    app.add_typer(cli_turtles.app, name="turtles")
+    app.add_typer(cli_photos.app, name="photos")
+    app.add_typer(cli_encounters.app, name="encounters")
     app.command("info")(info_command)
     app.command("history")(history_command)
-
-
-@turtles_app.command("list")
-def list_turtles(
-    context: typer.Context,
-    page: Annotated[int, typer.Option(min=1, help="Page of the list.")] = 1,
-    page_size: Annotated[int, typer.Option(min=1, help="Turtles on a page.")] = 50,
-    as_json: options.Json = False,
-) -> None:
-    """Turtles in order of id."""
-    found = _catalog(context).turtles(limit=page_size, offset=(page - 1) * page_size)
-    if as_json:
-        for turtle in found:
-            console.print_json(console.turtle_record(turtle))
-    else:
-        console.print_turtles(found)
-
-
-@turtles_app.command("show")
-def show_turtle(context: typer.Context, turtle: str, as_json: options.Json = False) -> None:
-    """One turtle with its encounters and photos."""
-    catalog = _catalog(context)
-    found = catalog.turtle(turtle)
-    encounters = catalog.encounters(turtle)
-    photos = [photo for photo in catalog.photos(GalleryFilter()) if photo.turtle == turtle]
-    if as_json:
-        record = console.turtle_record(found)
-        console.print_json(record | {"photos": [console.photo_record(photo) for photo in photos]})
-    else:
-        console.print_turtles([found])
-        console.print_encounters(encounters, photos)
+    app.command("undo")(undo_command)
+    for module in (cli_decisions, cli_upkeep, cli_exchange):
+        module.add_to(app)
 
 
 def info_command(context: typer.Context, as_json: options.Json = False) -> None:
     """Counts, models, sizes on disk and health of the catalogue."""
-    catalog = _catalog(context)
+    catalog = opened(context)
     recipe = f"{catalog.recipe.extractor} and {catalog.recipe.encoder}"
     rows = console.summary_rows(str(catalog.path), recipe, catalog.summary())
     if as_json:
@@ -64,18 +45,35 @@ def info_command(context: typer.Context, as_json: options.Json = False) -> None:
 
 def history_command(
     context: typer.Context,
+    turtle: Annotated[
+        str | None, typer.Option(help="Only what touched this turtle, its encounters, its photos.")
+    ] = None,
+    photo: Annotated[str | None, typer.Option(help="Only what touched this photo.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Events to show, newest first.")] = 50,
+    as_of: options.AsOf = None,
+    as_json: options.Json = False,
+    as_csv: options.Csv = False,
+) -> None:
+    """What was changed, by whom, when and why."""
+    if turtle is not None and photo is not None:
+        raise typer.BadParameter("choose one of --turtle and --photo.")
+    form = form_of(as_json, as_csv)
+    looking = browser(context, as_of)
+    number = None if photo is None else looking.photo(photo).id
+    events = looking.history(turtle=turtle, photo=number, page=page_of(1, limit))
+    console_registry.print_records(
+        [console_registry.event_record(event) for event in events], console_registry.EVENTS, form
+    )
+
+
+def undo_command(
+    context: typer.Context,
+    event: Annotated[int | None, typer.Argument(help="Its number in the history; else the newest that stands.")] = None,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """What was changed, by whom and when."""
-    events = _catalog(context).history(limit=limit)
-    if as_json:
-        for event in events:
-            console.print_json(console.event_record(event))
-    else:
-        console.print_history(events)
-
-
-def _catalog(context: typer.Context) -> Catalog:
-    common: options.Common = context.obj
-    return Catalog.open(common.catalog)
+    """Take an event back; undoing an undo brings it back."""
+    question = "Take the newest event back?" if event is None else f"Take event {event} back?"
+    change(context, Manner(dry_run, why, as_json, yes), lambda curator: curator.undo(event), question)

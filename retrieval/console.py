@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from index.records import CatalogSummary, Encounter, Event, Turtle
-from index.types import Photo, Recipe
+from index.records import CatalogSummary
+from index.types import Recipe
 from retrieval.answering import Answer
 from retrieval.decision import Verdict
 from retrieval.results import EnrollReport, FitReport, Identification
@@ -190,11 +190,6 @@ def summary_record(path: str, recipe: Recipe, summary: CatalogSummary) -> dict[s
     return {"catalogue": path, **asdict(recipe), **asdict(summary), "models": models}
 
 
-def event_record(event: Event) -> dict[str, object]:
-    """An event as a JSON object."""
-    return {**asdict(event), "at": event.at.isoformat()}
-
-
 def print_weights(listing: Sequence[WeightsListing], as_json: bool) -> None:
     """Networks by name, with licence and place."""
     if as_json:
@@ -204,67 +199,6 @@ def print_weights(listing: Sequence[WeightsListing], as_json: bool) -> None:
     table = Table("name", "licence", "at hand", "source", box=None, padding=(0, 2))
     for row in listing:
         table.add_row(*map(Text, (row.name, row.licence, str(row.path or "no"), row.source)))
-    out.print(table)
-
-
-def print_turtles(turtles: Sequence[Turtle]) -> None:
-    """One line a turtle."""
-    table = Table("turtle", "photos", "encounters", "sides", "first seen", "last seen", "status", "species", box=None)
-    for turtle in turtles:
-        row = turtle_record(turtle)
-        sides = ", ".join(sorted(turtle.sides))
-        cells = (row["turtle"], turtle.photos, turtle.encounters, sides, row["first_seen"], row["last_seen"])
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in (*cells, turtle.status, turtle.species)))
-    out.print(table)
-
-
-def turtle_record(turtle: Turtle) -> dict[str, object]:
-    """A turtle as a JSON object."""
-    return {
-        "turtle": turtle.id,
-        "status": str(turtle.status),
-        "species": turtle.species,
-        "note": turtle.note,
-        "tags": list(turtle.tags),
-        "photos": turtle.photos,
-        "encounters": turtle.encounters,
-        "sides": sorted(turtle.sides),
-        "first_seen": turtle.first_seen and turtle.first_seen.isoformat(),
-        "last_seen": turtle.last_seen and turtle.last_seen.isoformat(),
-        "merged_into": turtle.merged_into,
-    }
-
-
-def print_encounters(encounters: Sequence[Encounter], photos: Sequence[Photo]) -> None:
-    """Encounters by day, with their photos below."""
-    for encounter in encounters:
-        day = encounter.day.isoformat() if encounter.day else "undated"
-        out.print(Text(f"  {day}  {encounter.name or ''}".rstrip()))
-        for photo in photos:
-            if photo.encounter == encounter.id:
-                out.print(Text(f"    {photo.side or '-':<6} {photo.path}"))
-
-
-def photo_record(photo: Photo) -> dict[str, object]:
-    """A photo as a JSON object."""
-    return {
-        "photo": photo.path,
-        "sha256": photo.sha256,
-        "turtle": photo.turtle,
-        "encounter": photo.encounter,
-        "side": photo.side,
-        "taken_on": photo.taken_on and photo.taken_on.isoformat(),
-        "keypoints": photo.keypoints,
-        "quality": photo.quality,
-    }
-
-
-def print_history(events: Sequence[Event]) -> None:
-    """One line an event, newest first."""
-    table = Table("event", "when (UTC)", "who", "what", "command", "why", box=None, padding=(0, 2))
-    for event in events:
-        cells = (event.id, f"{event.at:%Y-%m-%d %H:%M}", event.who, event.action, event.command, event.why)
-        table.add_row(*(Text(str(cell)) for cell in cells))
     out.print(table)
 
 

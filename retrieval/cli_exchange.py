@@ -1,0 +1,117 @@
+"""`turtleidx export`, `import` and `join`: catalogues and colleagues."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from index.browsing import Browser
+from index.capture import Period, capture_histories, write_histories, years
+from index.catalog import Catalog
+from index.darwincore import export_darwin_core
+from index.errors import InputError
+from index.exchange import export_table, import_table
+from index.joining import join
+from index.types import Side
+from retrieval import console, console_registry, options
+from retrieval.cli_changes import form_of, opened
+
+SOME_MISSING = 3
+TABLES = (".csv", ".parquet")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    app.command("export")(export_command)
+    app.command("import")(import_command)
+    app.command("join")(join_command)
+
+
+def export_command(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="A row a photo: a .csv or .parquet file.")] = None,
+    darwin_core: Annotated[Path | None, typer.Option(help="A Darwin Core archive: a .zip file.")] = None,
+    title: Annotated[
+        str, typer.Option(help="Of the Darwin Core data set.")
+    ] = "Sea turtles identified from photographs",
+    histories: Annotated[
+        Path | None, typer.Option("--capture-histories", help="Who was seen in which year: a .csv file.")
+    ] = None,
+    first_year: Annotated[int | None, typer.Option(min=1, max=9999, help="Of the histories; else the first.")] = None,
+    last_year: Annotated[int | None, typer.Option(min=1, max=9999, help="Of the histories; else the last.")] = None,
+    side: Annotated[Side | None, typer.Option(help="Histories from photos of this side only.")] = None,
+    as_of: options.AsOf = None,
+    exact_locations: options.ExactLocations = False,
+) -> None:
+    """Write tables for colleagues and their programs; importing a photo table loses nothing of it."""
+    if file is None and darwin_core is None and histories is None:
+        raise typer.BadParameter("name a file, --darwin-core or --capture-histories.")
+    if file is not None and file.suffix.lower() not in TABLES:
+        raise typer.BadParameter(f"{file.name} ends in none of {', '.join(TABLES)}.")
+    if as_of is not None and (darwin_core is not None or histories is not None):
+        raise typer.BadParameter("--as-of goes with a .csv or .parquet file only.")
+    catalog = opened(context)
+    if file is not None:
+        rows = export_table(catalog, file, exact_locations=exact_locations, as_of=as_of)
+        console.out.print(f"{rows} photos: {file}", markup=False)
+    if darwin_core is not None:
+        occurrences = export_darwin_core(catalog, darwin_core, title, exact_locations=exact_locations)
+        console.out.print(f"{occurrences} occurrences: {darwin_core}", markup=False)
+    if histories is not None:
+        made = capture_histories(catalog, _periods(catalog, first_year, last_year), side)
+        write_histories(made, histories)
+        console.out.print(f"{len(made.turtles)} turtles, {len(made.periods)} years: {histories}", markup=False)
+
+
+def import_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A table as `turtleidx export` writes it: .csv or .parquet.")],
+    as_json: options.Json = False,
+) -> None:
+    """Set what a table says about photos of the catalogue; exit code 3 when it names others too."""
+    common: options.Common = context.obj
+    report = import_table(opened(context), file, common.who)
+    if as_json:
+        console.print_json({"updated": report.updated, "unchanged": report.unchanged, "missing": report.missing})
+    else:
+        console.out.print(f"{report.updated} photos updated, {report.unchanged} unchanged")
+    if report.missing:
+        console.say(
+            f"{len(report.missing)} photos of the table are not in the catalogue, {report.missing[0][:12]}… for one: "
+            "enroll their files to get them."
+        )
+        raise typer.Exit(SOME_MISSING)
+
+
+def join_command(
+    context: typer.Context,
+    field_catalogue: Annotated[Path, typer.Argument(help="The catalogue that was in the field.")],
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Add the photos of a field copy; where the two differ, this catalogue keeps what it has, and the rest is shown."""
+    common: options.Common = context.obj
+    report = join(opened(context), Catalog.open(field_catalogue), common.who, dry_run=dry_run)
+    differences = [console_registry.difference_record(difference) for difference in report.differences]
+    if as_json:
+        record = {"dry_run": dry_run, "added": report.added, "there": report.there, "differences": differences}
+        console.print_json(record)
+        return
+    console.out.print(
+        f"{report.added} photos {'would be ' if dry_run else ''}added, {report.there} there already, "
+        f"{len(differences)} differences"
+    )
+    if differences:
+        console_registry.print_records(differences, console_registry.DIFFERENCES, form_of(False, False))
+
+
+def _periods(catalog: Catalog, first: int | None, last: int | None) -> list[Period]:
+    seen = [encounter.day.year for encounter in Browser(catalog).encounters() if encounter.day is not None]
+    if not seen:
+        raise InputError("No encounter has a date, so there are no capture histories.")
+    periods = years(first or min(seen), last or max(seen))
+    if not periods:
+        raise InputError("The last year lies before the first: turn --first-year and --last-year round.")
+    return periods

@@ -1,0 +1,191 @@
+"""`turtleidx turtles`: looking at individuals, and changing what is known about them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from index.browsing import TurtleOrder
+from index.records import TurtleStatus
+from retrieval import console, options
+from retrieval import console_registry as shown
+from retrieval.cli_changes import Manner, browser, change, form_of, page_of, tell_of_more
+from retrieval.cli_photos import Photos, numbers_of
+
+app = typer.Typer(no_args_is_help=True, help="The turtles of the catalogue.")
+
+Name = Annotated[str, typer.Argument(metavar="TURTLE", help="Its id.")]
+
+
+@app.command("list")
+def list_turtles(
+    context: typer.Context,
+    status: Annotated[TurtleStatus | None, typer.Option(help="Only ids in this state.")] = None,
+    species: Annotated[str | None, typer.Option(help="Only this species.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only turtles with this tag.")] = None,
+    sort: Annotated[TurtleOrder, typer.Option(help="What to sort by.")] = TurtleOrder.ID,
+    descending: Annotated[bool, typer.Option("--descending", help="Largest or latest first.")] = False,
+    page: options.Page = 1,
+    page_size: options.PageSize = 50,
+    as_of: options.AsOf = None,
+    as_json: options.Json = False,
+    as_csv: options.Csv = False,
+) -> None:
+    """Turtles, one page of them."""
+    form = form_of(as_json, as_csv)
+    found = browser(context, as_of).turtles(
+        status=status, species=species, tag=tag, order=sort, descending=descending, page=page_of(page, page_size)
+    )
+    shown.print_records([shown.turtle_record(turtle) for turtle in found], shown.TURTLES, form)
+    tell_of_more(len(found), page, page_size)
+
+
+@app.command("show")
+def show_turtle(
+    context: typer.Context,
+    turtle: Name,
+    as_of: options.AsOf = None,
+    as_json: options.Json = False,
+    exact_locations: options.ExactLocations = False,
+) -> None:
+    """One turtle with its encounters and photos."""
+    looking = browser(context, as_of)
+    found = looking.turtle(turtle)
+    encounters, photos = looking.encounters(turtle=turtle), looking.photos(turtle=turtle)
+    if as_json:
+        records = [shown.photo_record(photo, exact_locations) for photo in photos]
+        console.print_json(shown.turtle_record(found) | {"photos": records})
+        return
+    shown.print_record(shown.turtle_record(found), shown.TURTLES, shown.Form.TABLE)
+    shown.print_encounters(encounters, photos)
+
+
+@app.command("create")
+def create_turtle(
+    context: typer.Context,
+    turtle: Name,
+    species: Annotated[str | None, typer.Option()] = None,
+    note: Annotated[str | None, typer.Option()] = None,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Add a turtle without photos."""
+    change(context, Manner(dry_run, why, as_json), lambda curator: curator.create_turtle(turtle, species, note))
+
+
+@app.command("rename")
+def rename_turtle(
+    context: typer.Context,
+    turtle: Name,
+    new: Annotated[str, typer.Argument(help="Its new id.")],
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Give a turtle another id; everything that belongs to it follows."""
+    change(context, Manner(dry_run, why, as_json), lambda curator: curator.rename_turtle(turtle, new))
+
+
+@app.command("merge")
+def merge_turtles(
+    context: typer.Context,
+    turtle: Annotated[str, typer.Argument(metavar="TURTLE", help="The id to keep.")],
+    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="Ids that prove to be the same turtle.")],
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Say that several ids are one turtle; the first takes over the photos and tags of the others."""
+    question = f"Merge {', '.join(others)} into {turtle}?"
+    manner = Manner(dry_run, why, as_json, yes)
+    change(context, manner, lambda curator: curator.merge_turtles(turtle, others), question)
+
+
+@app.command("split")
+def split_turtle(
+    context: typer.Context,
+    turtle: Name,
+    photos: Photos,
+    new: Annotated[str, typer.Option("--as", metavar="TURTLE", help="Id of the turtle that these photos show.")],
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Say that some photos of a turtle show another one, which gets a new id."""
+    chosen = numbers_of(context, photos)
+    question = f"Move {len(chosen)} photos of {turtle} to the new turtle {new}?"
+    manner = Manner(dry_run, why, as_json, yes)
+    change(context, manner, lambda curator: curator.split_turtle(turtle, chosen, new), question)
+
+
+@app.command("retire")
+def retire_turtle(
+    context: typer.Context,
+    turtle: Name,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take an id out of use: its photos are kept, but searches pass over them."""
+    manner = Manner(dry_run, why, as_json, yes)
+    change(context, manner, lambda curator: curator.retire_turtle(turtle), f"Retire {turtle}?")
+
+
+@app.command("restore")
+def restore_turtle(
+    context: typer.Context,
+    turtle: Name,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Take a retired id back into use."""
+    change(context, Manner(dry_run, why, as_json), lambda curator: curator.restore_turtle(turtle))
+
+
+@app.command("note")
+def note_turtle(
+    context: typer.Context,
+    turtle: Name,
+    note: Annotated[str | None, typer.Argument(help="The note; none takes the old one away.")] = None,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Replace a turtle's note."""
+    change(context, Manner(dry_run, why, as_json), lambda curator: curator.note_turtle(turtle, note))
+
+
+@app.command("species")
+def species_turtle(
+    context: typer.Context,
+    turtle: Name,
+    species: Annotated[str | None, typer.Argument(help="The species; none: nobody knows.")] = None,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Say which species a turtle is."""
+    change(context, Manner(dry_run, why, as_json), lambda curator: curator.species_turtle(turtle, species))
+
+
+@app.command("tag")
+def tag_turtle(
+    context: typer.Context,
+    turtle: Name,
+    add: Annotated[list[str] | None, typer.Option(help="A tag to add; repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="A tag to take away; repeatable.")] = None,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
+) -> None:
+    """Add tags and take them away."""
+    if not add and not remove:
+        raise typer.BadParameter("name tags with --add or --remove.")
+    manner = Manner(dry_run, why, as_json)
+    change(context, manner, lambda curator: curator.tag_turtle(turtle, add or (), remove or ()))
