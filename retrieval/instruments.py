@@ -16,7 +16,7 @@ from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, rerank
 from retrieval.scoring import Score
 
 SHORTLIST = 300
-"""Photos that are looked at: that is cheap and global descriptors of heads are weak, so a small gallery is seen whole."""
+"""Photos that are looked at: looks are cheap and global descriptors weak, so that a small gallery is seen whole."""
 PER_TURTLE = 3
 
 
