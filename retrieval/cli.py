@@ -20,7 +20,7 @@ from index.catalog import Catalog
 from index.errors import CatalogMissing, InputError, TurtleidxError
 from index.manifest import RefusedRow, parse_date
 from index.types import Side, Sighting
-from retrieval import cli_registry, console, options
+from retrieval import cli_evaluate, cli_registry, console, options
 from retrieval.answering import Answer, Wishes, answer, picture
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
@@ -36,6 +36,7 @@ NOTHING_DONE, SOME_REFUSED, INTERRUPTED = 1, 3, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 cli_registry.add_to(app)
+cli_evaluate.add_to(app)
 
 
 @app.callback()

@@ -1,0 +1,173 @@
+"""`turtleidx evaluate`: how often the answers are right, on photos of known truth.
+
+What it runs on is imported by the command: it loads scipy's statistics, and a report loads matplotlib.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.catalog import Catalog
+from index.errors import CatalogMissing, InputError
+from index.manifest import parse_date
+from retrieval import console, options
+from retrieval.conformal import Rates
+from retrieval.instruments import SHORTLIST, Instruments
+from retrieval.loading import Choices, load_instruments
+from retrieval.scoring import Score
+
+if TYPE_CHECKING:
+    from retrieval.contest import Contender, Contest
+    from retrieval.evaluation import Evaluation
+    from retrieval.protocol import Protocol
+
+WORST = 12
+"""Errors with a picture in the report."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `turtleidx`."""
+    app.command("evaluate")(evaluate_command)
+
+
+def evaluate_command(
+    context: typer.Context,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV with a column role: gallery, known, new. Without gallery rows, the catalogue is it."),
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder to keep the gallery's catalogue in; another run then takes a fraction.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="YYYY-MM-DD: ask the catalogue's photos of that day and later, of those before.")
+    ] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="Queries at most, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(help="Of that draw.")] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare/--no-compare", help="Rank and judge by match count and confidence sum too.")
+    ] = True,
+    as_json: options.Json = False,
+    report: Annotated[Path | None, typer.Option(help="Write a page for the browser, as in report.html.")] = None,
+    prior_new: Annotated[
+        float | None, typer.Option(min=0.001, max=0.999, help="P(new) before looking; else the share that is new.")
+    ] = None,
+    false_known: options.Rate = 0.01,
+    misidentified: options.Rate = 0.01,
+    false_new: options.Rate = 0.05,
+    matcher: options.Matcher = None,
+    verify: options.Verify = True,
+    score: options.ScoreRecipe = Score.WASSERSTEIN,
+    shortlist: options.ShortlistLength = SHORTLIST,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """How often are the answers right? On a manifest of known truth, or on the catalogue's own photos."""
+    from retrieval.console_evaluation import evaluation_record, print_evaluation
+    from retrieval.contest import compete
+    from retrieval.evaluation import by_group
+    from retrieval.pipeline import Terms
+    from retrieval.protocol import has_gallery
+    from retrieval.trial import COMPARED, stored_contenders
+
+    common: options.Common = context.obj
+    if manifest is not None and since is not None:
+        raise typer.BadParameter("--since asks the catalogue's own photos; leave --manifest out.")
+    own_gallery = manifest is not None and has_gallery(manifest)
+    if keep is not None and not own_gallery:
+        raise typer.BadParameter("--keep goes with a manifest that has gallery rows.")
+    _check_writable(report)
+    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    with tempfile.TemporaryDirectory(prefix="turtleidx-") if own_gallery and not keep else nullcontext("") as folder:
+        if manifest is not None and own_gallery:
+            catalog = _open_or_create(keep or Path(folder) / "turtles.catalog", choices)
+            instruments = load_instruments(choices, catalog.recipe)
+            contenders = _enrolled_and_fitted(catalog, manifest, instruments, common.who, compare)
+        else:
+            catalog = Catalog.open(common.catalog)
+            instruments = load_instruments(choices, catalog.recipe)
+            contenders = stored_contenders(catalog, instruments, COMPARED if compare else ())
+        protocol = _protocol(catalog, manifest, since)
+        protocol = protocol.drawn(most, seed) if most else protocol
+        if not protocol.queries:
+            raise InputError("There is no photo of known truth to ask about" + _why(protocol))
+        share = min(max(protocol.share_new, 0.001), 0.999)
+        terms = Terms(share if prior_new is None else prior_new, Rates(false_known, misidentified, false_new))
+        with console.progress_bar("identifying", len(protocol.queries)) as advance:
+            contest = compete(catalog, protocol, instruments, contenders, terms, advance)
+        groups = by_group(contest.methods[0].outcomes, terms.rates)
+        if as_json:
+            record = evaluation_record(protocol.description, contest, groups, terms, instruments.evidence)
+            console.print_json(record)
+        else:
+            print_evaluation(protocol.description, contest, groups, terms)
+        if report is not None:
+            _write_report(catalog, contest, groups, instruments, report, manifest)
+
+
+def _protocol(catalog: Catalog, manifest: Path | None, day: str | None) -> Protocol:
+    from retrieval.protocol import from_rows, leave_one_out, since
+
+    if manifest is not None:
+        return from_rows(catalog, manifest)
+    if day is None:
+        return leave_one_out(catalog)
+    try:
+        return since(catalog, parse_date(day))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _enrolled_and_fitted(
+    catalog: Catalog, manifest: Path, instruments: Instruments, who: str, compare: bool
+) -> list[Contender]:
+    from retrieval.trial import COMPARED, enroll_gallery, fitted_contenders
+
+    with console.progress_bar("enrolling", None) as advance:
+        enrolled = enroll_gallery(catalog, manifest, instruments, who, advance)
+    for refusal in enrolled.refused:
+        console.say(f"not in the gallery: {refusal.reason}")
+    with console.progress_bar("fitting", None) as advance_fit:
+        return fitted_contenders(catalog, instruments, who, COMPARED if compare else (), advance_fit)
+
+
+def _write_report(
+    catalog: Catalog,
+    contest: Contest,
+    groups: tuple[Evaluation, ...],
+    instruments: Instruments,
+    target: Path,
+    manifest: Path | None,
+) -> None:
+    from retrieval.contest import picture
+    from retrieval.evaluation import worst_errors
+    from retrieval.report import Material, WorstError, write_report
+
+    worst = worst_errors(contest.methods[0].outcomes, WORST)
+    errors = tuple(WorstError(one, picture(catalog, contest.answer_of(one), instruments)) for one in worst)
+    title = f"How well are the turtles of {(manifest or catalog.path).name} identified?"
+    material = Material(title, contest.methods, groups, contest.matching, contest.different, errors)
+    target.write_text(write_report(material), encoding="utf-8")
+    console.say(f"Report: {target}")
+
+
+def _check_writable(report: Path | None) -> None:
+    """Before the work rather than after it."""
+    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
+        raise InputError(f"The report cannot be written to {report}: name a file in a folder that exists.")
+
+
+def _open_or_create(path: Path, choices: Choices) -> Catalog:
+    try:
+        return Catalog.open(path)
+    except CatalogMissing:
+        return Catalog.create(path, load_instruments(replace(choices, matcher="nearest")).recipe)
+
+
+def _why(protocol: Protocol) -> str:
+    return f": {protocol.left_out[0].reason}" if protocol.left_out else "."
