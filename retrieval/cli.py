@@ -1,7 +1,7 @@
 """`turtleidx`: parse, call, print; nothing else.
 
 Exit codes: 0 done, whatever the verdict; 1 nothing was done, with a sentence on standard error; 2 wrong usage; 3 done,
-but some photos were refused; 130 interrupted.
+but some photos were refused, or problems remain; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import typer
 from index.catalog import Catalog
 from index.errors import CatalogMissing, InputError, TurtleidxError
 from index.manifest import RefusedRow, parse_date
+from index.records import KeptQuery
 from index.types import Side, Sighting
 from retrieval import cli_evaluate, cli_registry, console, options
 from retrieval.answering import Answer, Wishes, answer, picture
@@ -28,6 +29,7 @@ from retrieval.fitting import BUDGET, fit, fit_is_due
 from retrieval.images import save
 from retrieval.instruments import SHORTLIST, Instruments
 from retrieval.intake import count_photos, from_manifest, from_paths, questions
+from retrieval.keeping import keep as keep_query
 from retrieval.loading import Choices, load_instruments
 from retrieval.pipeline import Terms, enroll
 from retrieval.scoring import Score
@@ -140,6 +142,7 @@ def query_command(
     plot: Annotated[Path | None, typer.Option(help="Match picture of a photo; a folder for several.")] = None,
     enroll_new: Annotated[bool, typer.Option("--enroll-new", help="Enroll NEW photos under the next free id.")] = False,
     confirm: Annotated[str | None, typer.Option(metavar="TURTLE", help="Enroll the photo as this turtle.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep query and evidence, for `turtleidx decide`.")] = False,
     prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
     false_known: options.Rate = 0.01,
     misidentified: options.Rate = 0.01,
@@ -162,11 +165,12 @@ def query_command(
     instruments = load_instruments(choices, catalog.recipe)
     terms = Terms(prior_new, Rates(false_known, misidentified, false_new))
     refused = 0
-    with catalog.writing("query") if enroll_new or confirm else nullcontext():
+    with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
         answers = answer(catalog, asked, instruments, common.who, terms, Wishes(enroll_new, confirm))
         for number, one in enumerate(answers, start=1):
             refused += one.identification.verdict is Verdict.REFUSED
-            _show(one, top, as_json)
+            kept = keep_query(catalog, one, instruments, terms, common.who) if keep else None
+            _show(one, top, as_json, kept)
             if plot is not None:
                 _plot(catalog, one, instruments, plot if len(asked) == 1 else plot / _picture_name(number, one))
     if refused:
@@ -216,11 +220,15 @@ def _day(text: str | None) -> dt.date | None:
         raise typer.BadParameter(str(error)) from error
 
 
-def _show(one: Answer, top: int, as_json: bool) -> None:
+def _show(one: Answer, top: int, as_json: bool, kept: KeptQuery | None) -> None:
     if not as_json:
         console.print_answer(one, top)
+        if kept:
+            console.say(f"Kept as query {kept.id}; `turtleidx decide {kept.id}` records a decision.")
         return
     record = console.identification_record(one.identification, top) | {"enrolled_as": one.enrolled_as}
+    if kept:
+        record["kept_as"] = kept.id
     console.print_json(record | ({"manifest": dict(one.question.columns)} if one.question.columns else {}))
 
 

@@ -57,7 +57,7 @@ def show_encounter(
 def merge_encounters(
     context: typer.Context,
     encounter: Annotated[int, typer.Argument(metavar="ENCOUNTER", help="The encounter to keep.")],
-    others: Annotated[list[int], typer.Argument(metavar="OTHER...", help="Encounters that were the same occasion.")],
+    others: Annotated[list[int], typer.Argument(metavar="OTHER", help="Encounters that were the same occasion.")],
     why: options.Why = "",
     dry_run: options.DryRun = False,
     yes: options.Yes = False,

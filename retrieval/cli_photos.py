@@ -18,9 +18,7 @@ from retrieval.relocation import find_originals
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
-Photos = Annotated[
-    list[str], typer.Argument(metavar="PHOTO...", help="Numbers, paths, or beginnings of sha256 digests.")
-]
+Photos = Annotated[list[str], typer.Argument(metavar="PHOTO", help="Numbers, paths, or beginnings of sha256 digests.")]
 
 
 def numbers_of(context: typer.Context, references: Sequence[str]) -> list[int]:

@@ -92,7 +92,7 @@ def rename_turtle(
 def merge_turtles(
     context: typer.Context,
     turtle: Annotated[str, typer.Argument(metavar="TURTLE", help="The id to keep.")],
-    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="Ids that prove to be the same turtle.")],
+    others: Annotated[list[str], typer.Argument(metavar="OTHER", help="Ids that prove to be the same turtle.")],
     why: options.Why = "",
     dry_run: options.DryRun = False,
     yes: options.Yes = False,

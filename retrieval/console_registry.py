@@ -214,8 +214,10 @@ def _change_line(change: Change) -> str:
     for name in after:
         old, new = before.get(name), after[name]
         if old != new:  # turtles are numbered within; the numbers say nothing to people
-            inner = name in ("turtle", "merged_into")
-            parts.append(name.replace("_", " ") if inner else f"{name} {_cell(old) or '-'} → {_cell(new) or '-'}")
+            if name == "turtle":
+                parts.append("belongs to another turtle" if new else "belongs to no turtle")
+            elif name != "merged_into":
+                parts.append(f"{name} {_cell(old) or '-'} → {_cell(new) or '-'}")
     return f"{_name(change)}: {', '.join(parts)}"
 
 

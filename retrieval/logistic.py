@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
@@ -50,6 +49,8 @@ class Recalibration:
             misfit = new_share @ np.logaddexp(0.0, new) + known_share @ np.logaddexp(0.0, -known)
             return float(misfit + (at[0] ** 2 + (at[1] - 1) ** 2) / 2)
 
+        from scipy.optimize import minimize  # scipy takes half a second to import
+
         found = minimize(loss, [0.0, 1.0], method="L-BFGS-B", bounds=[(None, None), (0.05, None)])
         return cls(*(float(value) for value in found.x))
 
@@ -78,6 +79,8 @@ class FirstPlace:
         def loss(at: Float64) -> float:
             misfit = weight @ np.logaddexp(0.0, -sign * cls(*at).log_odds(log_ratio, log_lead))
             return float(misfit + (at[0] ** 2 + (at[1] - 1) ** 2 + at[2] ** 2) / 2)
+
+        from scipy.optimize import minimize  # scipy takes half a second to import
 
         found = minimize(loss, [0.0, 1.0, 0.0], method="L-BFGS-B", bounds=[(None, None), (0.0, None), (0.0, None)])
         return cls(*(float(value) for value in found.x))

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import minimize
 
 from retrieval.tail import Tail, fit_tail, fit_tail_at
+
+if TYPE_CHECKING:  # scipy takes half a second to import
+    from scipy.interpolate import PchipInterpolator
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -66,6 +68,8 @@ class BestOf:
 
     @cached_property
     def _body(self) -> PchipInterpolator:
+        from scipy.interpolate import PchipInterpolator
+
         return PchipInterpolator(self.knots, self.rarity)
 
     @cached_property
@@ -258,6 +262,8 @@ def _size_groups(number: Float64) -> Int64:
 
 
 def _minimise(curves: _Curves, start: Growth | None, frail: bool) -> Growth:
+    from scipy.optimize import minimize  # scipy takes half a second to import
+
     first = start or Growth(0.9, 0.2 if frail else 0.0)
 
     def loss(at: Float64) -> float:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression, minimize_scalar
 
 from retrieval.logistic import FirstPlace, Recalibration
 from retrieval.maxima import BestOf, Growth, Sample, fit_best_of, fit_growth, weigh_by_individual
@@ -128,6 +127,8 @@ class Separation:
         Never falls with the score: the ratio of densities is made monotone by isotonic regression, and is constant
         beyond the largest score seen in fitting.
         """
+        from scipy.optimize import isotonic_regression  # scipy takes half a second to import
+
         log_work, log_slope, log_density, log_cdf = self._on_grid
         growth = self.impostor.growth
         work = growth.exponent * np.log(gallery / self.impostor.reference) + log_work
@@ -296,6 +297,8 @@ def _score_grid(impostor: Float64, genuine: Float64) -> Float64:
 
 def _photo_exponent(winners: Int64, weight: Float64, photos: Int64) -> tuple[float, float]:
     """How the chance of being the best impostor grows with a turtle's photos: a conditional logit on their number."""
+    from scipy.optimize import minimize_scalar  # scipy takes half a second to import
+
     log_winner, log_photos = np.log(winners), np.log(photos)
 
     def loss(exponent: float) -> float:

@@ -1,0 +1,57 @@
+"""Keeping a query with all that its answer rested on, so that a person can decide later and others can follow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from index.catalog import Catalog
+from index.decisions import Decisions
+from index.manifest import RefusedRow
+from index.records import KeptQuery
+from retrieval.answering import Answer
+from retrieval.decision import Verdict
+from retrieval.images import file_sha256
+from retrieval.instruments import Instruments
+from retrieval.judgement import MODEL
+from retrieval.pipeline import Terms
+
+
+def keep(catalog: Catalog, answer: Answer, instruments: Instruments, terms: Terms, who: str) -> KeptQuery | None:
+    """Keep an answered query; None for a photo that was refused, about which there is nothing to decide."""
+    found = answer.identification
+    if isinstance(answer.question, RefusedRow) or found.verdict is Verdict.REFUSED:
+        return None
+    path = Path(answer.question.sighting.path)
+    evidence = _evidence(catalog, answer, instruments, terms)
+    return Decisions(catalog).keep(file_sha256(path), str(path.absolute()), str(found.verdict), evidence, who)
+
+
+def _evidence(catalog: Catalog, answer: Answer, instruments: Instruments, terms: Terms) -> str:
+    found, model = answer.identification, catalog.model(MODEL)
+    candidates = [
+        {
+            "turtle": one.turtle,
+            "score": one.score,
+            "probability": one.probability,
+            "matches": one.matches,
+            "photo": one.photo.sha256,
+        }
+        for one in found.candidates
+    ]
+    record = {
+        "turtle": found.turtle,
+        "reason": found.reason,
+        "p_new": found.p_new,
+        "p_new_interval": None if found.p_new is None else [found.p_new_low, found.p_new_high],
+        "p_not_compared": found.p_not_compared,
+        "candidates": candidates,
+        "compared": {"photos": found.compared_photos, "turtles": found.compared_turtles},
+        "gallery": {"photos": found.gallery_photos, "turtles": found.gallery_turtles},
+        "enrolled_as": answer.enrolled_as,
+        "recipe": instruments.evidence,
+        "model": None if model is None else {"recipe": model.recipe, "event": model.event},
+        "terms": {"prior_new": terms.prior_new, **asdict(terms.rates)},
+    }
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
