@@ -26,7 +26,7 @@ from index.manifest import ManifestRow, read_manifest
 from index.types import GalleryFilter, LocalFeatures, Sighting
 from retrieval.decision import Verdict
 from retrieval.fitting import fit
-from retrieval.instruments import Instruments
+from retrieval.instruments import SHORTLIST, Instruments
 from retrieval.intake import from_manifest
 from retrieval.judgement import Judge
 from retrieval.loading import Choices, load_instruments
@@ -200,7 +200,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--matcher")
     parser.add_argument("--no-verify", dest="verify", action="store_false")
     parser.add_argument("--score", type=Score, default=Score.WASSERSTEIN)
-    parser.add_argument("--shortlist", type=int, default=50)
+    parser.add_argument("--shortlist", type=int, default=SHORTLIST)
     parser.add_argument("--budget", type=int, default=200_000, help="photo pairs that the fit may compare")
     parser.add_argument("--prior-new", type=float, default=0.5)
     parser.add_argument("--quick", action="store_true", help="some forty queries")
