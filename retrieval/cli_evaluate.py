@@ -152,7 +152,10 @@ def _write_report(
     errors = tuple(WorstError(one, picture(catalog, contest.answer_of(one), instruments)) for one in worst)
     title = f"How well are the turtles of {(manifest or catalog.path).name} identified?"
     material = Material(title, contest.methods, groups, contest.matching, contest.different, errors)
-    target.write_text(write_report(material), encoding="utf-8")
+    try:
+        target.write_text(write_report(material), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"The report cannot be written to {target} ({error.strerror}).") from error
     console.say(f"Report: {target}")
 
 
