@@ -57,7 +57,7 @@ def common(
 @app.command("init")
 def init_command(
     context: typer.Context,
-    extractor: Annotated[str | None, typer.Option(help="sift-KEYPOINTS-PIXELS, as in sift-384-320.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="sift-KEYPOINTS-PIXELS, as in sift-512-320.")] = None,
     encoder: Annotated[str, typer.Option(help="vlad (bundled), or timm:MODEL.")] = "vlad",
     encoder_weights: options.EncoderWeights = None,
 ) -> None:

@@ -41,7 +41,7 @@ class SiftExtractor:
 
     CONTRAST = 0.005
 
-    def __init__(self, keypoints: int = 384, long_side: int = 320) -> None:
+    def __init__(self, keypoints: int = 512, long_side: int = 320) -> None:
         if keypoints < MIN_KEYPOINTS or keypoints % BLOCK:
             raise ValueError(f"keypoints must be a multiple of {BLOCK}, not {keypoints}")
         self.keypoints = keypoints

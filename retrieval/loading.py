@@ -77,12 +77,12 @@ def _reranking(choices: Choices) -> RerankRecipe:
 
 
 def load_extractor(name: str) -> Extractor:
-    """The extractor of an id such as ``sift-384-320``: SIFT, keypoints at most, longest side in pixels."""
+    """The extractor of an id such as ``sift-512-320``: SIFT, keypoints at most, longest side in pixels."""
     if found := re.fullmatch(r"sift-(\d+)-(\d+)", name):
         keypoints, long_side = map(int, found.groups())
         return SiftExtractor(keypoints, long_side)
     raise RecipeMismatch(
-        f"There is no extractor {name!r} in this version; write sift-KEYPOINTS-PIXELS, as in sift-384-320."
+        f"There is no extractor {name!r} in this version; write sift-KEYPOINTS-PIXELS, as in sift-512-320."
     )
 
 
