@@ -69,8 +69,7 @@ def evaluate_command(
 ) -> None:
     """How often are the answers right? On a manifest of known truth, or on the catalogue's own photos."""
     from retrieval.console_evaluation import evaluation_record, print_evaluation
-    from retrieval.contest import compete
-    from retrieval.evaluation import by_group
+    from retrieval.contest import compete, groups_of
     from retrieval.pipeline import Terms
     from retrieval.protocol import has_gallery
     from retrieval.trial import COMPARED, stored_contenders
@@ -100,7 +99,7 @@ def evaluate_command(
         terms = Terms(share if prior_new is None else prior_new, Rates(false_known, misidentified, false_new))
         with console.progress_bar("identifying", len(protocol.queries)) as advance:
             contest = compete(catalog, protocol, instruments, contenders, terms, advance)
-        groups = by_group(contest.methods[0].outcomes, terms.rates)
+        groups = groups_of(contest, terms.rates)
         if as_json:
             record = evaluation_record(protocol.description, contest, groups, terms, instruments.evidence)
             console.print_json(record)

@@ -13,7 +13,7 @@ from index.catalog import Catalog
 from index.errors import PhotoRefused
 from index.types import Float32, Matches, Photo, PreparedPhoto, Shortlist
 from retrieval.conformal import Rates
-from retrieval.evaluation import Evaluation, Method, Outcome, RankedTurtle, evaluate
+from retrieval.evaluation import Evaluation, Method, Outcome, RankedTurtle, by_group, evaluate
 from retrieval.images import decode, jpeg
 from retrieval.instruments import Extracted, Instruments
 from retrieval.judgement import Judge
@@ -111,6 +111,15 @@ def compete(
     ]
     pairs = PairConfidences.of(matching), PairConfidences.of(different)
     return Contest(tuple(methods), tuple(answered), *pairs, tuple(left_out))
+
+
+def groups_of(contest: Contest, rates: Rates) -> tuple[Evaluation, ...]:
+    """The first method's figures by side and quality."""
+    outcomes = contest.methods[0].outcomes
+    groups = by_group(outcomes, rates)
+    if any(one.p_new is not None for one in outcomes):
+        return groups
+    return tuple(_without_verdicts(one, rates) for one in groups)
 
 
 def picture(catalog: Catalog, answered: Answered, instruments: Instruments) -> bytes | None:

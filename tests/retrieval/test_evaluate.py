@@ -122,6 +122,8 @@ def test_a_catalogue_without_a_model_ranks_and_the_page_needs_nothing_else(
     assert [one["name"] for one in methods] == ["wasserstein", "match_count", "confidence_sum"]
     assert ran.record["prior_new"] == pytest.approx(NEW_PHOTOS / (KNOWN_PHOTOS + NEW_PHOTOS))
     assert {one["name"] for one in ran.record["groups"]} >= {"side: left", "quality: lowest third"}
+    for one in ran.record["groups"]:
+        assert (one["baks"], one["undecided"]) == (None, None)
     for one in methods:
         assert (one["known"], one["new"]) == (KNOWN_PHOTOS, NEW_PHOTOS)
         assert one["top1"] >= 0.8
