@@ -31,7 +31,7 @@ from retrieval.intake import from_manifest
 from retrieval.judgement import Judge
 from retrieval.loading import Choices, load_instruments
 from retrieval.metrics import auroc, cumulative_match, reliability
-from retrieval.nearest import comparable, mutual_nearest
+from retrieval.nearest import comparable, mutual_nearest, on_all_cores
 from retrieval.pipeline import Terms, enroll, identify
 from retrieval.results import Identification
 from retrieval.scoring import Score
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
     if options.quick:
         rows = rows[:: max(1, len(rows) // 40)]
-    answered, seconds = _query(catalog, rows, instruments, options.prior_new)
+    answered, seconds = _query(catalog, rows, instruments, options.prior_new, options.baseline)
     figures = _figures(answered)
     figures |= {
         "enroll_photos_per_s": len(enrolled.enrolled) / enrolled.seconds,
@@ -92,14 +92,14 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
 
 
 def _query(
-    catalog: Catalog, rows: list[ManifestRow], instruments: Instruments, prior_new: float
+    catalog: Catalog, rows: list[ManifestRow], instruments: Instruments, prior_new: float, compare: bool
 ) -> tuple[list[Answered], float]:
     judge = Judge.of(catalog, instruments)
     answered, seconds = [], 0.0
     for row in rows:
         found = identify(catalog, row.sighting, instruments, judge, Terms(prior_new))
         seconds += found.seconds
-        answered.append(Answered(row, found, _baseline(catalog, row.sighting, found, instruments)))
+        answered.append(Answered(row, found, _baseline(catalog, row.sighting, found, instruments) if compare else {}))
     return answered, seconds
 
 
@@ -112,10 +112,10 @@ def _baseline(
     [query] = instruments.encode([instruments.extract(sighting)])
     where = GalleryFilter(side=sighting.side)
     photos = catalog.shortlist(query.vector, instruments.shortlist, where, instruments.per_turtle).photos
+    counted = on_all_cores(lambda features: ransac_inliers(query.features, features), catalog.features(photos))
     best: dict[str, float] = {}
-    for photo, features in zip(photos, catalog.features(photos), strict=True):
-        turtle = str(photo.turtle)
-        best[turtle] = max(best.get(turtle, 0.0), ransac_inliers(query.features, features))
+    for photo, inliers in zip(photos, counted, strict=True):
+        best[str(photo.turtle)] = max(best.get(str(photo.turtle), 0.0), inliers)
     return best
 
 
@@ -203,6 +203,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shortlist", type=int, default=SHORTLIST)
     parser.add_argument("--budget", type=int, default=200_000, help="photo pairs that the fit may compare")
     parser.add_argument("--prior-new", type=float, default=0.5)
+    parser.add_argument("--no-baseline", dest="baseline", action="store_false", help="half the time, no comparison")
     parser.add_argument("--quick", action="store_true", help="some forty queries")
     return parser.parse_args()
 
