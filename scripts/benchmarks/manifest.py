@@ -145,6 +145,8 @@ def _figures(answered: list[Answered]) -> dict[str, object]:
     }
     figures: dict[str, object] = {"known": int(known.sum()), "new": int((~known).sum())}
     for name, rank in ranks.items():
+        if name and not any(one.baseline for one in answered):
+            continue
         curve = cumulative_match(np.array(rank, np.int64)[known], 5)
         figures |= {f"{name}top1": float(curve[0]), f"{name}top5": float(curve[4])}
         figures[f"{name}auroc"] = auroc(np.array(best[name]), known)
@@ -181,7 +183,8 @@ def _print(figures: dict[str, object], reason: str) -> None:
     console = Console()
     table = Table("", "turtleidx", "SIFT, ratio test, affine RANSAC inliers", box=None, padding=(0, 2))
     for name in ("top1", "top5", "auroc"):
-        table.add_row(name, f"{figures[name]:.3f}", f"{figures[f'baseline_{name}']:.3f}")
+        other = figures.get(f"baseline_{name}")
+        table.add_row(name, f"{figures[name]:.3f}", "not run" if other is None else f"{other:.3f}")
     console.print(table)
     rest = Table(box=None, show_header=False, padding=(0, 2))
     for name, value in figures.items():
