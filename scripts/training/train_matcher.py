@@ -4,7 +4,7 @@
     python scripts/training/draw_flocks.py /tmp/flocks --count 2000 --processes 8
     python scripts/training/draw_flocks.py /tmp/held-out --first 9000000 --count 40 --processes 8
     python scripts/training/train_matcher.py --flocks /tmp/flocks --held-out /tmp/held-out --run /tmp/run
-    python scripts/training/train_matcher.py ... --from /tmp/run/last.pt         # another sitting
+    python scripts/training/train_matcher.py ... --from /tmp/run/last.pt         # continues
     torchrun --nproc-per-node 4 scripts/training/train_matcher.py ...            # several GPUs
 
 `last.pt` is for continuing, `matcher.safetensors` (averaged weights, half precision) is for shipping.
