@@ -193,6 +193,9 @@ def main(arguments: list[str] | None = None) -> None:
     except TurtleidxError as error:
         console.say(str(error))
         sys.exit(NOTHING_DONE)
+    except OSError as error:
+        console.say(f"{error.filename or 'The file'} cannot be used: {error.strerror or error}.")
+        sys.exit(NOTHING_DONE)
     except KeyboardInterrupt:
         console.say("Interrupted; what was finished is kept, and the same command continues.")
         sys.exit(INTERRUPTED)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from index.errors import NoPhotos, PhotoTooLarge, PhotoUnreadable
+from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox
 
 Pixels = npt.NDArray[np.uint8]
@@ -140,8 +140,17 @@ def decode(data: bytes) -> Pixels:
 
 
 def save(pixels: Pixels, path: Path) -> None:
-    """Write RGB pixels uint8 [h, w, 3]; the format follows from the name's ending."""
-    Image.fromarray(pixels).save(path)
+    """Write RGB pixels uint8 [h, w, 3]; the format follows from the name's ending.
+
+    Raises
+    ------
+    InputError
+        The ending names no picture format.
+    """
+    try:
+        Image.fromarray(pixels).save(path)
+    except ValueError as error:
+        raise InputError(f"{path} has no ending of a picture format; use .png or .jpg.") from error
 
 
 def _working_pixels(image: Image.Image, long_side: int, box: HeadBox | None, path: Path) -> Pixels:

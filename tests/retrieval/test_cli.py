@@ -267,6 +267,14 @@ def test_wishes_about_weights_and_devices_that_cannot_be_met(own: Shell, samples
     assert own("turtles", "show", "T999").code == 1
 
 
+def test_a_catalogue_where_nothing_can_be_written_is_one_sentence(
+    samples: SampleSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    done = Shell(tmp_path / "file" / "turtles.catalog", capsys)("enroll", photo(samples, "T001", 1))
+    assert (done.code, "cannot be used" in done.err) == (1, True)
+
+
 def test_the_registry_commands_do_not_load_torch(fitted: Path) -> None:
     import subprocess
     import sys

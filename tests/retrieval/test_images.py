@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from index.errors import NoPhotos, PhotoTooLarge, PhotoUnreadable
+from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox
 from retrieval.images import decode, file_sha256, find_photos, jpeg, load_photo, quality, save
 
@@ -109,3 +109,8 @@ def test_quality_falls_with_haze_blur_and_missing_keypoints() -> None:
     assert quality(sharp, 300) > quality(hazy, 300) > quality(flat, 300)
     assert quality(sharp, 300) > quality(sharp, 64)
     assert 0 <= quality(flat, 300) <= quality(sharp, 300) <= 1
+
+
+def test_a_picture_needs_an_ending_that_names_a_format(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"use \.png or \.jpg"):
+        save(NOISE, tmp_path / "x.picture")
