@@ -1,0 +1,97 @@
+"""Confidences of photo pairs: from the catalogue's cache where they are known, compared and cached otherwise."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalog import Catalog
+from index.pairs import PairCache
+from index.types import Float32, LocalFeatures, Matches, Photo
+from retrieval.rehearsal import Trial, ordered_pair
+from retrieval.scoring import pair_confidences
+
+Compare = Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]
+"""Matches of one photo with each of the others."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of queries that were just finished, and of all of them."""
+
+
+class Pairing:
+    """One way to compare photos, under the name by which its cache knows it."""
+
+    def __init__(self, catalog: Catalog, name: str, compare: Compare) -> None:
+        self._catalog = catalog
+        self._compare = compare
+        self._cache: PairCache = catalog.pair_cache(name)
+        self.compared = 0
+
+    def confidences(self, sha256: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]) -> list[Float32]:
+        """Confidences of one photo with each of the others, as the cache rounds them; needs the writer's lock.
+
+        Parameters
+        ----------
+        features : callable
+            Gives the photo's features when a pair has to be compared.
+        """
+        keys = [(sha256, other.sha256) for other in others]
+        known = self._cache.get(keys)
+        missing = [place for place, found in enumerate(known) if found is None]
+        if missing:
+            own, theirs = features(), self._catalog.features([others[place] for place in missing])
+            matches = self._compare(own, theirs)
+            fresh = [pair_confidences(one, len(own), len(it)) for one, it in zip(matches, theirs, strict=True)]
+            self._cache.put([keys[place] for place in missing], fresh)
+            for place, rounded in zip(missing, self._cache.get([keys[place] for place in missing]), strict=True):
+                known[place] = rounded
+            self.compared += len(missing)
+        return [found for found in known if found is not None]
+
+
+class Compared:
+    """The pairs of planned searches, by row numbers of a table of photos.
+
+    Attributes
+    ----------
+    rows : dict
+        Place of each pair in `confidences`.
+    """
+
+    def __init__(self, photos: Sequence[Photo], catalog: Catalog, pairing: Pairing) -> None:
+        self._photos = photos
+        self._catalog = catalog
+        self._pairing = pairing
+        self.rows: dict[tuple[int, int], int] = {}
+        self.confidences: list[Float32] = []
+
+    def run(self, trials: Sequence[Trial], progress: Progress | None = None) -> None:
+        """Fetch or compare every pair."""
+        wanted: dict[int, list[int]] = defaultdict(list)
+        for trial in trials:
+            for row in map(int, trial.shortlist):
+                pair = ordered_pair(trial.query, row)
+                if pair not in self.rows:
+                    self.rows[pair] = len(self.rows)
+                    wanted[trial.query].append(row)
+        for query, others in wanted.items():
+            photo = self._photos[query]
+            self.confidences += self._pairing.confidences(
+                photo.sha256,
+                partial(self._features, photo),
+                [self._photos[row] for row in others],
+            )
+            if progress:
+                progress(1, len(wanted))
+
+    def of(self, trial: Trial) -> npt.NDArray[np.int64]:
+        """Places of a trial's pairs in `confidences`, int64 [k]."""
+        return np.array([self.rows[ordered_pair(trial.query, int(row))] for row in trial.shortlist], np.int64)
+
+    def _features(self, photo: Photo) -> LocalFeatures:
+        [features] = self._catalog.features([photo])
+        return features
