@@ -92,7 +92,7 @@ def calibrate(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScores
         impostors.individual,
         fit.impostor_survival(best, genuine.gallery),
         np.exp(fit.log_lead(best, second)),
-        fit.known_cdf(best, genuine.gallery),
+        fit.known_cdf(best, genuine.gallery, genuine.photos),
         scores[0] <= scores[1],
         genuine.individual,
     )

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import GalleryFilter, Int64, Photo
+from index.types import GalleryFilter, Photo
+from retrieval.cohort import Cohort
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
 from retrieval.novelty import TooSmall, fit_novelty
@@ -21,6 +22,8 @@ from retrieval.rerank import first_look, strength, strongest
 from retrieval.results import FitReport
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, score_pairs
 from retrieval.separation import GenuineScores, ImpostorMaxima
+
+Float64 = npt.NDArray[np.float64]
 
 BUDGET = 20_000
 """Pairs that an automatic fit compares at most; those that are cached cost nothing."""
@@ -127,54 +130,77 @@ def learn(rehearsed: Rehearsed, score: Score, seed: int = 0) -> Judge:
     impostor_pairs = PairConfidences.of([confidences[row] for row in different])
     null = ConfidenceNull.fit(impostor_pairs, first[different], second[different])
     scores = score_pairs(PairConfidences.of(confidences), null, score)
-    impostors = _impostor_maxima(table, [one for one in trials if not one.own], rehearsed.pairs, scores)
-    genuine = _genuine_scores(table, [one for one in trials if one.own], rehearsed.pairs, scores)
-    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed)
+    searches = [_search(table, trial, scores[rehearsed.pairs.of(trial)]) for trial in trials]
+    removed = [one for one in searches if not one.trial.own]
+    largest = max((one.trial.gallery for one in removed), default=0)
+    cohort = Cohort.fit([one.others for one in removed if one.trial.gallery >= 0.9 * largest])
+    impostors = _impostor_maxima(table, [one.standardised(cohort) for one in removed])
+    genuine = _genuine_scores(table, [one.standardised(cohort) for one in searches if one.trial.own])
+    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, cohort=cohort)
     if isinstance(model, TooSmall):
         return Judge(null, None, len(table.photos), model.reason)
     return Judge(null, model, len(table.photos))
 
 
-def _impostor_maxima(
-    table: Rehearsal, trials: Sequence[Trial], pairs: Compared, scores: npt.NDArray[np.float64]
-) -> ImpostorMaxima:
-    best = []
-    for trial in trials:
-        of_trial = scores[pairs.of(trial)]
-        winner = table.turtle[trial.shortlist[int(np.argmax(of_trial))]]
-        side = table.side_code == table.side_code[trial.query]
-        best.append((float(of_trial.max()), int((side & (table.turtle == winner)).sum())))
-    return ImpostorMaxima(
-        score=np.array([score for score, _ in best], np.float64),
-        individual=np.array([table.turtle[trial.query] for trial in trials], np.int64),
-        query=np.array([trial.query for trial in trials], np.int64),
-        gallery=np.array([trial.gallery for trial in trials], np.int64),
-        photos=np.array([photos for _, photos in best], np.int64),
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """A trial with the best score of each turtle.
+
+    Attributes
+    ----------
+    own : float
+        Score of the query's turtle, NaN where it was not among the compared.
+    others : float64 [k]
+        Scores of the other turtles, highest first.
+    winner_photos : int
+        Photos that the first of the others has on this side; 0 where there is none.
+    """
+
+    trial: Trial
+    own: float
+    others: Float64
+    winner_photos: int
+
+    def standardised(self, cohort: Cohort) -> _Search:
+        """The same in spreads above the query's wrong turtles."""
+        scores = self.others if np.isnan(self.own) else np.append(self.others, self.own)
+        standard = cohort.standardise(scores)
+        own = self.own if np.isnan(self.own) else float(standard[-1])
+        return replace(self, own=own, others=standard[: len(self.others)])
+
+
+def _search(table: Rehearsal, trial: Trial, scores: Float64) -> _Search:
+    turtle = table.turtle[trial.shortlist]
+    own = turtle == table.turtle[trial.query]
+    order = np.argsort(-scores[~own], kind="stable")
+    names, first = np.unique(turtle[~own][order], return_index=True)
+    side = table.side_code == table.side_code[trial.query]
+    winner = names[first.argmin()] if len(names) else -1
+    return _Search(
+        trial,
+        float(scores[own].max()) if own.any() else np.nan,
+        scores[~own][order][np.sort(first)],
+        int((side & (table.turtle == winner)).sum()),
     )
 
 
-def _genuine_scores(
-    table: Rehearsal, trials: Sequence[Trial], pairs: Compared, scores: npt.NDArray[np.float64]
-) -> GenuineScores:
-    right, wrong = [], []
-    for trial in trials:
-        of_trial = scores[pairs.of(trial)]
-        own = table.turtle[trial.shortlist] == table.turtle[trial.query]
-        right.append(float(of_trial[own].max()) if own.any() else np.nan)
-        others = best_of_each(of_trial[~own], table.turtle[trial.shortlist][~own])
-        wrong.append(np.pad(others, (0, 2), constant_values=np.nan)[:2])
+def _impostor_maxima(table: Rehearsal, searches: Sequence[_Search]) -> ImpostorMaxima:
+    return ImpostorMaxima(
+        score=np.array([one.others[0] for one in searches], np.float64),
+        individual=np.array([table.turtle[one.trial.query] for one in searches], np.int64),
+        query=np.array([one.trial.query for one in searches], np.int64),
+        gallery=np.array([one.trial.gallery for one in searches], np.int64),
+        photos=np.array([one.winner_photos for one in searches], np.int64),
+    )
+
+
+def _genuine_scores(table: Rehearsal, searches: Sequence[_Search]) -> GenuineScores:
+    wrong = [np.pad(one.others, (0, 2), constant_values=np.nan)[:2] for one in searches]
     return GenuineScores(
-        score=np.array(right, np.float64),
-        individual=np.array([table.turtle[trial.query] for trial in trials], np.int64),
-        photos=np.array([trial.own for trial in trials], np.int64),
+        score=np.array([one.own for one in searches], np.float64),
+        individual=np.array([table.turtle[one.trial.query] for one in searches], np.int64),
+        photos=np.array([one.trial.own for one in searches], np.int64),
         impostor=np.array([best for best, _ in wrong], np.float64),
         second=np.array([second for _, second in wrong], np.float64),
-        gallery=np.array([trial.gallery for trial in trials], np.int64),
+        gallery=np.array([one.trial.gallery for one in searches], np.int64),
     )
-
-
-def best_of_each(scores: npt.NDArray[np.float64], turtle: Int64) -> npt.NDArray[np.float64]:
-    """Best score of each turtle, highest first, float64 [turtles]."""
-    order = np.argsort(-scores, kind="stable")
-    _, first = np.unique(turtle[order], return_index=True)
-    return np.asarray(scores[order][np.sort(first)])

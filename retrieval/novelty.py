@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieval import fitted
 from retrieval.calibration import Calibration, calibrate
+from retrieval.cohort import Cohort
 from retrieval.conformal import Rates, Thresholds
 from retrieval.posterior import Candidates, Posterior, Search
 from retrieval.separation import GenuineScores, ImpostorMaxima, Separation, fit_separation
@@ -21,7 +23,7 @@ MIN_GENUINE_INDIVIDUALS = 19
 MIN_IMPOSTOR_INDIVIDUALS = 20
 """Turtles: ten of them must lie above the median, the lowest threshold of the tail of impostor maxima."""
 
-_KIND, _VERSION = "novelty model", 1
+_KIND, _VERSION = "novelty model", 2
 _FOLDS = 5
 _REPLICATES = 40
 
@@ -44,11 +46,14 @@ class NoveltyModel:
         Fits to bootstrap samples of the individuals.
     calibration : Calibration
         Statistics of catalogue photos under models that were fitted without their turtles.
+    cohort : Cohort or None
+        How scores are standardised within their query; None takes them as they are.
     """
 
     separation: Separation
     replicates: tuple[Separation, ...]
     calibration: Calibration
+    cohort: Cohort | None = None
 
     def posterior(self, candidates: Candidates, gallery: int, prior_new: float, not_compared: float = 0.0) -> Posterior:
         """Probabilities of new, of every candidate, and of a catalogued turtle that was not compared.
@@ -62,6 +67,8 @@ class NoveltyModel:
         not_compared : float
             Share of the catalogued turtles that have no photo in the searched gallery.
         """
+        if self.cohort is not None:
+            candidates = replace(candidates, score=self.cohort.standardise(candidates.score))
         turtles = gallery / (1 - not_compared) if gallery else 1.0
         search = Search(candidates, float(gallery), turtles)
         evidence = search.evidence(self.separation)
@@ -81,6 +88,7 @@ class NoveltyModel:
             tail=float(fit.impostor_survival(ordered[-1], gallery)) if some else 1.0,
             lead=float(np.exp(fit.log_lead(ordered[-1], ordered[-2]))) if several else 0.0 if some else 1.0,
             low=float(fit.known_cdf(ordered[-1], gallery)) if some else 1.0,
+            score=float(ordered[-1]) if some else math.nan,
             prior_new=prior_new,
             turtles=turtles,
             evidence=evidence[1:],
@@ -103,11 +111,17 @@ class NoveltyModel:
             Separation.from_record(read["separation"]),
             tuple(Separation.from_record(record) for record in read["replicates"]),
             Calibration.from_record(read["calibration"]),
+            Cohort(**read["cohort"]) if read.get("cohort") else None,
         )
 
 
 def fit_novelty(
-    impostors: ImpostorMaxima, genuine: GenuineScores, photos: Int64, seed: int = 0, replicates: int = _REPLICATES
+    impostors: ImpostorMaxima,
+    genuine: GenuineScores,
+    photos: Int64,
+    seed: int = 0,
+    replicates: int = _REPLICATES,
+    cohort: Cohort | None = None,
 ) -> NoveltyModel | TooSmall:
     """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.
 
@@ -115,6 +129,8 @@ def fit_novelty(
     ----------
     photos : int64 [turtles]
         Photos of each catalogued turtle.
+    cohort : Cohort or None
+        What `impostors` and `genuine` were standardised with; queries then are, too.
     """
     refusal = _too_small(impostors, genuine)
     if refusal is not None:
@@ -135,7 +151,7 @@ def fit_novelty(
             )
         )
     calibration = _cross_fit(impostors, genuine, photos, separation, rng.permutation(known))
-    return NoveltyModel(separation, tuple(resampled), calibration)
+    return NoveltyModel(separation, tuple(resampled), calibration, cohort)
 
 
 def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores) -> TooSmall | None:

@@ -68,6 +68,8 @@ class Posterior:
         P(the best of impostors leads the runner-up by so much).
     low : float
         P(best score of a catalogued turtle's photo is as low).
+    score : float
+        Highest score as the model sees it, standardised within the query; NaN where nothing was compared.
     prior_new : float
     turtles : float
         Catalogued turtles, searched or not.
@@ -87,6 +89,7 @@ class Posterior:
     tail: float
     lead: float
     low: float
+    score: float
     prior_new: float
     turtles: float
     evidence: Float64
@@ -174,6 +177,7 @@ def fuse(photos: Sequence[Posterior], sides: Sequence[Side | None]) -> Posterior
         tail=min(1.0, len(photos) * strongest.tail),
         lead=min(1.0, len(photos) * strongest.lead) if agreed else 1.0,
         low=max(one.low for one in photos),
+        score=max(one.score for one in photos),
         prior_new=first.prior_new,
         turtles=turtles,
         evidence=evidence,

@@ -160,9 +160,21 @@ class Separation:
         """P(best score of a new turtle's photo is higher), float64, broadcast."""
         return self.impostor.survival(score, gallery)
 
-    def known_cdf(self, score: npt.ArrayLike, gallery: npt.ArrayLike) -> Float64:
-        """P(best score of a catalogued turtle's photo is at most this), float64, broadcast."""
-        found = (1 - self.missed) * self.genuine_cdf(score) + self.missed
+    def known_cdf(
+        self, score: npt.ArrayLike, gallery: npt.ArrayLike, photos: npt.NDArray[np.int64] | None = None
+    ) -> Float64:
+        """P(best score of a catalogued turtle's photo is at most this), float64, broadcast.
+
+        Parameters
+        ----------
+        photos : int64 or None
+            Photos of the turtle; None takes the catalogue's turtles as they are.
+        """
+        if photos is None:
+            genuine = self.genuine_cdf(score)
+        else:
+            genuine = np.exp(np.maximum(self.genuine.log_cdf(score, photos), -500.0))
+        found = (1 - self.missed) * genuine + self.missed
         return np.asarray(found * np.exp(self.impostor.log_cdf(score, gallery)))
 
     def log_lead(self, best: npt.ArrayLike, second: npt.ArrayLike) -> Float64:
@@ -246,7 +258,10 @@ def _sample(score: Float64, individual: Int64, number: npt.NDArray[np.int64] | F
 
 
 def _corrected(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScores) -> Separation:
-    """The fit with both logistic corrections, judged with the photo counts that were left for these searches."""
+    """The fit with both logistic corrections, judged with the photo counts that were left for these searches.
+
+    Probabilities are about the next photo, so that photos weigh alike here, where the distributions weigh individuals.
+    """
     left = replace(fit, photos=_even_quantiles(genuine.photos))
     scores = np.stack((genuine.score, genuine.impostor, genuine.second))
     second, best = np.sort(np.where(np.isnan(scores), fit.grid[0], scores), axis=0)[1:]
@@ -258,10 +273,19 @@ def _corrected(fit: Separation, impostors: ImpostorMaxima, genuine: GenuineScore
     return replace(
         fit,
         recalibration=Recalibration.fit(
-            new.together(left), weigh_by_individual(impostors.individual), known.together(left), weight, fit.missed
+            new.together(left),
+            _photos_alike(impostors.individual),
+            known.together(left),
+            _photos_alike(genuine.individual),
+            fit.missed,
         ),
         first_place=FirstPlace.fit(known.apart(left), fit.log_lead(best, second), first, weight),
     )
+
+
+def _photos_alike(individual: Int64) -> Float64:
+    """Equal weights that add up to the number of individuals, float64 [n]."""
+    return np.full(len(individual), len(np.unique(individual)) / max(len(individual), 1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from index.types import Int64
+from retrieval.cohort import Cohort
 from retrieval.posterior import Candidates
 from retrieval.separation import GenuineScores, ImpostorMaxima
 
@@ -76,28 +77,37 @@ class World:
         latent = np.sqrt(self.shared) * search.effect + np.sqrt(1 - self.shared) * own
         return np.where(similarity > search.cut, self._score(latent), np.nan)
 
-    def impostor_maxima(self, individuals: int, photos_each: int = 3, sizes: int = 6) -> ImpostorMaxima:
+    def cohort(self, queries: int = 200) -> Cohort:
+        """How the wrong turtles of a query score."""
+        return Cohort.fit(list(self.impostors(queries, self.turtles - 1).score))
+
+    def impostor_maxima(
+        self, individuals: int, photos_each: int = 3, sizes: int = 6, cohort: Cohort | None = None
+    ) -> ImpostorMaxima:
         """Sub-galleries of up to all other turtles."""
         rows = self._queried(individuals, photos_each)
         at = np.arange(len(rows))
         parts = []
         for gallery in np.unique(np.geomspace(max(5, self.turtles / 30), self.turtles - 1, sizes).astype(np.int64)):
             found = self.impostors(len(rows), int(gallery))
-            winner = found.score.argmax(axis=1)
+            winner, score = found.score.argmax(axis=1), _standard(found.score, cohort)
             parts.append(
-                ImpostorMaxima(found.score[at, winner], rows, at, np.full(len(rows), gallery), found.photos[at, winner])
+                ImpostorMaxima(score[at, winner], rows, at, np.full(len(rows), gallery), found.photos[at, winner])
             )
         names = ("score", "individual", "query", "gallery", "photos")
         return ImpostorMaxima(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def genuine_scores(self, individuals: int, photos_each: int = 3) -> GenuineScores:
+    def genuine_scores(self, individuals: int, photos_each: int = 3, cohort: Cohort | None = None) -> GenuineScores:
         """Searches with one photo left out."""
         rows = self._queried(individuals, photos_each)
         left = self.photos[rows] - 1
         search = self.impostors(len(rows), self.turtles - 1)
-        second, best = np.sort(search.score, axis=1)[:, -2:].T
+        own = self.genuine(rows, left, search)
+        with_own = np.column_stack((search.score, np.where(np.isnan(own), search.score[:, 0], own)))
+        standard = _standard(with_own, cohort)
+        second, best = np.sort(standard[:, :-1], axis=1)[:, -2:].T
         gallery = np.full(len(rows), self.turtles)
-        return GenuineScores(self.genuine(rows, left, search), rows, left, best, second, gallery)
+        return GenuineScores(np.where(np.isnan(own), np.nan, standard[:, -1]), rows, left, best, second, gallery)
 
     def queries(self, number: int, gallery: int, new: float = 0.5) -> Queries:
         """Photos of which the share `new` shows turtles that are not in the gallery."""
@@ -118,3 +128,7 @@ class World:
 
     def _score(self, latent: Float64) -> Float64:
         return np.asarray(ndtr((latent - 2) / 2) if self.bounded else np.exp(latent / 2) / 20)
+
+
+def _standard(scores: Float64, cohort: Cohort | None) -> Float64:
+    return scores if cohort is None else np.array([cohort.standardise(row) for row in scores])
