@@ -14,6 +14,7 @@ from index.placing import Placing, checked_id, relative_to
 from index.records import Change, Done, TurtleStatus
 from index.registry import Transaction
 from index.regrouping import place_by_day, place_with, settle_encounters, several
+from index.requirements import encounter_turtles, refuse_taken, require_photos, touched_turtles, turtle_key
 from index.types import Side
 
 FINAL = {"create": "made the catalogue itself", "compact": "deleted bytes for good"}
@@ -43,7 +44,7 @@ class Curator:
         """Add a turtle without photos."""
 
         def change(transaction: Transaction) -> None:
-            _refuse_taken(transaction, name)
+            refuse_taken(transaction, name)
             placing = Placing(transaction, [])
             placing.turtle(name, species, note)
             placing.write()
@@ -54,8 +55,8 @@ class Curator:
         """Give a turtle another id; everything that belongs to it follows."""
 
         def change(transaction: Transaction) -> None:
-            key = _turtle(transaction, name)
-            _refuse_taken(transaction, new)
+            key = turtle_key(transaction, name)
+            refuse_taken(transaction, new)
             transaction.journal.update("turtles", "?::VARCHAR AS id", "key = ?", checked_id(new), key)
 
         return self._do("rename turtle", change)
@@ -64,8 +65,8 @@ class Curator:
         """Say that several ids are one turtle: `into` takes over the photos and tags of the others."""
 
         def change(transaction: Transaction) -> None:
-            key = _turtle(transaction, into)
-            keys = [_turtle(transaction, name) for name in others]
+            key = turtle_key(transaction, into)
+            keys = [turtle_key(transaction, name) for name in others]
             if key in keys or not keys:
                 raise InputError("Name one turtle to keep and at least one other to merge into it.")
             journal = transaction.journal
@@ -92,8 +93,8 @@ class Curator:
         """Say that some photos of a turtle show another one, which gets the new id."""
 
         def change(transaction: Transaction) -> None:
-            key = _turtle(transaction, name)
-            _refuse_taken(transaction, new)
+            key = turtle_key(transaction, name)
+            refuse_taken(transaction, new)
             own = transaction.rows(
                 "SELECT p.id FROM photos p JOIN encounters e ON e.id = p.encounter "
                 "WHERE e.turtle = ? AND NOT p.removed",
@@ -128,7 +129,7 @@ class Curator:
         """Add and take away tags."""
 
         def change(transaction: Transaction) -> None:
-            key = _turtle(transaction, name)
+            key = turtle_key(transaction, name)
             (tags,) = transaction.rows("SELECT coalesce(tags, []) FROM turtles WHERE key = ?", key)[0]
             kept = sorted((set(tags) | set(add)) - set(remove))
             transaction.journal.update("turtles", "?::VARCHAR[] AS tags", "key = ?", kept, key)
@@ -139,7 +140,7 @@ class Curator:
         """Say which turtle photos show (made when new); None: nobody knows. Encounters follow the one-day rule."""
 
         def change(transaction: Transaction) -> None:
-            _require_photos(transaction, photos)
+            require_photos(transaction, photos)
             place_with(transaction, photos, turtle)
 
         return self._do("move photos", change)
@@ -148,7 +149,7 @@ class Curator:
         """Take photos out of every search and count; their bytes stay until `compact`."""
 
         def change(transaction: Transaction) -> None:
-            _require_photos(transaction, photos)
+            require_photos(transaction, photos)
             transaction.journal.update("photos", "true AS removed", f"id IN ({several(photos)})")
 
         return self._do("remove photos", change)
@@ -157,7 +158,7 @@ class Curator:
         """Bring removed photos back. Raises Conflict once `compact` has deleted their bytes."""
 
         def change(transaction: Transaction) -> None:
-            _require_photos(transaction, photos, removed=True)
+            require_photos(transaction, photos, removed=True)
             transaction.journal.update("photos", "false AS removed", f"id IN ({several(photos)})")
 
         return self._do("restore photos", change)
@@ -166,7 +167,7 @@ class Curator:
         """Correct which side photos show."""
 
         def change(transaction: Transaction) -> None:
-            _require_photos(transaction, photos)
+            require_photos(transaction, photos)
             value = None if side is None else str(side)
             transaction.journal.update("photos", "?::VARCHAR AS side", f"id IN ({several(photos)})", value)
 
@@ -176,7 +177,7 @@ class Curator:
         """Correct the day photos were taken; encounters follow the one-day rule unless they are named."""
 
         def change(transaction: Transaction) -> None:
-            _require_photos(transaction, photos)
+            require_photos(transaction, photos)
             transaction.journal.update("photos", "?::DATE AS taken_on", f"id IN ({several(photos)})", taken_on)
             place_by_day(transaction, photos)
 
@@ -186,7 +187,7 @@ class Curator:
         """Say where the originals of photos lie now."""
 
         def change(transaction: Transaction) -> None:
-            _require_photos(transaction, found.keys())
+            require_photos(transaction, found.keys())
             base = self._catalog.path.parent
             for number, path in found.items():
                 whole = path.absolute()
@@ -199,7 +200,7 @@ class Curator:
         """Say that several encounters of one turtle were one occasion."""
 
         def change(transaction: Transaction) -> None:
-            turtles = _encounter_turtles(transaction, [into, *others])
+            turtles = encounter_turtles(transaction, [into, *others])
             if len({turtle for turtle in turtles.values() if turtle is not None}) > 1:
                 raise Conflict("These encounters belong to different turtles: merge the turtles, or move the photos.")
             if into in others or not others:
@@ -217,8 +218,8 @@ class Curator:
         """Say that some photos of an encounter were an occasion of their own, which needs a name."""
 
         def change(transaction: Transaction) -> None:
-            turtle = _encounter_turtles(transaction, [encounter])[encounter]
-            _require_photos(transaction, photos)
+            turtle = encounter_turtles(transaction, [encounter])[encounter]
+            require_photos(transaction, photos)
             inside = {row[0] for row in transaction.rows("SELECT id FROM photos WHERE encounter = ?", encounter)}
             if set(photos) - inside:
                 raise UnknownRecord(f"Photo {min(set(photos) - inside)} does not belong to encounter {encounter}.")
@@ -234,6 +235,24 @@ class Curator:
             transaction.journal.update("photos", "?::BIGINT AS encounter", f"id IN ({several(photos)})", made)
 
         return self._do("split encounter", change)
+
+    def identify_encounters(self, encounters: Collection[int], turtle: str | None) -> Done:
+        """Say that unidentified encounters show one turtle; None: a new one, which gets the next free id."""
+
+        def change(transaction: Transaction) -> None:
+            owners = encounter_turtles(transaction, encounters)
+            taken = sorted(number for number, owner in owners.items() if owner is not None)
+            if taken:
+                raise Conflict(f"Encounter {taken[0]} has a turtle already: use `turtleidx photos move` to correct it.")
+            name = self._catalog.next_turtle_id() if turtle is None else turtle
+            placing = Placing(transaction, [name])
+            seen = f"SELECT min(species) FROM photos WHERE encounter IN ({several(encounters)})"
+            key = placing.turtle(name, transaction.rows(seen)[0][0])
+            placing.write()
+            transaction.journal.update("encounters", "?::BIGINT AS turtle", f"id IN ({several(encounters)})", key)
+            settle_encounters(transaction, [key])
+
+        return self._do("identify", change)
 
     def undo(self, event: int | None = None) -> Done:
         """Take an event back (the newest that stands, by default). Raises Conflict naming a later event in the way."""
@@ -254,7 +273,7 @@ class Curator:
 
         def change(transaction: Transaction) -> None:
             transaction.journal.take_back(event)
-            settle_encounters(transaction, _touched_turtles(transaction))
+            settle_encounters(transaction, touched_turtles(transaction))
             later = builders_on(transaction, event)
             if later:
                 refuse_for(transaction, event, later)
@@ -263,7 +282,7 @@ class Curator:
 
     def _set_status(self, name: str, now: TurtleStatus, new: TurtleStatus, action: str) -> Done:
         def change(transaction: Transaction) -> None:
-            key = _turtle(transaction, name, any_status=True)
+            key = turtle_key(transaction, name, any_status=True)
             status = TurtleStatus(transaction.rows("SELECT status FROM turtles WHERE key = ?", key)[0][0])
             if status is not now:
                 raise Conflict(f"Turtle {name} is {status}, not {now}.")
@@ -273,7 +292,7 @@ class Curator:
 
     def _set_turtle(self, name: str, assignment: str, value: str | None, action: str) -> Done:
         def change(transaction: Transaction) -> None:
-            transaction.journal.update("turtles", assignment, "key = ?", value, _turtle(transaction, name))
+            transaction.journal.update("turtles", assignment, "key = ?", value, turtle_key(transaction, name))
 
         return self._do(action, change)
 
@@ -289,48 +308,3 @@ class Curator:
             )
             event = transaction.event if rows and not self._dry_run else None
         return Done(event, tuple(Change(*row) for row in rows))
-
-
-def _turtle(transaction: Transaction, name: str, *, any_status: bool = False) -> int:
-    row = transaction.row("SELECT key, status, merged_into FROM turtles WHERE id = ?", name)
-    if row is None:
-        raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
-    if row[1] == TurtleStatus.MERGED and not any_status:
-        (kept,) = transaction.rows("SELECT id FROM turtles WHERE key = ?", row[2])[0]
-        raise Conflict(f"Turtle {name} was merged into {kept}: name that one.")
-    return int(row[0])
-
-
-def _refuse_taken(transaction: Transaction, name: str) -> None:
-    if transaction.row("SELECT 1 FROM turtles WHERE id = ?", checked_id(name)):
-        raise Conflict(f"There is a turtle {name} already: choose another id.")
-
-
-def _require_photos(transaction: Transaction, photos: Collection[int], *, removed: bool = False) -> None:
-    sql = f"SELECT id FROM photos WHERE removed = ? AND id IN ({several(photos)})"
-    missing = set(photos) - {int(row[0]) for row in transaction.rows(sql, removed)}
-    if missing:
-        raise UnknownRecord(f"There is no {'removed ' if removed else ''}photo {min(missing)} in the catalogue.")
-    if removed:
-        kept = {
-            int(row[0]) for row in transaction.rows(f"SELECT photo FROM descriptors WHERE photo IN ({several(photos)})")
-        }
-        if set(photos) - kept:
-            raise Conflict(f"Photo {min(set(photos) - kept)} was deleted by `compact`: enroll its file again.")
-
-
-def _encounter_turtles(transaction: Transaction, encounters: Collection[int]) -> dict[int, int | None]:
-    found = dict(transaction.rows(f"SELECT id, turtle FROM encounters WHERE id IN ({several(encounters)})"))
-    missing = set(encounters) - found.keys()
-    if missing:
-        raise UnknownRecord(f"There is no encounter {min(missing)} in the catalogue.")
-    return found
-
-
-def _touched_turtles(transaction: Transaction) -> list[int]:
-    rows = transaction.rows(
-        "SELECT DISTINCT e.turtle FROM journal j JOIN encounters e ON CAST(e.id AS VARCHAR) = j.key "
-        "WHERE j.event = ? AND j.record = 'encounters' AND e.turtle IS NOT NULL",
-        transaction.event,
-    )
-    return [int(row[0]) for row in rows]

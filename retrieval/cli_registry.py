@@ -10,6 +10,7 @@ from retrieval import (
     cli_decisions,
     cli_encounters,
     cli_exchange,
+    cli_identify,
     cli_photos,
     cli_turtles,
     cli_upkeep,
@@ -28,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("info")(info_command)
     app.command("history")(history_command)
     app.command("undo")(undo_command)
-    for module in (cli_decisions, cli_upkeep, cli_exchange):
+    for module in (cli_identify, cli_decisions, cli_upkeep, cli_exchange):
         module.add_to(app)
 
 

@@ -1,0 +1,70 @@
+"""How groups of encounters look on a terminal and as JSON; shares the door to rich with `retrieval.console`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from retrieval.console import COLOURS, out
+
+if TYPE_CHECKING:  # what compares photos takes long to import
+    from retrieval.discovery import Group, Link
+
+TOP = 5
+"""Candidates that are shown of a group."""
+
+
+def group_record(group: Group) -> dict[str, object]:
+    """A group of unidentified encounters as a JSON object."""
+    return {
+        "group": group.encounters[0],
+        "encounters": list(group.encounters),
+        "photos": [photo.path for photo in group.photos],
+        "verdict": str(group.verdict),
+        "turtle": group.turtle,
+        "p_new": group.p_new,
+        "reason": group.reason,
+        "candidates": [
+            {
+                "turtle": one.turtle,
+                "score": one.score,
+                "probability": one.probability,
+                "matches": one.matches,
+                "photo": one.photo.path,
+            }
+            for one in group.candidates[:TOP]
+        ],
+        "links": [_link_record(link) for link in group.links],
+    }
+
+
+def print_group(group: Group) -> None:
+    """Encounters, verdict and reason of a group, its links and best candidates."""
+    several = "s" if len(group.encounters) > 1 else ""
+    headline = Text(f"encounter{several} {', '.join(map(str, group.encounters))}: ")
+    headline.append(str(group.verdict), style=f"bold {COLOURS.get(group.verdict, 'red')}")
+    if group.turtle:
+        headline.append(f" {group.turtle}", style="bold")
+    if group.p_new is not None:
+        headline.append(f"  P(new) = {group.p_new:.2f}")
+    out.print(headline)
+    out.print(Text(f"  {group.reason}"))
+    for link in group.links:
+        out.print(Text(f"  {link.first} and {link.second} match: P = {link.probability:.2f}, {link.matches} keypoints"))
+    for photo in group.photos:
+        out.print(Text(f"    {photo.path}"))
+    for one in group.candidates[:TOP]:
+        chance = "" if one.probability is None else f", P = {one.probability:.2f}"
+        out.print(Text(f"  {one.turtle}: score {one.score:.4f}{chance}, {one.matches} matches with {one.photo.path}"))
+
+
+def _link_record(link: Link) -> dict[str, object]:
+    return {
+        "encounters": [link.first, link.second],
+        "score": link.score,
+        "probability": link.probability,
+        "matches": link.matches,
+        "photos": [photo.path for photo in link.photos],
+        "reason": link.reason,
+    }

@@ -1,0 +1,176 @@
+"""Who was in an import: unidentified encounters, resolved together against the gallery and each other.
+
+Encounters that match each other as only photos of one turtle do are linked into a group before anybody gets an id, so
+that one import does not create one turtle twice. A link is judged by the catalogue's fitted model, as if the other
+unidentified encounters were a gallery of their own; without a model nothing is linked and nothing proposed. KNOWN is
+judged against the catalogue, NEW against the catalogue and every encounter outside the group. The promised rates hold
+for an encounter: each of its n photos keeps an n-th of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from index.catalog import Catalog
+from index.types import Photo
+from retrieval.conformal import Rates
+from retrieval.decision import Verdict
+from retrieval.instruments import Instruments
+from retrieval.judgement import Judge, Judgement
+from retrieval.lookaround import Look, Progress, look_around, named
+from retrieval.pipeline import Terms
+from retrieval.results import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two encounters that match as photos of one turtle do, by their best pair of photos."""
+
+    first: int
+    second: int
+    score: float
+    probability: float
+    matches: int
+    photos: tuple[Photo, Photo]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Unidentified encounters that show one turtle, and what is said about it.
+
+    Attributes
+    ----------
+    encounters : tuple of int
+        Ascending; the first names the group.
+    turtle : str or None
+        For KNOWN.
+    p_new : float or None
+        Probability of a turtle that is neither catalogued nor in another group, by the photo that speaks least for it.
+    candidates : tuple of Candidate
+        Catalogued turtles and, as "encounter 12", encounters outside the group, best first, by that same photo.
+    """
+
+    encounters: tuple[int, ...]
+    photos: tuple[Photo, ...]
+    verdict: Verdict
+    turtle: str | None
+    p_new: float | None
+    reason: str
+    candidates: tuple[Candidate, ...]
+    links: tuple[Link, ...]
+
+
+def discover(
+    catalog: Catalog,
+    instruments: Instruments,
+    terms: Terms,
+    only: Collection[int] = (),
+    progress: Progress | None = None,
+) -> list[Group]:
+    """Group the unidentified encounters (`only` these, or all) and say who they are; nothing is assigned.
+
+    What was compared is cached, so that a search that was interrupted goes on where it was.
+
+    Raises
+    ------
+    RecipeMismatch, CatalogBusy
+    """
+    catalog.require(instruments.recipe)
+    judge = Judge.of(catalog, instruments)
+    with catalog.writing("identify"):
+        looks = look_around(catalog, instruments, judge.null, only, progress)
+    return resolve(looks, judge, terms)
+
+
+def resolve(looks: Mapping[int, Sequence[Look]], judge: Judge, terms: Terms) -> list[Group]:
+    """Groups and their verdicts from what every photo found, in order of their first encounters."""
+    known = {encounter: _known(found, judge, terms) for encounter, found in looks.items()}
+    links = _links(looks, judge, terms)
+    members: dict[int, tuple[int, ...]] = {encounter: (encounter,) for encounter in looks}
+    for link in links:
+        together = tuple(sorted({*members[link.first], *members[link.second]}))
+        turtles = {one.turtle for encounter in together for one in known[encounter]}
+        if len(turtles) < 2:  # a chain of links never makes one turtle of two catalogued ones
+            members.update(dict.fromkeys(together, together))
+    return [
+        _group(encounters, looks, [one for encounter in encounters for one in known[encounter]], links, judge, terms)
+        for encounters in sorted(set(members.values()))
+    ]
+
+
+def _known(found: Sequence[Look], judge: Judge, terms: Terms) -> list[Judgement]:
+    """What those of an encounter's photos say that name a turtle."""
+    rates = _shared(terms.rates, len(found))
+    judged = [judge.judge(look.turtles, look.shortlist, terms.prior_new, rates) for look in found]
+    return [one for one in judged if one.verdict is Verdict.KNOWN]
+
+
+def _links(looks: Mapping[int, Sequence[Look]], judge: Judge, terms: Terms) -> list[Link]:
+    """Every link, strongest first; a pair of encounters has one."""
+    best: dict[tuple[int, int], Link] = {}
+    for encounter, found in looks.items():
+        for look in found:
+            gallery = look.gallery_of(look.other_photos, catalogued=False)
+            for candidate in look.others:
+                other = candidate.photo.encounter
+                rates = _shared(terms.rates, max(len(found), len(looks[other])))
+                judgement = judge.judge([candidate], gallery, terms.prior_new, rates)
+                if judgement.verdict is not Verdict.KNOWN:
+                    break  # the following score less
+                pair = (min(encounter, other), max(encounter, other))
+                if pair not in best or candidate.score > best[pair].score:
+                    best[pair] = _link(pair, look.photo, candidate, judgement)
+    return sorted(best.values(), key=lambda link: -link.score)
+
+
+def _link(pair: tuple[int, int], photo: Photo, candidate: Candidate, judgement: Judgement) -> Link:
+    probability = judgement.candidates[0].probability or 0.0
+    photos = (photo, candidate.photo) if photo.encounter == pair[0] else (candidate.photo, photo)
+    return Link(*pair, candidate.score, probability, candidate.matches, photos, judgement.reason)
+
+
+def _group(
+    encounters: tuple[int, ...],
+    looks: Mapping[int, Sequence[Look]],
+    known: Sequence[Judgement],
+    links: Iterable[Link],
+    judge: Judge,
+    terms: Terms,
+) -> Group:
+    found = [look for encounter in encounters for look in looks[encounter]]
+    judged = [_judged_among_all(look, encounters, judge, terms) for look in found]
+    least_new = min(judged, key=_how_new)
+    verdict, turtle, reason = Verdict.UNDECIDED, None, least_new.reason
+    turtles = sorted({str(one.turtle) for one in known})
+    if len(turtles) == 1:
+        verdict, turtle, reason = Verdict.KNOWN, turtles[0], known[0].reason
+    elif turtles:
+        reason = f"Its photos match {' and '.join(turtles)}."
+    elif all(one.verdict is Verdict.NEW for one in judged):
+        verdict = Verdict.NEW
+    elif least_new.verdict is Verdict.KNOWN:
+        reason = "Its photos match an encounter outside the group, and the rest of the group does not."
+    inside = tuple(link for link in links if {link.first, link.second} <= set(encounters))
+    photos = tuple(look.photo for look in found)
+    return Group(encounters, photos, verdict, turtle, least_new.p_new, reason, least_new.candidates, inside)
+
+
+def _judged_among_all(look: Look, inside: Collection[int], judge: Judge, terms: Terms) -> Judgement:
+    """A photo against the catalogue and every encounter outside its group."""
+    outside = look.other_photos.keys() - {named(encounter) for encounter in inside}
+    others = [one for one in look.others if one.turtle in outside]
+    candidates = sorted((*look.turtles, *others), key=lambda one: -one.score)
+    return judge.judge(candidates, look.gallery_of(outside, catalogued=True), terms.prior_new, terms.rates)
+
+
+def _how_new(judgement: Judgement) -> tuple[float, float]:
+    """Sorts the photo first that speaks least for a new turtle; without a model, the one with the best score."""
+    best = judgement.candidates[0].score if judgement.candidates else 0.0
+    return (1.0 if judgement.p_new is None else judgement.p_new, -best)
+
+
+def _shared(rates: Rates, photos: int) -> Rates:
+    """What each of so many photos may contribute to the errors of all; NEW needs all of them anyway."""
+    return replace(rates, false_known=rates.false_known / photos, misidentified=rates.misidentified / photos)

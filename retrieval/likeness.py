@@ -1,0 +1,95 @@
+"""How alike photos of a catalogue are: scores of pairs, compared once and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from index.catalog import Catalog
+from index.types import Float32, LocalFeatures, Matches, Photo
+from retrieval.instruments import Instruments
+from retrieval.pairing import Pairing
+from retrieval.rerank import first_look, strength, strongest
+from retrieval.results import Candidate
+from retrieval.scoring import MATCH_THRESHOLD, ConfidenceNull, PairConfidences, best_first, score_pairs
+
+_NO_MATCHES = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How a photo compares with another one of the catalogue.
+
+    Attributes
+    ----------
+    photo : Photo
+        The other one.
+    score : float
+        By the recipe's score.
+    matches : int
+        Keypoint matches with a confidence of at least 0.1.
+    """
+
+    photo: Photo
+    score: float
+    matches: int
+
+
+class Comparer:
+    """Compares photos of a catalogue with its recipe; needs the writer's lock, because it fills the cache."""
+
+    def __init__(self, catalog: Catalog, instruments: Instruments, null: ConfidenceNull) -> None:
+        self._catalog = catalog
+        self._instruments = instruments
+        self._null = null
+        self._looks = Pairing(catalog, instruments.first_look, first_look)
+        self._pairs = Pairing(catalog, instruments.comparison, instruments.compare)
+        self._cache = catalog.pair_cache(instruments.comparison)
+
+    @property
+    def compared(self) -> int:
+        """Pairs that the matcher looked at; those from the cache are not counted."""
+        return self._pairs.compared
+
+    def missing(self, photo: Photo, others: Sequence[Photo]) -> int:
+        """How many of these pairs the matcher would have to look at."""
+        return sum(one is None for one in self._cache.get([(photo.sha256, other.sha256) for other in others]))
+
+    def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[Likeness]:
+        """The photo against those of the others that the cascade lets through, best first."""
+        keep = self._instruments.reranking.keep
+        if keep is not None and keep < len(others):
+            looks = self._confidences(self._looks, photo, others)
+            others = [others[row] for row in strongest([strength(look) for look in looks], keep)]
+        return self.all_likenesses(photo, others)
+
+    def all_likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[Likeness]:
+        """The photo against every one of the others, best first."""
+        found = self._confidences(self._pairs, photo, others)
+        if not found:
+            return []
+        confidences = PairConfidences.of(found)
+        scores = score_pairs(confidences, self._null, self._instruments.score)
+        return [
+            Likeness(others[row], float(scores[row]), int((found[row] >= MATCH_THRESHOLD).sum()))
+            for row in best_first(scores, confidences.mean())
+        ]
+
+    def _confidences(self, pairing: Pairing, photo: Photo, others: Sequence[Photo]) -> list[Float32]:
+        return pairing.confidences(photo.sha256, partial(self._features, photo), others)
+
+    def _features(self, photo: Photo) -> LocalFeatures:
+        [features] = self._catalog.features([photo])
+        return features
+
+
+def candidates_of(likenesses: Sequence[Likeness], name: Callable[[Photo], str]) -> tuple[Candidate, ...]:
+    """Individuals by their best photo, best first; `name` says whom a photo shows."""
+    best: dict[str, Candidate] = {}
+    for one in sorted(likenesses, key=lambda one: -one.score):
+        owner = name(one.photo)
+        best.setdefault(owner, Candidate(owner, one.score, None, one.matches, one.photo, _NO_MATCHES))
+    return tuple(best.values())

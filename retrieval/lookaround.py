@@ -1,0 +1,114 @@
+"""What the photos of unidentified encounters find: turtles of the gallery, and each other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from index.catalog import Catalog
+from index.types import GalleryFilter, Photo, Shortlist
+from retrieval.instruments import Instruments
+from retrieval.likeness import Comparer, candidates_of
+from retrieval.results import Candidate
+from retrieval.scoring import ConfidenceNull
+
+Progress = Callable[[int], None]
+"""Called with the number of photos that were just compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What one photo of an unidentified encounter found.
+
+    Attributes
+    ----------
+    turtles, others : tuple of Candidate
+        Catalogued turtles and other unidentified encounters, best first.
+    other_photos : mapping
+        How many photos of the searched side each other encounter has, by the name it has as a candidate.
+    """
+
+    photo: Photo
+    turtles: tuple[Candidate, ...]
+    shortlist: Shortlist
+    others: tuple[Candidate, ...]
+    other_photos: Mapping[str, int]
+
+    def gallery_of(self, others: Collection[str], catalogued: bool) -> Shortlist:
+        """The search as if these other encounters were turtles of its gallery, alone or beside the catalogued ones."""
+        there = [one.photo for one in self.others if one.turtle in others]
+        photos = [replace(photo, turtle=named(photo.encounter)) for photo in there]
+        counts = np.array([self.other_photos[str(photo.turtle)] for photo in photos], np.int64)
+        own = self.shortlist
+        if not catalogued:
+            total = sum(self.other_photos[name] for name in others)
+            zeros = np.zeros(len(photos), np.float32)
+            return Shortlist(tuple(photos), zeros, counts, total, len(others), len(others))
+        return Shortlist(
+            photos=(*own.photos, *photos),
+            similarity=np.concatenate((own.similarity, np.zeros(len(photos), np.float32))),
+            turtle_photos=np.concatenate((own.turtle_photos, counts)),
+            gallery_photos=own.gallery_photos + sum(self.other_photos[name] for name in others),
+            gallery_turtles=own.gallery_turtles + len(others),
+            catalogued_turtles=own.catalogued_turtles + len(others),
+        )
+
+
+def named(encounter: int) -> str:
+    """The name under which an unidentified encounter stands among candidates."""
+    return f"encounter {encounter}"
+
+
+def look_around(
+    catalog: Catalog,
+    instruments: Instruments,
+    null: ConfidenceNull,
+    only: Collection[int] = (),
+    progress: Progress | None = None,
+) -> dict[int, list[Look]]:
+    """Look up the photos of unidentified encounters (`only` these, or all), by encounter; needs the writer's lock."""
+    everyone = [one for one in catalog.photos(GalleryFilter(identified=False)) if one.turtle is None]
+    photos = [one for one in everyone if not only or one.encounter in only]
+    if not photos:
+        return {}
+    vectors = catalog.vectors(photos)
+    comparer = Comparer(catalog, instruments, null)
+    found: dict[int, list[Look]] = defaultdict(list)
+    for row, photo in enumerate(photos):
+        where = GalleryFilter(side=photo.side)
+        shortlist = catalog.shortlist(vectors[row], instruments.shortlist, where, instruments.per_turtle)
+        others = [other for other, one in enumerate(photos) if _comparable(photo, one)]
+        nearest = [photos[others[place]] for place in np.argsort(-(vectors[others] @ vectors[row]), kind="stable")]
+        counts: dict[str, int] = defaultdict(int)
+        for one in nearest:
+            counts[named(one.encounter)] += 1
+        few = _few_of_each(nearest, instruments.per_turtle)[: instruments.shortlist]
+        found[photo.encounter].append(
+            Look(
+                photo=photo,
+                turtles=candidates_of(comparer.likenesses(photo, shortlist.photos), lambda one: str(one.turtle)),
+                shortlist=shortlist,
+                others=candidates_of(comparer.likenesses(photo, few), lambda one: named(one.encounter)),
+                other_photos=counts,
+            )
+        )
+        if progress:
+            progress(1)
+    return dict(sorted(found.items()))
+
+
+def _comparable(photo: Photo, other: Photo) -> bool:
+    return other.encounter != photo.encounter and (photo.side is None or other.side == photo.side)
+
+
+def _few_of_each(photos: Sequence[Photo], most: int) -> list[Photo]:
+    seen: dict[int, int] = defaultdict(int)
+    kept = []
+    for photo in photos:
+        seen[photo.encounter] += 1
+        if seen[photo.encounter] <= most:
+            kept.append(photo)
+    return kept

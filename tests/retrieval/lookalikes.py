@@ -1,0 +1,68 @@
+"""Photos without pixels that match like those of one turtle, or do not; quick to make and to compare."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from index.catalog import Catalog
+from index.types import Float32, LocalFeatures, PreparedPhoto, Side
+from retrieval.fitting import fit
+from retrieval.instruments import Instruments
+from retrieval.loading import Choices, load_instruments
+from tests.index.making import day, features, photo
+
+TURTLES = 24
+
+
+@cache
+def instruments() -> Instruments:
+    """SIFT, the bundled encoder and nearest neighbours."""
+    return load_instruments(Choices("sift-64-320", matcher="nearest"))
+
+
+def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) -> PreparedPhoto:
+    """Photo `number` of a turtle, taken on a day of its own; it shares this part of the turtle's keypoints."""
+    seed = 1000 * turtle + number
+    made = photo(seed, name, taken_on=day(number), side=Side.LEFT)
+    return replace(made, features=_seen(turtle, seed, alike), vector=_vector(turtle, seed))
+
+
+def believing(folder: Path) -> Catalog:
+    """A catalogue of two encounters each of T001 to T024, with a fitted model."""
+    catalog = Catalog.create(folder / "turtles.catalog", instruments().recipe)
+    shared = np.random.default_rng(0).uniform(0.1, 0.8, TURTLES)
+    catalog.enroll(
+        [
+            lookalike(turtle, number, f"T{turtle:03d}", float(shared[turtle - 1]))
+            for turtle in range(1, TURTLES + 1)
+            for number in (1, 2)
+        ],
+        "Ben",
+    )
+    assert fit(catalog, instruments(), "Ben").fitted
+    return catalog
+
+
+def _seen(turtle: int, seed: int, alike: float) -> LocalFeatures:
+    own, other = features(turtle), features(seed)
+    same = np.arange(len(own)) < round(alike * len(own))
+    descriptors = np.where(same[:, None], own.descriptors, other.descriptors)
+    xy = np.where(same[:, None], own.xy + 3, other.xy)
+    return replace(
+        own,
+        xy=xy.astype(np.float32),
+        descriptors=descriptors.astype(np.uint8),
+        scale=np.where(same, own.scale, other.scale).astype(np.float32),
+        orientation=np.where(same, own.orientation, other.orientation).astype(np.float32),
+    )
+
+
+def _vector(turtle: int, seed: int) -> Float32:
+    length = instruments().recipe.dimension
+    of_turtle, of_photo = (np.random.default_rng(one).normal(size=length) for one in (turtle, seed))
+    mixed = (of_turtle + 0.5 * of_photo).astype(np.float32)
+    return np.asarray(mixed / np.linalg.norm(mixed), np.float32)

@@ -1,0 +1,115 @@
+"""Changes of turtles, photos and encounters, and what cannot be done."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.retrieval.shelling import Shell
+
+
+def test_a_merge_asks_shows_and_is_undone(shell: Shell) -> None:
+    merge = ("turtles", "merge", "T001", "T002", "--why", "same scar")
+    for answer in ("n\n", ""):
+        refused = shell(*merge, answer=answer)
+        assert refused.code == 1
+        assert "turtle T002: status active → merged" in refused.err
+        assert "Nothing was changed" in refused.err
+    assert "would change" in shell(*merge, "--dry-run").out
+    assert shell.turtles("--status", "active") == {"T001": 3, "T002": 2, "T017": 1}
+    assert "event" in shell(*merge, answer="y\n").out
+    assert shell.turtles("--status", "active") == {"T001": 5, "T017": 1}
+    [newest, *_] = shell("history", "--json").records
+    assert (newest["who"], newest["action"], newest["why"]) == ("Ana", "merge turtles", "same scar")
+    [undone] = shell("undo", "--yes", "--json").records
+    assert undone["event"] == newest["id"] + 1
+    assert shell.turtles("--status", "active") == {"T001": 3, "T002": 2, "T017": 1}
+    again = shell("undo", str(newest["id"]), "--yes")
+    assert (again.code, "is undone already" in again.err) == (1, True)
+
+
+def test_every_change_of_a_turtle(shell: Shell) -> None:
+    assert shell("turtles", "create", "T100", "--species", "Caretta caretta", "--note", "seen by boat").code == 0
+    [made] = shell("turtles", "rename", "T100", "Nina", "--json").records
+    [change] = made["changes"]
+    assert (change["name"], change["columns"]) == ("turtle T100", {"id": ["T100", "Nina"]})
+    assert shell("turtles", "tag", "Nina", "--add", "one flipper", "--add", "male").code == 0
+    assert shell("turtles", "tag", "Nina", "--remove", "male").code == 0
+    assert shell("turtles", "species", "Nina", "Chelonia mydas").code == 0
+    assert shell("turtles", "note", "Nina").code == 0
+    [nina] = shell("turtles", "list", "--tag", "one flipper", "--json").records
+    assert (nina["turtle"], nina["species"], nina["note"]) == ("Nina", "Chelonia mydas", None)
+    assert shell("turtles", "split", "T001", "3", "--as", "T003", "--yes").code == 0
+    assert shell("turtles", "retire", "T003", "--yes").code == 0
+    assert shell.turtles("--status", "retired") == {"T003": 1}
+    assert shell("turtles", "restore", "T003").code == 0
+    assert shell.turtles() == {"Nina": 0, "T001": 2, "T002": 2, "T003": 1, "T017": 1}
+    assert shell("turtles", "tag", "Nina").code == 2
+    nothing = shell("turtles", "species", "Nina", "Chelonia mydas")
+    assert (nothing.code, nothing.out) == (0, "nothing to change: it is like that already\n")
+
+
+def test_every_change_of_a_photo(shell: Shell) -> None:
+    assert shell("photos", "move", "7", "photos/6.jpg", "--to", "T020").code == 0
+    assert shell.turtles() == {"T001": 3, "T002": 2, "T017": 0, "T020": 2}
+    assert shell("photos", "move", "7", "--to-nobody").code == 0
+    assert shell("photos", "side", "7", "--is", "left").code == 0
+    assert shell("photos", "date", "7", "--is", "2019-12-31").code == 0
+    [seven] = shell("photos", "show", "7", "--json").records
+    assert (seven["turtle"], seven["side"], seven["taken_on"]) == (None, "left", "2019-12-31")
+    assert shell("photos", "side", "7", "--unknown").code == 0
+    assert shell("photos", "date", "7", "--unknown").code == 0
+    [seven] = shell("photos", "show", "7", "--json").records
+    assert (seven["side"], seven["taken_on"]) == (None, None)
+    assert shell("photos", "remove", "1", "2", answer="y\n").code == 0
+    assert [one["number"] for one in shell("photos", "list", "--removed", "--json").records] == [1, 2]
+    assert shell("photos", "restore", "1").code == 0
+    assert shell.turtles()["T001"] == 2
+    touched = [one["action"] for one in shell("history", "--photo", "7", "--json").records]
+    assert touched == ["set date", "set side", "set date", "set side", "move photos", "move photos", "enroll"]
+
+
+def test_moved_originals_are_found_by_their_bytes(shell: Shell) -> None:
+    folder = shell.catalog.parent / "disk" / "deep"
+    folder.mkdir(parents=True)
+    for seed in (1, 2, 99):
+        (folder / f"moved-{seed}.jpg").write_text(str(seed))
+    (folder / "empty.jpg").touch()
+    first = shell("photos", "relocate", folder.parent)
+    assert first.code == 0
+    assert "2 moved originals found, 0 where they were, 5 still missing." in first.err
+    assert shell("photos", "show", "2", "--json").records[0]["photo"] == str(folder / "moved-2.jpg")
+    again = shell("photos", "relocate", folder.parent, "--json")
+    assert again.records == [{"event": None, "dry_run": False, "changes": []}]
+    assert "0 moved originals found, 2 where they were, 5 still missing." in again.err
+
+
+def test_encounters_merge_and_split(shell: Shell) -> None:
+    first, second = (one["encounter"] for one in shell("encounters", "list", "--turtle", "T002", "--json").records)
+    assert shell("encounters", "merge", str(first), str(second), "--yes").code == 0
+    [merged] = shell("encounters", "list", "--turtle", "T002", "--json").records
+    assert merged["photos"] == 2
+    assert shell("encounters", "split", str(merged["encounter"]), "5", "--as", "dusk", answer="y\n").code == 0
+    names = [one["name"] for one in shell("encounters", "list", "--turtle", "T002", "--json").records]
+    assert names == [None, "dusk"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["turtles", "show", "T999"], 1, "There is no turtle T999"),
+        (["turtles", "rename", "T001", "T002"], 1, "There is a turtle T002 already"),
+        (["turtles", "split", "T001", "4", "--as", "T003", "--yes"], 1, "does not belong to turtle T001"),
+        (["photos", "move", "1"], 2, "--to"),
+        (["photos", "side", "1", "--is", "bottom"], 2, "bottom"),
+        (["photos", "date", "1", "--is", "July"], 2, "YYYY-MM-DD"),
+        (["history", "--turtle", "T001", "--photo", "1"], 2, "choose one"),
+        (["undo", "999"], 1, "There is no event 999"),
+        (["undo", "1"], 1, "cannot be undone"),
+    ],
+)
+def test_what_cannot_be_done_gets_a_sentence(shell: Shell, arguments: list[str], code: int, sentence: str) -> None:
+    done = shell(*arguments)
+    assert (done.code, done.out) == (code, "")
+    assert sentence in " ".join(re.sub("[│╭╮╰╯─]", " ", done.err).split())

@@ -1,0 +1,60 @@
+"""Tables, archives and field copies that go out and come back."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import zipfile
+from pathlib import Path
+
+from index.catalog import Catalog
+from tests.index.making import photo
+from tests.retrieval.shelling import Shell, sized
+
+
+def test_tables_go_out_and_come_back(shell: Shell) -> None:
+    for name in ("out.csv", "out.parquet"):
+        assert shell("export", name, "--exact-locations").out == f"7 photos: {name}\n"
+        assert shell("import", name, "--json").records == [{"updated": 0, "unchanged": 7, "missing": []}]
+    table = Path("out.csv").read_text()
+    assert "-8.51234" in table
+    shell("export", "coarse.csv")
+    assert "-8.51234" not in Path("coarse.csv").read_text()
+    stranger = photo(50).sha256
+    Path("out.csv").write_text(table.replace("T017", "T018").replace(photo(7).sha256, stranger))
+    changed = shell("import", "out.csv")
+    assert changed.code == 3
+    assert "1 photos updated, 5 unchanged" in changed.out
+    assert stranger[:12] in changed.err
+    assert shell.turtles()["T018"] == 1
+    assert shell("export", "out.xlsx").code == 2
+    assert shell("export").code == 2
+
+
+def test_darwin_core_and_capture_histories(shell: Shell) -> None:
+    both = ("--darwin-core", "turtles.zip", "--capture-histories", "histories.csv")
+    assert shell("export", *both).code == 0
+    with zipfile.ZipFile("turtles.zip") as archive:
+        assert "occurrence.csv" in archive.namelist()
+        assert "-8.51234" not in archive.read("occurrence.csv").decode()
+    with Path("histories.csv").open() as file:
+        histories = {row["turtle"]: row["history"] for row in csv.DictReader(file)}
+    assert histories == {"T001": "110", "T002": "100", "T017": "001", "": "unidentified"}
+    shell("export", "--capture-histories", "histories.csv", "--first-year", "2021", "--side", "left")
+    with Path("histories.csv").open() as file:
+        assert [row["turtle"] for row in csv.DictReader(file)] == ["T001", ""]
+    assert shell("export", *both, "--as-of", "2020-01-01").code == 2
+
+
+def test_a_field_copy_joins(shell: Shell) -> None:
+    field = Catalog.open(Path(shutil.copytree(shell.catalog, shell.catalog.parent / "field.catalog")))
+    field.enroll([sized(photo(8, "T018"))], "Ben")
+    shell("photos", "side", "1", "--is", "right")
+    shown = shell("join", "field.catalog", "--dry-run")
+    assert "1 photos would be added, 7 there already, 1 differences" in shown.out
+    assert "T018" not in shell.turtles()
+    [joined] = shell("join", "field.catalog", "--json").records
+    [difference] = joined["differences"]
+    assert (difference["column"], difference["ours"], difference["theirs"]) == ("side", "right", "left")
+    assert difference["key"].endswith("photos/1.jpg")
+    assert shell.turtles()["T018"] == 1
