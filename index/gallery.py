@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from index.session import Session
 from index.types import GalleryFilter, Int64, Photo, Side
-from index.vectors import Checkpoint
+from index.vectorfile import Checkpoint
 
 NONE = -1
 SIDES = tuple(Side)

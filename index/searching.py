@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from index.durable import OnStep
 from index.errors import CatalogDamaged
 from index.gallery import Gallery, capped, read_checkpoint, read_gallery, read_photos
+from index.ladder import LADDER, Ladder
 from index.registry import Registry
+from index.selection import Selection
 from index.session import Session
 from index.types import Float32, GalleryFilter, Int64, Photo, Shortlist
-from index.vectors import Checkpoint, VectorIndex
+from index.vectorfile import Checkpoint
+from index.vectors import VectorIndex
 
 MOST_NAMED = 2000
 """Beyond this many photos it is faster to read them all than to name each."""
 
-FRESH_SHARE = 1000
-"""At a command's end the file is rewritten when at least one vector in this many is missing from it."""
-
+REMEMBERED = 4
+"""Filters that stay prepared; people search one side after the other."""
 
 CHUNK = 50_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Admitted:
+    """What a filter admits: the photos, and how many of each turtle by its key plus one (first those of none)."""
+
+    selection: Selection
+    photos: int
+    of_turtle: Int64
+    turtles: int
 
 
 @dataclass(eq=False)
@@ -32,41 +47,44 @@ class _State:
     signature: tuple[int, ...]
     gallery: Gallery
     photos: dict[int, Photo]
+    admitted: OrderedDict[GalleryFilter, _Admitted] = field(default_factory=OrderedDict)
 
 
 class Searcher:
     """Gallery and vector index of one catalogue; both follow the registry by themselves."""
 
-    def __init__(self, path: Path, registry: Registry, dimension: int, on_step: OnStep) -> None:
+    def __init__(
+        self, path: Path, registry: Registry, dimension: int, on_step: OnStep, ladder: Ladder = LADDER
+    ) -> None:
         self._path = path
         self._registry = registry
         self._dimension = dimension
         self._on_step = on_step
+        self._ladder = ladder
         self._state: _State | None = None
         self._index: VectorIndex | None = None
         self._held = Checkpoint(0, "")
+        self._caught_up_with: tuple[int, ...] = ()
         self._changed = False
 
     def shortlist(self, vector: Float32, k: int, where: GalleryFilter, per_turtle: int) -> Shortlist:
         """See `Catalog.shortlist`."""
-        gallery, index = self._now().gallery, self._vectors()
-        rows = np.flatnonzero(gallery.admitted(where))
-        allowed = gallery.ids[rows]
-        wanted = min(2 * k, len(allowed))
+        state = self._now()
+        gallery, index, admitted = state.gallery, self._vectors(), _admitted(state, where)
+        wanted = min(2 * k, admitted.photos)
         while True:
-            found = index.search(vector, wanted, allowed)
+            found = index.search(vector, wanted, admitted.selection)
             kept = capped(gallery.individuals(np.searchsorted(gallery.ids, found.ids)), per_turtle)[:k]
-            if len(kept) == k or wanted == len(allowed):
+            if len(kept) == k or wanted == admitted.photos:
                 break
-            wanted = min(4 * wanted, len(allowed))
-        counts = np.bincount(gallery.turtle[rows] + 1, minlength=1)  # by key; first those of no turtle
+            wanted = min(4 * wanted, admitted.photos)
         own = gallery.turtle[np.searchsorted(gallery.ids, found.ids[kept])]
         return Shortlist(
             photos=tuple(self._named(found.ids[kept])),
             similarity=found.similarity[kept],
-            turtle_photos=np.where(own >= 0, counts[own + 1], 1).astype(np.int64),
-            gallery_photos=len(rows),
-            gallery_turtles=int(np.count_nonzero(counts[1:])),
+            turtle_photos=np.where(own >= 0, admitted.of_turtle[own + 1], 1).astype(np.int64),
+            gallery_photos=admitted.photos,
+            gallery_turtles=admitted.turtles,
             catalogued_turtles=gallery.turtles,
         )
 
@@ -78,13 +96,19 @@ class Searcher:
     def vectors(self, ids: Int64) -> Float32:
         """Global descriptors float32 [n, d] of photos int64 [n]."""
         self._now()
-        return self._vectors().vectors(ids)
+        index = self._vectors()
+        if index.exact:
+            return index.vectors(ids)
+        with self._registry.reading() as session:
+            sql = "SELECT photo, vector FROM descriptors WHERE photo IN (SELECT unnest(?::BIGINT[])) ORDER BY photo"
+            stored = session.columns(sql, ids.tolist())
+        rows = np.searchsorted(np.asarray(stored["photo"], np.int64), ids)
+        return _matrix(stored["vector"], self._dimension)[rows]
 
     def save_if_due(self) -> None:
         """Vectors were added: rewrite the file when a crash would leave much to catch up with."""
         self._changed = True
-        self._now()
-        if self._vectors().due:
+        if self._caught_up().due:
             self._save()
 
     def save_if_worth(self) -> None:
@@ -92,14 +116,12 @@ class Searcher:
         if not self._changed:
             return
         self._changed = False
-        self._now()
-        index = self._vectors()
-        if index.unsaved * FRESH_SHARE >= max(len(index), 1):
+        if self._caught_up().worth_saving:
             self._save()
 
     def rebuild(self) -> None:
         """Make the file anew from the registry."""
-        self._index, self._held, self._state = VectorIndex(self._dimension), Checkpoint(0, ""), None
+        self._index, self._held, self._state = VectorIndex(self._dimension, self._ladder), Checkpoint(0, ""), None
         with self._registry.reading() as session:
             self._catch_up(session)
         self._save()
@@ -107,7 +129,7 @@ class Searcher:
     def file_is_right(self) -> bool:
         """Whether the file holds exactly the registry's vectors up to the event that it names."""
         try:
-            index, held = VectorIndex.load(self._path, self._dimension)
+            index, held = VectorIndex.load(self._path, self._dimension, self._ladder)
         except (FileNotFoundError, CatalogDamaged):
             return False
         with self._registry.reading() as session:
@@ -120,9 +142,7 @@ class Searcher:
             for first in range(0, total, CHUNK):
                 sql = "SELECT photo, vector FROM descriptors WHERE event <= ? ORDER BY photo LIMIT ? OFFSET ?"
                 part = session.columns(sql, held.event, CHUNK, first)
-                if not np.isin(part["photo"], index.ids()).all():
-                    return False
-                if index.vectors(part["photo"]).tobytes() != b"".join(part["vector"]):
+                if not index.holds(part["photo"], _matrix(part["vector"], self._dimension)):
                     return False
         return True
 
@@ -148,18 +168,27 @@ class Searcher:
                 gallery = read_gallery(session)
                 if self._index is not None:
                     self._catch_up(session)
+                    self._caught_up_with = signature
             self._state = _State(signature, gallery, {})
         return self._state
 
     def _vectors(self) -> VectorIndex:
         """The index at the state of `_now`; a file that is missing, damaged or of another history is not used."""
+        return self._caught_up() if self._index is None else self._index
+
+    def _caught_up(self) -> VectorIndex:
+        """The index at the registry's state, without reading the gallery, which takes longer."""
+        signature = self._registry.signature()
         if self._index is None:
             try:
-                self._index, self._held = VectorIndex.load(self._path, self._dimension)
+                self._index, self._held = VectorIndex.load(self._path, self._dimension, self._ladder)
             except (FileNotFoundError, CatalogDamaged):
-                self._index, self._held = VectorIndex(self._dimension), Checkpoint(0, "")
+                self._index, self._held = VectorIndex(self._dimension, self._ladder), Checkpoint(0, "")
+            self._caught_up_with = ()
+        if self._caught_up_with != signature:
             with self._registry.reading() as session:
                 self._catch_up(session)
+            self._caught_up_with = signature
         return self._index
 
     def _catch_up(self, session: Session) -> None:
@@ -167,16 +196,38 @@ class Searcher:
         index = self._index
         known = session.row("SELECT token FROM events WHERE id = ?", self._held.event)
         if index is None or known != (self._held.token,):
-            index, self._held = VectorIndex(self._dimension), Checkpoint(0, "")
+            index, self._held = VectorIndex(self._dimension, self._ladder), Checkpoint(0, "")
         _add_newer(session, index, self._held.event)
         if len(index) < session.number("SELECT count(*) FROM descriptors"):
-            index = VectorIndex(self._dimension)
+            index = VectorIndex(self._dimension, self._ladder)
             _add_newer(session, index, 0)
         self._index, self._held = index, read_checkpoint(session)
 
 
+def _admitted(state: _State, where: GalleryFilter) -> _Admitted:
+    """What a filter admits, remembered for the filters that were used last."""
+    if where not in state.admitted:
+        rows = np.flatnonzero(state.gallery.admitted(where))
+        of_turtle = np.bincount(state.gallery.turtle[rows] + 1, minlength=1)
+        turtles = int(np.count_nonzero(of_turtle[1:]))
+        state.admitted[where] = _Admitted(Selection(state.gallery.ids[rows]), len(rows), of_turtle, turtles)
+    state.admitted.move_to_end(where)
+    if len(state.admitted) > REMEMBERED:
+        state.admitted.popitem(last=False)
+    return state.admitted[where]
+
+
 def _add_newer(session: Session, index: VectorIndex, event: int) -> None:
-    newer = session.columns("SELECT photo, vector FROM descriptors WHERE event > ? ORDER BY photo", event)
-    if len(newer["photo"]):
-        vectors = np.frombuffer(b"".join(newer["vector"]), "<f4").reshape(-1, index.dimension)
-        index.add(newer["photo"], vectors)
+    last = -1
+    while True:
+        sql = "SELECT photo, vector FROM descriptors WHERE event > ? AND photo > ? ORDER BY photo LIMIT ?"
+        newer = session.columns(sql, event, last, CHUNK)
+        if len(newer["photo"]):
+            index.add(newer["photo"], _matrix(newer["vector"], index.dimension))
+        if len(newer["photo"]) < CHUNK:
+            return
+        last = int(newer["photo"][-1])
+
+
+def _matrix(blobs: npt.NDArray[Any], dimension: int) -> Float32:
+    return np.frombuffer(b"".join(blobs), "<f4").reshape(-1, dimension)

@@ -11,7 +11,7 @@ from index.listing import read_models
 from index.records import CatalogSummary
 from index.session import Session
 from index.types import Side
-from index.vectors import read_footer
+from index.vectorfile import read_footer
 
 
 def summarize(session: Session, features: FeatureStore, vectors: Path, registry: Path) -> CatalogSummary:

@@ -1,48 +1,30 @@
-"""The nearest-neighbour index over global descriptors; the only door to FAISS.
+"""The nearest-neighbour index over global descriptors; the door to FAISS, with the parts that it is made of.
 
-`vectors.faiss` is derived from the registry. It is a plain FAISS file with a footer that names the last
-registry event it holds, so that an older, newer or damaged file is noticed and never trusted.
+`vectors.faiss` is derived from the registry. A footer names the last registry event that it holds, so that an older,
+newer or damaged file is noticed and never trusted. How large galleries are searched is told in `index.ladder`.
 """
 
 from __future__ import annotations
 
-import json
-import struct
-import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import faiss
 import numpy as np
 
+from index.coded import CodedPart, extended, learn
 from index.durable import OnStep, no_steps, replacing
 from index.errors import CatalogDamaged
+from index.exact import ExactPart
+from index.gpu import MOST_WANTED, Accelerator, FaissGpu, Held
+from index.halves import Halves, halved, write_halves
+from index.ladder import LADDER, UNSAVED_FEWEST, UNSAVED_SHARE_CODED, UNSAVED_SHARE_EXACT, Codes, Depth, Ladder
+from index.selection import Selection
 from index.types import Float32, Int64
+from index.vectorfile import Checkpoint, append_codes, append_exact, read_part, seal
 
-_faiss: Any = faiss  # its type stubs lack what its Python layer adds
-
-_TAIL = struct.Struct("<I4s")  # length of the footer, mark
-_MARK = b"TXVF"
-_CHUNK = 1 << 22
-FEWEST_UNSAVED = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The state of the registry that a saved index holds.
-
-    Attributes
-    ----------
-    event : int
-        Every photo enrolled up to this event is in the file.
-    token : str
-        The event's own random mark, so that an event number that was used twice (a registry rolled back by a
-        power loss) is not taken for the same state.
-    """
-
-    event: int
-    token: str
+FRESH_SHARE = 1000
+"""An exact file is small: at a command's end it is rewritten when one vector in this many is missing from it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,147 +36,156 @@ class Neighbours:
 
 
 class VectorIndex:
-    """Exact inner-product search over unit vectors with photo ids.
+    """Inner-product search over unit vectors with photo ids: exact while small, then as `index.ladder` says.
 
-    What was read from the file and what came since lie apart, so that catching up copies nothing.
+    What was read from the file and what came since lie apart, so that catching up copies nothing; what came since is
+    searched exactly. Photos that were removed stay in the file until it is built anew, and no search admits them.
+
+    Parameters
+    ----------
+    ladder : Ladder
+        When a gallery is searched how.
+    accelerator : Accelerator
+        May hold the file's vectors on a GPU.
     """
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, ladder: Ladder = LADDER, accelerator: Accelerator | None = None) -> None:
         self.dimension = dimension
-        self._saved = _empty(dimension)
-        self._newer = _empty(dimension)
+        self._ladder = ladder
+        self._saved: ExactPart | CodedPart = ExactPart(dimension)
+        self._newer = ExactPart(dimension)
+        self._accelerator = accelerator or FaissGpu()
+        self._on_gpu: Held | None = None
+        self._gpu_asked = False
 
     def __len__(self) -> int:
-        return int(self._saved.ntotal + self._newer.ntotal)
+        return len(self._saved) + len(self._newer)
 
     @property
     def unsaved(self) -> int:
         """How many vectors no file holds yet."""
-        return int(self._newer.ntotal)
+        return len(self._newer)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the index holds the vectors as they are, not only at half precision."""
+        return isinstance(self._saved, ExactPart)
+
+    @property
+    def depths(self) -> tuple[Depth, ...]:
+        """How deep coded searches go and what they find; none where every search is exact."""
+        return self._saved.depths if isinstance(self._saved, CodedPart) else ()
 
     @property
     def due(self) -> bool:
         """Whether enough has come in that the file is worth rewriting in the middle of a command."""
-        return self.unsaved > max(FEWEST_UNSAVED, int(self._saved.ntotal) // 20)
+        one_in = UNSAVED_SHARE_EXACT if self.exact else UNSAVED_SHARE_CODED
+        return self.unsaved > max(UNSAVED_FEWEST, len(self._saved) // one_in)
+
+    @property
+    def worth_saving(self) -> bool:
+        """Whether the file is worth rewriting at the end of a command."""
+        return self.due or (self.exact and self.unsaved * FRESH_SHARE >= max(len(self), 1))
 
     def add(self, ids: Int64, vectors: Float32) -> None:
         """Add unit vectors float32 [n, d] under their photo ids int64 [n]."""
-        self._newer.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids, np.int64))
+        self._newer.add(ids, vectors)
 
-    def search(self, vector: Float32, k: int, allowed: Int64) -> Neighbours:
-        """The k nearest of the `allowed` photos to a vector float32 [d], fewer when there are fewer."""
-        selector = _selector(allowed, len(self))
-        parts = [_search(part, vector, min(k, len(allowed)), selector) for part in (self._saved, self._newer)]
-        ids = np.concatenate([part.ids for part in parts])
-        similarity = np.concatenate([part.similarity for part in parts])
+    def search(self, vector: Float32, k: int, allowed: Int64 | Selection) -> Neighbours:
+        """The k nearest of the `allowed` photos to a vector float32 [d], fewer when there are fewer.
+
+        Ids that many searches allow are best prepared once as a `Selection`.
+        """
+        selection = allowed if isinstance(allowed, Selection) else Selection(allowed)
+        vector = np.ascontiguousarray(vector, np.float32)
+        parts = [self._search_saved(vector, k, selection)]
+        if len(self._newer):
+            parts.append(self._newer.search(vector, k, selection.of_ids()))
+        ids = np.concatenate([part[0] for part in parts])
+        similarity = np.concatenate([part[1] for part in parts])
         best = np.argsort(-similarity, kind="stable")[:k]
         return Neighbours(ids[best], similarity[best])
 
     def vectors(self, ids: Int64) -> Float32:
-        """The vectors float32 [n, d] of photos int64 [n]; every id must be in the index."""
+        """The vectors float32 [n, d] of photos int64 [n], all of them in the index; see `exact`."""
         found = np.empty((len(ids), self.dimension), np.float32)
-        in_saved = np.isin(ids, _ids(self._saved))
-        for part, rows in ((self._saved, in_saved), (self._newer, ~in_saved)):
-            if rows.any():
-                found[rows] = part.reconstruct_batch(np.ascontiguousarray(ids[rows]))
+        in_saved = np.isin(ids, self._saved.ids)
+        if in_saved.any():
+            found[in_saved] = self._saved.vectors(ids[in_saved])
+        if not in_saved.all():
+            found[~in_saved] = self._newer.vectors(ids[~in_saved])
         return found
+
+    def holds(self, ids: Int64, vectors: Float32) -> bool:
+        """Whether these photos int64 [n] are in the index with these vectors float32 [n, d]."""
+        if not np.isin(ids, self.ids()).all():
+            return False
+        found = self.vectors(ids)
+        return found.tobytes() == vectors.tobytes() if self.exact else halved(found) == halved(vectors)
 
     def ids(self) -> Int64:
         """Every photo id in the index, int64 [n], in no particular order."""
-        return np.concatenate([_ids(self._saved), _ids(self._newer)])
+        return np.concatenate([self._saved.ids, self._newer.ids])
 
     def save(self, path: Path, checkpoint: Checkpoint, on_step: OnStep = no_steps) -> None:
         """Write the whole index as one file, replacing the old one at once. Raises StorageFull."""
-        if self.unsaved:
-            self._saved.add_with_ids(_matrix(self._newer), _ids(self._newer))
-            self._newer = _empty(self.dimension)
+        codes = self._ladder.codes(len(self), self.dimension)
         with replacing(path) as temporary:
-            _write(self._saved, temporary)
-            footer = json.dumps(
-                {**asdict(checkpoint), "crc32": _checksum(temporary, temporary.stat().st_size)}
-            ).encode()
-            with temporary.open("ab") as file:
-                file.write(footer + _TAIL.pack(len(footer), _MARK))
+            saved = self._written_exact(temporary) if codes is None else self._written_coded(temporary, codes)
+            seal(temporary, checkpoint, saved)
             on_step("vectors written")
+        self._saved, self._newer = saved, ExactPart(self.dimension)
+        self._on_gpu, self._gpu_asked = None, False
         on_step("vectors replaced")
 
     @classmethod
-    def load(cls, path: Path, dimension: int) -> tuple[VectorIndex, Checkpoint]:
+    def load(cls, path: Path, dimension: int, ladder: Ladder = LADDER) -> tuple[VectorIndex, Checkpoint]:
         """Read a saved index and the state it holds. Raises CatalogDamaged, FileNotFoundError."""
-        checkpoint = read_footer(path)
-        try:
-            saved = _faiss.read_index(str(path))
-        except RuntimeError as error:
-            raise _damaged(path, error) from error
-        if not isinstance(saved, _faiss.IndexIDMap2) or saved.d != dimension:
+        part, held, checkpoint = read_part(path, ladder)
+        if held != dimension:
             raise CatalogDamaged(f"{path} holds another kind of index; `turtleidx check` rebuilds it.")
-        index = cls(dimension)
-        index._saved = saved
+        index = cls(dimension, ladder)
+        index._saved = part
         return index, checkpoint
 
+    def _search_saved(self, vector: Float32, k: int, selection: Selection) -> tuple[Int64, Float32]:
+        part = self._saved
+        if not len(part):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        within = selection.within(part.ids)
+        if within.everything and k <= MOST_WANTED and (held := self._gpu()) is not None:
+            positions, similarity = held.search(vector, min(k, len(part)))
+            return part.ids[positions], similarity
+        if isinstance(part, ExactPart):
+            return part.search(vector, min(k, within.count), None if within.everything else selection.of_ids())
+        if not within.count:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        positions, similarity = part.search(vector, k, within.selector, within.count)
+        return part.ids[positions], similarity
 
-def _empty(dimension: int) -> Any:
-    return _faiss.IndexIDMap2(_faiss.IndexFlatIP(dimension))
+    def _gpu(self) -> Held | None:
+        if not self._gpu_asked:
+            self._gpu_asked = True
+            self._on_gpu = self._accelerator.hold(self._saved.blocks(), self.dimension, half=not self.exact)
+        return self._on_gpu
 
+    def _written_exact(self, path: Path) -> ExactPart:
+        whole = ExactPart(self.dimension)
+        for part in (self._saved, self._newer):
+            if len(part):
+                whole.add(part.ids, np.concatenate(list(part.blocks())))
+        append_exact(path, whole)
+        return whole
 
-def _ids(part: Any) -> Int64:
-    ids: Int64 = _faiss.vector_to_array(part.id_map)
-    return ids
-
-
-def _matrix(part: Any) -> Float32:
-    vectors: Float32 = _faiss.downcast_index(part.index).reconstruct_n(0, part.ntotal)
-    return vectors
-
-
-def _selector(allowed: Int64, held: int) -> Any:
-    """None when everything is allowed: FAISS is faster without a selector."""
-    if len(allowed) == held:
-        return None
-    bits = np.zeros((int(allowed.max(initial=0)) // 8 + 1) * 8, np.uint8)
-    bits[allowed] = 1
-    return _faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
-
-
-def _search(part: Any, vector: Float32, k: int, selector: Any) -> Neighbours:
-    if k == 0 or part.ntotal == 0:
-        return Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
-    params = None if selector is None else _faiss.SearchParameters(sel=selector)
-    similarity, ids = part.search(np.ascontiguousarray(vector, np.float32)[None], k, params=params)
-    found = ids[0] >= 0
-    return Neighbours(ids[0][found], similarity[0][found])
-
-
-def _write(index: Any, path: Path) -> None:
-    with path.open("wb") as file:
-        _faiss.write_index(index, _faiss.PyCallbackIOWriter(file.write, _CHUNK))
-
-
-def _checksum(path: Path, length: int) -> int:
-    checksum, left = 0, length
-    with path.open("rb") as file:
-        while left and (chunk := file.read(min(left, _CHUNK))):
-            checksum, left = zlib.crc32(chunk, checksum), left - len(chunk)
-    return checksum
-
-
-def read_footer(path: Path) -> Checkpoint:
-    """The state that a saved index holds. Raises CatalogDamaged when the file is not whole, FileNotFoundError."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            file.seek(max(size - _TAIL.size, 0))
-            length, mark = _TAIL.unpack(file.read())
-            if mark != _MARK or length > size - _TAIL.size:
-                raise ValueError("its end is missing")
-            file.seek(size - _TAIL.size - length)
-            footer = json.loads(file.read(length))
-        if footer["crc32"] != _checksum(path, size - _TAIL.size - length):
-            raise ValueError("its checksum is wrong")
-        return Checkpoint(int(footer["event"]), str(footer["token"]))
-    except (ValueError, KeyError, TypeError, struct.error) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> CatalogDamaged:
-    return CatalogDamaged(f"{path} cannot be read ({error}); `turtleidx check` rebuilds it.")
+    def _written_coded(self, path: Path, codes: Codes) -> CodedPart:
+        ids = self.ids()
+        with path.open("wb") as file:
+            write_halves(file, self.dimension, len(ids), chain(self._saved.blocks(), self._newer.blocks()))
+        halves, old = Halves(path), self._saved
+        if isinstance(old, CodedPart) and len(ids) < self._ladder.outgrown * old.learnt_from:
+            part = CodedPart(ids, halves, extended(old, halves), old.depths, old.learnt_from, self._ladder)
+        else:
+            lists, depths = learn(halves, codes, self._ladder.target)
+            part = CodedPart(ids, halves, lists, depths, len(ids), self._ladder)
+        append_codes(path, part)
+        return part

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.errors import CatalogDamaged
+from index.exact import ExactPart
 from index.types import Float32, Int64
-from index.vectors import Checkpoint, VectorIndex
+from index.vectorfile import Checkpoint
+from index.vectors import VectorIndex
 from tests.index.making import vector
 
 DIMENSION = 8
@@ -28,7 +30,8 @@ def test_search_equals_brute_force(n: int, saved: float, admitted: float, k: int
     ids: Int64 = random.permutation(5 * n + 1)[:n].astype(np.int64)
     vectors, query = unit_vectors(seed, n), vector(seed + 7, DIMENSION)
     index = VectorIndex(DIMENSION)
-    index._saved.add_with_ids(vectors[: int(saved * n)], ids[: int(saved * n)])
+    index._saved = ExactPart(DIMENSION)
+    index._saved.add(ids[: int(saved * n)], vectors[: int(saved * n)])
     index.add(ids[int(saved * n) :], vectors[int(saved * n) :])
     rows = np.flatnonzero(random.random(n) <= admitted)
     found = index.search(query, k, ids[rows])

@@ -1,0 +1,56 @@
+"""The photos that a search may return, as FAISS takes them. Shares the door to FAISS with `index.vectors`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import faiss
+import numpy as np
+
+from index.types import Int64
+
+_faiss: Any = faiss
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What a selection admits of one part of the index: how many, and a FAISS selector of positions, None for all."""
+
+    count: int
+    everything: bool
+    selector: Any
+
+
+class Selection:
+    """Photo ids int64 [n], prepared for searches."""
+
+    def __init__(self, ids: Int64) -> None:
+        self._member = np.zeros(int(ids.max(initial=0)) + 1, bool)
+        self._member[ids] = True
+        self._part: Int64 | None = None
+        self._within = Within(0, everything=False, selector=None)
+
+    def of_ids(self) -> Any:
+        """A FAISS selector of ids."""
+        return self._of_ids
+
+    @cached_property
+    def _of_ids(self) -> Any:
+        return _bitmap(self._member)
+
+    def within(self, ids: Int64) -> Within:
+        """What is admitted of a part with these ids; remembered for the part that was asked for last."""
+        if self._part is not ids:
+            there = ids < len(self._member)
+            member = self._member[ids] if there.all() else there & self._member[np.where(there, ids, 0)]
+            count = int(np.count_nonzero(member))
+            everything = count == len(ids)
+            self._within = Within(count, everything, None if everything else _bitmap(member))
+            self._part = ids
+        return self._within
+
+
+def _bitmap(member: Any) -> Any:
+    return _faiss.IDSelectorBitmap(np.packbits(member, bitorder="little"))
