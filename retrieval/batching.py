@@ -116,8 +116,9 @@ class LightGlueMatcher:
         """Project, encode and self-attend photos of equal keypoint count once: all that no other photo influences."""
         features = resident_on(self.device).collate(photos)
         xy, scale, orientation = torch.split(features.keypoints, [2, 1, 1], -1)
+        config = self.network.config
         positions = normalise(
-            xy, scale.squeeze(-1), orientation.squeeze(-1), features.size, self.network.config.add_scale_ori
+            xy, scale.squeeze(-1), orientation.squeeze(-1), features.size, config.add_scale_ori, config.frames
         )
         encoding = self.network.posenc(positions)
         rotary = torch.complex(encoding.cos, encoding.sin)

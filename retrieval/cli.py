@@ -11,13 +11,14 @@ import getpass
 import logging
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from index.catalog import Catalog
-from index.errors import CatalogMissing, InputError, TurtleidxError
+from index.errors import CatalogMissing, InputError, TurtleidxError, WeightsUnavailable
 from index.manifest import RefusedRow, parse_date
 from index.records import KeptQuery
 from index.types import Side, Sighting
@@ -30,7 +31,7 @@ from retrieval.images import save
 from retrieval.instruments import SHORTLIST, Instruments
 from retrieval.intake import count_photos, from_manifest, from_paths, questions
 from retrieval.keeping import keep as keep_query
-from retrieval.loading import Choices, load_instruments
+from retrieval.loading import NEAREST, Choices, licences, load_instruments, with_matcher
 from retrieval.pipeline import Terms, enroll
 from retrieval.scoring import Score
 
@@ -57,14 +58,16 @@ def common(
 @app.command("init")
 def init_command(
     context: typer.Context,
-    extractor: Annotated[str | None, typer.Option(help="sift-KEYPOINTS-PIXELS, as in sift-512-320.")] = None,
+    extractor: options.Extractor = None,
     encoder: Annotated[str, typer.Option(help="vlad (bundled), or timm:MODEL.")] = "vlad",
+    extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Make an empty catalogue."""
     common: options.Common = context.obj
-    choices = Choices(extractor, encoder, encoder_weights, "nearest", device=common.device)
-    made = Catalog.create(common.catalog, load_instruments(choices).recipe)
+    made = _create(
+        common, Choices(extractor, encoder, encoder_weights, device=common.device, extractor_weights=extractor_weights)
+    )
     console.out.print(f"made {made.path} with {made.recipe.extractor} and {made.recipe.encoder}")
 
 
@@ -85,6 +88,8 @@ def enroll_command(
     longitude: Annotated[float | None, typer.Option(min=-180, max=180)] = None,
     by_folder: Annotated[bool, typer.Option("--by-folder/--not-by-folder", help="Sub-folders name turtles.")] = True,
     automatic_fit: Annotated[bool, typer.Option("--fit/--no-fit", help="Fit the model when that is due.")] = True,
+    extractor: options.Extractor = None,
+    extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
@@ -93,8 +98,9 @@ def enroll_command(
         raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
-    catalog = _open_or_create(common)
-    instruments = load_instruments(Choices(encoder_weights=encoder_weights, device=common.device), catalog.recipe)
+    choices = Choices(extractor, None, encoder_weights, device=common.device, extractor_weights=extractor_weights)
+    catalog = _open_or_create(common, choices)
+    instruments = load_instruments(replace(choices, matcher=NEAREST), catalog.recipe)
     sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
     total = None if manifest else count_photos(photos or [])
     with console.progress_bar("enrolling", total) as advance:
@@ -104,8 +110,8 @@ def enroll_command(
         if not report.refused:
             raise InputError("There was no photo to enroll.")
         raise typer.Exit(NOTHING_DONE)
-    if automatic_fit and fit_is_due(catalog, instruments):
-        _fit(catalog, instruments, common.who, BUDGET, 0)
+    if automatic_fit:
+        _fit_if_due(catalog, instruments, choices, common.who)
     if report.refused:
         raise typer.Exit(SOME_REFUSED)
 
@@ -121,12 +127,13 @@ def fit_command(
     verify: options.Verify = True,
     score: options.ScoreRecipe = Score.WASSERSTEIN,
     shortlist: options.ShortlistLength = SHORTLIST,
+    extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Learn from the catalogue's own photos how right and wrong turtles score."""
     common: options.Common = context.obj
     catalog = Catalog.open(common.catalog)
-    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights)
     _fit(catalog, load_instruments(choices, catalog.recipe), common.who, budget, seed)
 
 
@@ -151,6 +158,7 @@ def query_command(
     verify: options.Verify = True,
     score: options.ScoreRecipe = Score.WASSERSTEIN,
     shortlist: options.ShortlistLength = SHORTLIST,
+    extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
@@ -161,7 +169,7 @@ def query_command(
     if confirm and len(asked) > 1:
         raise typer.BadParameter("--confirm takes one photo.")
     catalog = Catalog.open(common.catalog)
-    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights)
     instruments = load_instruments(choices, catalog.recipe)
     terms = Terms(prior_new, Rates(false_known, misidentified, false_new))
     refused = 0
@@ -179,10 +187,12 @@ def query_command(
 
 @app.command("weights")
 def weights_command(as_json: options.Json = False) -> None:
-    """Matching networks that are bundled or can be downloaded, and whether they are at hand."""
-    from retrieval.weights import list_weights  # torch takes seconds to import
+    """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
+    from retrieval.learned import list_extractors  # torch takes seconds to import
+    from retrieval.pretrained import list_encoders
+    from retrieval.weights import list_weights
 
-    console.print_weights(list_weights(), as_json)
+    console.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -201,13 +211,31 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _open_or_create(common: options.Common) -> Catalog:
+def _open_or_create(common: options.Common, choices: Choices) -> Catalog:
     try:
         return Catalog.open(common.catalog)
     except CatalogMissing:
-        made = Catalog.create(common.catalog, load_instruments(Choices(matcher="nearest")).recipe)
+        made = _create(common, choices)
         console.say(f"Made a new catalogue at {made.path}.")
         return made
+
+
+def _create(common: options.Common, choices: Choices) -> Catalog:
+    made = Catalog.create(common.catalog, load_instruments(replace(choices, matcher=NEAREST)).recipe)
+    for sentence in licences(made.recipe):
+        console.say(sentence)
+    return made
+
+
+def _fit_if_due(catalog: Catalog, instruments: Instruments, choices: Choices, who: str) -> None:
+    """The photos are enrolled already, so a matcher that is not at hand costs only the model."""
+    try:
+        matching = with_matcher(instruments, choices)
+    except WeightsUnavailable as error:
+        console.say(f"No model was fitted: {error}")
+        return
+    if fit_is_due(catalog, matching):
+        _fit(catalog, matching, who, BUDGET, 0)
 
 
 def _fit(catalog: Catalog, instruments: Instruments, who: str, budget: int, seed: int) -> None:

@@ -20,7 +20,7 @@ from retrieval.decision import Verdict
 from retrieval.results import EnrollReport, FitReport, Identification
 
 if TYPE_CHECKING:  # importing it would load torch
-    from retrieval.weights import WeightsListing
+    from retrieval.checkpoints import WeightsListing
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -196,9 +196,9 @@ def print_weights(listing: Sequence[WeightsListing], as_json: bool) -> None:
         for row in listing:
             print_json({**asdict(row), "path": row.path and str(row.path)})
         return
-    table = Table("name", "licence", "at hand", "source", box=None, padding=(0, 2))
+    table = Table("kind", "name", "licence", "at hand", "source", box=None, padding=(0, 2))
     for row in listing:
-        table.add_row(*map(Text, (row.name, row.licence, str(row.path or "no"), row.source)))
+        table.add_row(*map(Text, (row.kind, row.name, row.licence, str(row.path or "no"), row.source)))
     out.print(table)
 
 

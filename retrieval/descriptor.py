@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
 from index.types import Float32, LocalFeatures
-from retrieval.keypoints import rootsift
+from retrieval.keypoints import SiftExtractor, rootsift
 
 Pixels = npt.NDArray[np.uint8]
 BUNDLED = "vlad-1"
@@ -103,77 +102,28 @@ def unit(vectors: Float32) -> Float32:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9), np.float32)
 
 
-class TimmEncoder:
-    """Any timm model with its own preprocessing; weights from the hub, or from a local file without a network.
+class SiftBeside:
+    """An encoder of SIFT features beside an extractor of something else: it finds SIFT keypoints itself."""
 
-    Parameters
-    ----------
-    name : str
-        A timm model name such as ``vit_small_patch14_dinov2.lvd142m`` or ``hf-hub:BVRA/MegaDescriptor-T-224``.
-    weights : Path or None
-        A local checkpoint; None downloads the published one.
+    SUFFIX = "+sift"
 
-    Raises
-    ------
-    WeightsUnavailable, WeightsCorrupt
-    """
-
-    BATCH = 32
-
-    def __init__(self, name: str, weights: Path | None = None, device: str = "cpu") -> None:
-        import timm  # torch takes seconds to import, and the bundled encoder does without it
-        import torch
-
-        self._torch = torch
-        self._device = device
-        try:
-            self._model = timm.create_model(name, pretrained=weights is None, num_classes=0)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise WeightsUnavailable(_unavailable(name, error)) from error
-        if weights is not None:
-            self._load(weights, name)
-        self._model.eval().to(device)
-        config = timm.data.resolve_data_config({}, model=self._model)
-        self._transform = timm.data.create_transform(**config, is_training=False)
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12] if weights else "published"
-        self.id = f"timm:{name}#{digest}"
-        self.dimension = int(self._model.num_features)
-
-    def _load(self, weights: Path, name: str) -> None:
-        """A local checkpoint; its classifier, if it has one, is left out."""
-        from retrieval.weights import read_state
-
-        state, _ = read_state(weights)
-        result = self._model.load_state_dict(state, strict=False)
-        if result.missing_keys:
-            raise WeightsCorrupt(f"{weights} does not fit the timm model {name}: it lacks {result.missing_keys[0]}.")
+    def __init__(self, encoder: Encoder, keypoints: int = 512) -> None:
+        self._encoder = encoder
+        self._sift = SiftExtractor(keypoints)
+        self.id = encoder.id + self.SUFFIX
+        self.dimension = encoder.dimension
 
     def encode(self, pixels: Sequence[Pixels], features: Sequence[LocalFeatures]) -> Float32:
         del features
-        from torchvision.transforms.functional import to_pil_image
-
-        batches = []
-        for start in range(0, len(pixels), self.BATCH):
-            images = [self._transform(to_pil_image(one)) for one in pixels[start : start + self.BATCH]]
-            with self._torch.inference_mode():
-                output = self._model(self._torch.stack(images).to(self._device))
-            batches.append(output.float().cpu().numpy())
-        return unit(np.concatenate(batches))
+        return self._encoder.encode(pixels, [self._sift.find(one) for one in pixels])
 
 
-def load_encoder(spec: str, weights: Path | None = None, device: str = "cpu") -> Encoder:
+def load_encoder(spec: str, weights: Path | None = None, device: str | None = None) -> Encoder:
     """The encoder that `spec` names: ``vlad`` (bundled) or ``timm:NAME``; `weights` is a local checkpoint for timm."""
     if spec in ("vlad", BUNDLED):
         return VladEncoder.bundled()
     if spec.startswith("timm:"):
-        name = spec.removeprefix("timm:")
-        return TimmEncoder(name.partition("#")[0], weights, device)
+        from retrieval.pretrained import TimmEncoder  # torch takes seconds to import
+
+        return TimmEncoder(spec.removeprefix("timm:").partition("#")[0], weights, device)
     raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'vlad' or 'timm:MODEL'.")
-
-
-def _unavailable(name: str, error: Exception) -> str:
-    first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return (
-        f"The weights of timm model {name} cannot be downloaded ({first_line}); "
-        "download them elsewhere and give the file with --encoder-weights FILE."
-    )

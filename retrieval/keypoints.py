@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import cv2
@@ -16,6 +18,9 @@ Pixels = npt.NDArray[np.uint8]
 BLOCK = 64
 """Keypoints are kept in multiples of this many, so that batches of equal length need no mask."""
 
+Found = LocalFeatures | TooFewKeypoints
+"""What an extractor finds in one photo of many; the refusal of one does not stop the others."""
+
 
 class Extractor(Protocol):
     """Finds and describes the keypoints of a working image."""
@@ -28,8 +33,15 @@ class Extractor(Protocol):
     def long_side(self) -> int:
         """Longest side in pixels of the working image that this extractor was set up for."""
 
+    @property
+    def batch(self) -> int:
+        """Photos that are best extracted in one go; 1: each alone, on as many cores as there are."""
+
     def extract(self, pixels: Pixels) -> LocalFeatures:
         """Keypoints of RGB `pixels` uint8 [h, w, 3], strongest first; `TooFewKeypoints` below 64."""
+
+    def extract_batch(self, photos: Sequence[Pixels]) -> list[Found]:
+        """Keypoints of many photos; each gets what it gets alone."""
 
 
 class SiftExtractor:
@@ -40,11 +52,10 @@ class SiftExtractor:
     """
 
     CONTRAST = 0.005
+    batch = 1
 
     def __init__(self, keypoints: int = 512, long_side: int = 320) -> None:
-        if keypoints < MIN_KEYPOINTS or keypoints % BLOCK:
-            raise ValueError(f"keypoints must be a multiple of {BLOCK}, not {keypoints}")
-        self.keypoints = keypoints
+        self.keypoints = checked_count(keypoints)
         self.long_side = long_side
 
     @property
@@ -52,19 +63,53 @@ class SiftExtractor:
         return f"sift-{self.keypoints}-{self.long_side}"
 
     def extract(self, pixels: Pixels) -> LocalFeatures:
+        found = self.find(pixels)
+        kept = keep_strongest(np.arange(len(found), 0, -1, dtype=np.float32), self.keypoints)
+        return replace(
+            found,
+            xy=found.xy[kept],
+            scale=found.scale[kept],
+            orientation=found.orientation[kept],
+            descriptors=found.descriptors[kept],
+        )
+
+    def find(self, pixels: Pixels) -> LocalFeatures:
+        """The strongest keypoints, however few, strongest first."""
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         # one detector a call, because detectors are not thread-safe; it keeps the strongest before it describes them
         sift = cv2.SIFT.create(nfeatures=self.keypoints, contrastThreshold=self.CONTRAST)
         found, described = sift.detectAndCompute(grey, None)
-        kept = keep_strongest(np.array([point.response for point in found], dtype=np.float32), self.keypoints)
-        points = [found[i] for i in kept]
+        order = np.argsort([-point.response for point in found], kind="stable")[: self.keypoints]
+        points = [found[i] for i in order]
+        descriptors = np.empty((0, 128), np.uint8) if described is None else described[order].astype(np.uint8)
         return LocalFeatures(
-            xy=np.array([point.pt for point in points], dtype=np.float32),
+            xy=np.array([point.pt for point in points], dtype=np.float32).reshape(-1, 2),
             scale=np.array([point.size for point in points], dtype=np.float32),
             orientation=np.deg2rad(np.array([point.angle for point in points], dtype=np.float32)),
-            descriptors=described[kept].astype(np.uint8),
+            descriptors=descriptors,
             size=(grey.shape[1], grey.shape[0]),
         )
+
+    def extract_batch(self, photos: Sequence[Pixels]) -> list[Found]:
+        return each_alone(self, photos)
+
+
+def each_alone(extractor: Extractor, photos: Sequence[Pixels]) -> list[Found]:
+    """Keypoints of photos, one after the other."""
+    found: list[Found] = []
+    for pixels in photos:
+        try:
+            found.append(extractor.extract(pixels))
+        except TooFewKeypoints as error:
+            found.append(error)
+    return found
+
+
+def checked_count(keypoints: int) -> int:
+    """A number of keypoints to keep; ValueError unless it is a multiple of 64."""
+    if keypoints < MIN_KEYPOINTS or keypoints % BLOCK:
+        raise ValueError(f"keypoints must be a multiple of {BLOCK}, not {keypoints}")
+    return keypoints
 
 
 def keep_strongest(response: Float32, most: int) -> npt.NDArray[np.intp]:

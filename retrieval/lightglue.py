@@ -34,6 +34,9 @@ class LightGlueConfig:
         Share of confident keypoints above which a pair stops before the last layer; None: never.
     filter_threshold : float
         Confidence above which a match counts where matches are counted; matching itself has no threshold.
+    frames : str
+        In which terms the network was shown scale and orientation: ``colmap`` (sigma in pixels, clockwise in (-pi, pi])
+        or ``kornia`` (diameter in pixels, counter-clockwise in [0, 2 pi)).
     """
 
     input_dim: int = 128
@@ -43,6 +46,7 @@ class LightGlueConfig:
     add_scale_ori: bool = False
     depth_confidence: float | None = 0.95
     filter_threshold: float = 0.1
+    frames: str = "colmap"
 
     @property
     def head_dim(self) -> int:
@@ -261,11 +265,14 @@ class LightGlue(nn.Module):
         return network.eval()
 
 
-def normalise(xy: Tensor, scale: Tensor, orientation: Tensor, size: Tensor, with_scale_ori: bool) -> Tensor:
+def normalise(
+    xy: Tensor, scale: Tensor, orientation: Tensor, size: Tensor, with_scale_ori: bool, frames: str = "colmap"
+) -> Tensor:
     """Positions as the network wants them: centred, the longer image side from -1 to 1.
 
-    Scale becomes SIFT's sigma and orientation goes into (-pi, pi], as in COLMAP, whose keypoints the published
-    networks were trained on. Attention sees differences of positions only, so where the centre is does not matter.
+    Scale becomes SIFT's sigma and orientation goes into (-pi, pi], as in COLMAP, whose keypoints the published SIFT
+    network was trained on; `frames` names the other way, see `LightGlueConfig`. Attention sees differences of positions
+    only, so where the centre is does not matter.
 
     Parameters
     ----------
@@ -282,8 +289,10 @@ def normalise(xy: Tensor, scale: Tensor, orientation: Tensor, size: Tensor, with
     centred = (xy - size[..., None, :] / 2) / (longer / 2)
     if not with_scale_ori:
         return centred
-    sigma = scale / 2
-    angle = math.pi - torch.remainder(math.pi - orientation, 2 * math.pi)
+    if frames == "kornia":
+        sigma, angle = scale, torch.remainder(-orientation, 2 * math.pi)
+    else:
+        sigma, angle = scale / 2, math.pi - torch.remainder(math.pi - orientation, 2 * math.pi)
     return torch.cat((centred, sigma.unsqueeze(-1), angle.unsqueeze(-1)), -1)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from index.errors import RecipeMismatch
+from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
-from retrieval.descriptor import load_encoder
+from retrieval.descriptor import Encoder, SiftBeside, load_encoder
 from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
 from retrieval.matcher import Matcher
@@ -17,6 +17,8 @@ from retrieval.rerank import RerankRecipe
 from retrieval.scoring import Score
 
 NEAREST = "nearest"
+
+EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 
 KEEP = 30
 """Candidates that a network sees of a shortlist."""
@@ -28,12 +30,16 @@ class Choices:
 
     Attributes
     ----------
-    extractor, encoder : str or None
+    extractor : str or None
+        ``aliked``, or with keypoints at most and longest side in pixels ``aliked-512-480``; None takes the
+        catalogue's own.
+    encoder : str or None
         None takes the catalogue's own.
-    encoder_weights : Path or None
-        Local checkpoint of a timm encoder.
+    encoder_weights, extractor_weights : Path or None
+        Local checkpoints of a timm encoder and of a learned extractor.
     matcher : str or None
-        ``nearest`` (also for None), the name of bundled or published LightGlue weights, or a local file.
+        ``nearest``, the name of bundled or published LightGlue weights, or a local file; None takes the extractor's
+        own: nearest neighbours for SIFT, for learned extractors the LightGlue that was trained on it.
     verify : bool
         Whether geometrically inconsistent matches lose their confidence.
     device : str or None
@@ -48,6 +54,7 @@ class Choices:
     device: str | None = None
     score: Score = Score.WASSERSTEIN
     shortlist: int = SHORTLIST
+    extractor_weights: Path | None = None
 
 
 def load_instruments(choices: Choices, recipe: Recipe | None = None) -> Instruments:
@@ -57,40 +64,107 @@ def load_instruments(choices: Choices, recipe: Recipe | None = None) -> Instrume
     ------
     WeightsUnavailable, WeightsCorrupt, DeviceUnavailable, RecipeMismatch
     """
-    extractor = load_extractor(choices.extractor or (recipe.extractor if recipe else SiftExtractor().id))
-    encoder = choices.encoder or (recipe.encoder if recipe else "vlad")
+    extractor = load_extractor(_wanted(choices.extractor, recipe), choices.extractor_weights, choices.device)
+    matcher = choices.matcher or default_matcher(extractor.id)
     return Instruments(
         extractor=extractor,
-        encoder=load_encoder(encoder, choices.encoder_weights, choices.device or "cpu"),
-        matcher=load_matcher(choices.matcher, choices.device),
-        reranking=_reranking(choices),
+        encoder=_encoder(choices, recipe, extractor),
+        matcher=_matcher(matcher, choices),
+        reranking=_reranking(matcher, choices.verify),
         score=choices.score,
         shortlist=choices.shortlist,
         per_turtle=PER_TURTLE,
     )
 
 
-def _reranking(choices: Choices) -> RerankRecipe:
+def with_matcher(instruments: Instruments, choices: Choices) -> Instruments:
+    """The same instruments with the matcher that `choices` name. Raises as `load_instruments`."""
+    matcher = choices.matcher or default_matcher(instruments.extractor.id)
+    return replace(instruments, matcher=_matcher(matcher, choices), reranking=_reranking(matcher, choices.verify))
+
+
+def default_matcher(extractor: str) -> str:
+    """The matcher for an extractor's keypoints: its published LightGlue has the extractor's name."""
+    family = _family(extractor)
+    return NEAREST if family == "sift" else family
+
+
+def _wanted(choice: str | None, recipe: Recipe | None) -> str:
+    """A name without numbers means the catalogue's own extractor where that is of this kind."""
+    if recipe is not None and choice in (None, _family(recipe.extractor)):
+        return recipe.extractor
+    return choice or SiftExtractor().id
+
+
+def _family(extractor: str) -> str:
+    return re.split(r"[#-]", extractor, maxsplit=1)[0]
+
+
+def _encoder(choices: Choices, recipe: Recipe | None, extractor: Extractor) -> Encoder:
+    spec = choices.encoder or (recipe.encoder if recipe else "vlad")
+    encoder = load_encoder(spec.removesuffix(SiftBeside.SUFFIX), choices.encoder_weights, choices.device)
+    of_sift = not spec.startswith("timm:")
+    return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder
+
+
+def _matcher(name: str, choices: Choices) -> Matcher:
+    try:
+        return load_matcher(name, choices.device)
+    except WeightsUnavailable as error:
+        if choices.matcher is not None:
+            raise
+        raise WeightsUnavailable(f"{error} Or choose --matcher {NEAREST}, which needs no weights.") from error
+
+
+def _reranking(matcher: str, verify: bool) -> RerankRecipe:
     """A network looks closer at the most promising only; nearest neighbours are the first look themselves."""
-    nearest = choices.matcher in (None, NEAREST)
-    return RerankRecipe(None if nearest else KEEP, Verification() if choices.verify else None)
+    return RerankRecipe(None if matcher == NEAREST else KEEP, Verification() if verify else None)
 
 
-def load_extractor(name: str) -> Extractor:
-    """The extractor of an id such as ``sift-512-320``: SIFT, keypoints at most, longest side in pixels."""
-    if found := re.fullmatch(r"sift-(\d+)-(\d+)", name):
-        keypoints, long_side = map(int, found.groups())
-        return SiftExtractor(keypoints, long_side)
+def load_extractor(name: str, weights: Path | None = None, device: str | None = None) -> Extractor:
+    """The extractor of a name such as ``sift`` or ``aliked``, or of an id such as ``aliked-512-480``.
+
+    The numbers are keypoints at most and the longest side in pixels. Networks are loaded when they see a photo.
+
+    Raises
+    ------
+    RecipeMismatch
+    """
+    found = re.fullmatch(r"(\w+)(#\w+)?(?:-(\d+)-(\d+))?", name)
+    sizes = [int(number) for number in (found[3], found[4]) if number] if found else []
+    if found and found[1] == "sift" and not found[2]:
+        return SiftExtractor(*sizes)
+    if found:
+        from retrieval.learned import METHODS, LearnedExtractor  # torch takes seconds to import
+
+        if found[1] in METHODS:
+            keypoints, long_side = sizes or (LearnedExtractor.KEYPOINTS, LearnedExtractor.LONG_SIDE)
+            return LearnedExtractor(found[1], keypoints, long_side, weights, found[2] or "", device)
     raise RecipeMismatch(
-        f"There is no extractor {name!r} in this version; write sift-KEYPOINTS-PIXELS, as in sift-512-320."
+        f"There is no extractor {name!r} in this version; write one of {', '.join(EXTRACTORS)}, where you like with "
+        "-KEYPOINTS-PIXELS, as in sift-512-320."
     )
 
 
-def load_matcher(name: str | None, device: str | None) -> Matcher:
+def licences(recipe: Recipe) -> list[str]:
+    """Under which licences others published the weights that a catalogue is made with, a sentence each."""
+    family, said = _family(recipe.extractor), []
+    if family != "sift":
+        from retrieval.learned import METHODS
+
+        said.append(f"The {family} extractor's weights: {METHODS[family].weights.licence}.")
+    if recipe.encoder.startswith("timm:"):
+        from retrieval.pretrained import encoder_licence
+
+        said.append(f"The encoder's weights: {encoder_licence(recipe.encoder[5:].partition('#')[0])}.")
+    return said
+
+
+def load_matcher(name: str, device: str | None) -> Matcher:
     """A matcher by name: nearest neighbours, or LightGlue with bundled, published or local weights."""
-    if name in (None, NEAREST):
+    if name == NEAREST:
         return NearestNeighbourMatcher()
     from retrieval.batching import choose_device  # torch takes seconds to import, and registry commands do without it
     from retrieval.weights import load_matcher as load_lightglue
 
-    return load_lightglue(str(name), choose_device(device))
+    return load_lightglue(name, choose_device(device))

@@ -49,6 +49,13 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on st
 Role = Annotated[list[str] | None, typer.Option("--role", help="Rows of the manifest with this role; repeatable.")]
 Manifest = Annotated[Path | None, typer.Option(help="CSV with a column photo; paths relative to it.")]
 SideOfHead = Annotated[Side | None, typer.Option("--side", help="Side of the head that the photos show.")]
+Extractor = Annotated[
+    str | None,
+    typer.Option(
+        help="sift, disk, aliked, doghardnet, xfeat or superpoint; NAME-KEYPOINTS-PIXELS, as in sift-512-320."
+    ),
+]
+ExtractorWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a learned extractor.")]
 EncoderWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a timm encoder.")]
 Rate = Annotated[float, typer.Option(min=0.0001, max=0.5)]
 Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, safe for spreadsheets.")]

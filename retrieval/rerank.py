@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from index.types import Float32, LocalFeatures, Matches
+from retrieval.consensus import has_frames, verify_positions
 from retrieval.matcher import Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification, on_all_cores, verify
 
@@ -56,6 +57,8 @@ def compare(
     if verification is None:
         return found
     pairs = list(zip(candidates, found, strict=True))
+    if not has_frames(query):
+        return on_all_cores(lambda pair: verify_positions(query, pair[0], pair[1]), pairs)
     return on_all_cores(lambda pair: verify(query, pair[0], pair[1], verification), pairs)
 
 

@@ -1,27 +1,22 @@
 """Trained LightGlue networks: bundled, published ones by download, and local files.
 
-Own checkpoints are safetensors whose header holds name, version and configuration. Pickled files are read with
-torch's `weights_only`, never otherwise.
+Own checkpoints are safetensors whose header holds name, version and configuration.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import pickle
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
 from retrieval.batching import LightGlueMatcher
+from retrieval.checkpoints import PublishedFile, WeightsListing, cache, fetch, listing, read_state
 from retrieval.lightglue import LightGlue, LightGlueConfig
 
 BUNDLED = Path(__file__).parent / "data"
@@ -33,29 +28,15 @@ _XFEAT = "https://github.com/verlab/accelerated_features/raw/e92685f57f8318b1872
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedWeights:
-    """A network that others trained and published.
+class PublishedWeights(PublishedFile):
+    """A LightGlue network that others trained; `config` holds what the shapes in the file do not say."""
 
-    Attributes
-    ----------
-    name, file, url, licence : str
-    checksum : str
-        `sha256:` of the file, or `git:` and the blob id under which its repository keeps it.
-    config : LightGlueConfig
-        What the shapes in the file do not say; sizes are read from them.
-    """
-
-    name: str
-    file: str
-    url: str
-    licence: str
-    checksum: str
     config: LightGlueConfig
 
 
-def _released(name: str, sha256: str) -> PublishedWeights:
-    file = f"{name}_lightglue.pth"
-    return PublishedWeights(name, file, f"{_RELEASE}/{file}", "Apache-2.0", f"sha256:{sha256}", LightGlueConfig())
+def _released(name: str, sha256: str, config: LightGlueConfig | None = None) -> PublishedWeights:
+    file, url = f"{name}_lightglue.pth", f"{_RELEASE}/{name}_lightglue.pth"
+    return PublishedWeights(name, file, url, "Apache-2.0", f"sha256:{sha256}", config or LightGlueConfig())
 
 
 PUBLISHED = (
@@ -63,7 +44,11 @@ PUBLISHED = (
     _released("disk", "b5b21d47ea24f2c5e501aec9c91b9716e4c8c3429a4dc1e615c133c4c9378335"),
     _released("aliked", "d975e965b105311a6143194852297dff4f02aea5cc2e10cecfed966ca0e22503"),
     _released("superpoint", "6ff7040d0a497fc6639337946d7538dae07428c18f77a067a0b5a960e7cc551a"),
-    _released("doghardnet", "21468c1b417a1b15f83a7c3b5ae2bd5e1d7c31d392aa2732e247e7223bb4aa40"),
+    _released(
+        "doghardnet",
+        "21468c1b417a1b15f83a7c3b5ae2bd5e1d7c31d392aa2732e247e7223bb4aa40",
+        LightGlueConfig(depth_confidence=None, frames="kornia"),
+    ),
     PublishedWeights(
         "xfeat",
         "xfeat-lighterglue.pt",
@@ -73,16 +58,6 @@ PUBLISHED = (
         LightGlueConfig(depth_confidence=None),
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsListing:
-    """One row of `list_weights`: `path` is None while the file is not on this machine."""
-
-    name: str
-    licence: str
-    source: str
-    path: Path | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,12 +70,9 @@ class TrainedNetwork:
 
 def list_weights() -> list[WeightsListing]:
     """Every matcher that can be asked for by name, bundled ones first."""
-    own = [WeightsListing(file.stem, "as turtleidx", "bundled", file) for file in sorted(BUNDLED.glob("*.safetensors"))]
-    published = [
-        WeightsListing(entry.name, entry.licence, entry.url, file if (file := cache() / entry.file).exists() else None)
-        for entry in PUBLISHED
-    ]
-    return own + published
+    bundled = sorted(BUNDLED.glob("*.safetensors"))
+    own = [WeightsListing(file.stem, "matcher", "as turtleidx", "bundled", file) for file in bundled]
+    return own + [listing(entry, "matcher") for entry in PUBLISHED]
 
 
 def default_matcher(device: torch.device | None = None) -> LightGlueMatcher | None:
@@ -150,98 +122,12 @@ def read_network(path: Path, name: str | None = None, config: LightGlueConfig | 
     return TrainedNetwork(f"{name or path.stem}-{digest}", LightGlue.from_state_dict(state, config))
 
 
-def read_state(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
-    """Tensors float32 by name, and the header, of a local safetensors file or pickled state dict.
-
-    Raises
-    ------
-    WeightsUnavailable, WeightsCorrupt
-    """
-    if not path.is_file():
-        raise WeightsUnavailable(f"There is no weights file {path}.")
-    return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickled(path), {})
-
-
 def save_network(path: Path, network: LightGlue, name: str, version: str, dtype: torch.dtype = torch.float16) -> None:
     """Write an own checkpoint: safetensors in `dtype` with name, version and configuration in its header."""
     header = {"name": name, "version": version, "config": json.dumps(asdict(network.config))}
     state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in network.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, path, metadata=header)
-
-
-def fetch(entry: PublishedWeights, folder: Path) -> Path:
-    """File of a published network in `folder`, downloaded with progress if it is not there, checksum verified.
-
-    Raises
-    ------
-    WeightsUnavailable
-        The download failed; the message says where to put the file by hand.
-    WeightsCorrupt
-    """
-    path = folder / entry.file
-    if not path.exists():
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(entry.url, str(partial), progress=sys.stderr.isatty())
-            _verify(partial, entry)
-            partial.replace(path)
-        except OSError as error:
-            raise WeightsUnavailable(
-                f"the {entry.name} weights could not be downloaded ({error}): "
-                f"put {entry.url} by hand at {path} and try again."
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
-    else:
-        _verify(path, entry)
-    return path
-
-
-def cache() -> Path:
-    """Folder of downloaded weights: TURTLEIDX_WEIGHTS, or the platform's place for caches."""
-    chosen = os.environ.get("TURTLEIDX_WEIGHTS")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "turtleidx" / "weights"
-
-
-def _verify(path: Path, entry: PublishedWeights) -> None:
-    content = path.read_bytes()
-    kind, _, expected = entry.checksum.partition(":")
-    if kind == "git":
-        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    else:
-        digest = hashlib.sha256(content).hexdigest()
-    if digest != expected:
-        raise WeightsCorrupt(
-            f"{path} is not the published {entry.name} file (its checksum differs): delete it and download it again."
-        )
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name).float() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsCorrupt(f"{path} cannot be read as safetensors: {error}.") from error
-
-
-def _read_pickled(path: Path) -> dict[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
-        raise WeightsCorrupt(f"{path} cannot be read as plain weights; nothing else is read from it.") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise WeightsCorrupt(f"{path} holds something else than the weights of one network.")
-    return {name: value.float() for name, value in state.items()}
 
 
 def _config_of(header: Mapping[str, str], path: Path) -> LightGlueConfig | None:

@@ -267,6 +267,19 @@ def test_wishes_about_weights_and_devices_that_cannot_be_met(own: Shell, samples
     assert own("turtles", "show", "T999").code == 1
 
 
+def test_another_extractor_than_the_catalogues_is_refused_with_the_way_out(own: Shell, samples: SampleSet) -> None:
+    path = photo(samples, "T001", 4)
+    other = own("enroll", path, "--extractor", "disk")
+    assert (other.code, "turtleidx reindex" in other.err, "disk-512-480" in other.err) == (1, True, True)
+    assert own("enroll", path, "--extractor", "sift", "--no-fit").code == 0
+
+
+def test_the_licences_of_published_weights_are_said(shell: Shell) -> None:
+    made = shell("init", "--extractor", "superpoint")
+    assert (made.code, "non-commercial" in made.err) == (0, True)
+    assert {"extractor", "encoder", "matcher"} == {row["kind"] for row in shell("weights", "--json").records}
+
+
 def test_a_catalogue_where_nothing_can_be_written_is_one_sentence(
     samples: SampleSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

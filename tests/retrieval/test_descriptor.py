@@ -11,8 +11,9 @@ from safetensors.torch import save_file
 
 from drawing.heads import draw_head
 from index.errors import WeightsCorrupt, WeightsUnavailable
-from retrieval.descriptor import TimmEncoder, VladEncoder, aggregate, load_encoder, unit
+from retrieval.descriptor import VladEncoder, aggregate, load_encoder, unit
 from retrieval.keypoints import SiftExtractor
+from retrieval.pretrained import TimmEncoder
 
 HEADS = [draw_head(individual, 0, size=(240, 192)) for individual in (1, 2)]
 FEATURES = [SiftExtractor(128, 240).extract(pixels) for pixels in HEADS]

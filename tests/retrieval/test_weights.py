@@ -11,12 +11,11 @@ import pytest
 import torch
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
+from retrieval.checkpoints import cache, fetch
 from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.weights import (
     PUBLISHED,
     PublishedWeights,
-    cache,
-    fetch,
     list_weights,
     load_network,
     read_network,

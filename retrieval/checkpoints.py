@@ -1,0 +1,160 @@
+"""Files of weights that others published: found on this machine or downloaded, verified, and read without running them.
+
+Pickled files are read with torch's `weights_only`, never otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from index.errors import WeightsCorrupt, WeightsUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """Weights that others trained and published.
+
+    Attributes
+    ----------
+    name, file, url, licence : str
+    checksum : str
+        `sha256:` of the file, or `git:` and the blob id under which its repository keeps it.
+    """
+
+    name: str
+    file: str
+    url: str
+    licence: str
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsListing:
+    """One row of `turtleidx weights`.
+
+    Attributes
+    ----------
+    kind : str
+        ``matcher``, ``extractor`` or ``encoder``.
+    path : Path or None
+        None while the file is not on this machine.
+    """
+
+    name: str
+    kind: str
+    licence: str
+    source: str
+    path: Path | None
+
+
+def listing(entry: PublishedFile, kind: str) -> WeightsListing:
+    """The row of published weights."""
+    path = cache() / entry.file
+    return WeightsListing(entry.name, kind, entry.licence, entry.url, path if path.exists() else None)
+
+
+def fetch(entry: PublishedFile, folder: Path) -> Path:
+    """Published file in `folder`, downloaded with progress if it is not there, checksum verified.
+
+    Raises
+    ------
+    WeightsUnavailable
+        The download failed; the message says where to put the file by hand.
+    WeightsCorrupt
+    """
+    path = folder / entry.file
+    if not path.exists():
+        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(entry.url, str(partial), progress=sys.stderr.isatty())
+            _verify(partial, entry)
+            partial.replace(path)
+        except OSError as error:
+            raise WeightsUnavailable(
+                f"the {entry.name} weights could not be downloaded ({error}): "
+                f"put {entry.url} by hand at {path} and try again."
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):  # what went wrong before is what matters
+                partial.unlink(missing_ok=True)
+    else:
+        _verify(path, entry)
+    return path
+
+
+def cache() -> Path:
+    """Folder of downloaded weights: TURTLEIDX_WEIGHTS, or the platform's place for caches."""
+    chosen = os.environ.get("TURTLEIDX_WEIGHTS")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "turtleidx" / "weights"
+
+
+def is_published(path: Path, entry: PublishedFile) -> bool:
+    """Whether a file holds exactly the published bytes."""
+    content = path.read_bytes()
+    kind, _, expected = entry.checksum.partition(":")
+    if kind == "git":
+        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    else:
+        digest = hashlib.sha256(content).hexdigest()
+    return digest == expected
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """Tensors float32 by name, and the header, of a local safetensors file or pickled state dict.
+
+    Some training programs wrap the state dict in another one, beside their own notes; it is unwrapped.
+
+    Raises
+    ------
+    WeightsUnavailable, WeightsCorrupt
+    """
+    if not path.is_file():
+        raise WeightsUnavailable(f"There is no weights file {path}.")
+    return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickled(path), {})
+
+
+def _verify(path: Path, entry: PublishedFile) -> None:
+    if not is_published(path, entry):
+        raise WeightsCorrupt(
+            f"{path} is not the published {entry.name} file (its checksum differs): delete it and download it again."
+        )
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsCorrupt(f"{path} cannot be read as safetensors: {error}.") from error
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
+        raise WeightsCorrupt(f"{path} cannot be read as plain weights; nothing else is read from it.") from error
+    inner = (stored.get(name) for name in ("extractor", "state_dict")) if isinstance(stored, dict) else ()
+    state = next((one for one in inner if isinstance(one, dict)), stored)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsCorrupt(f"{path} holds something else than the weights of one network.")
+    return {name: value.float() for name, value in state.items()}

@@ -1,0 +1,52 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.types import LocalFeatures, Matches
+from retrieval.consensus import has_frames, verify_positions
+
+
+def features(xy: np.ndarray, orientation: float = 0.0) -> LocalFeatures:
+    n = len(xy)
+    return LocalFeatures(
+        xy.astype(np.float32),
+        np.full(n, 32, np.float32),
+        np.full(n, orientation, np.float32),
+        np.zeros((n, 64), np.float16),
+        (480, 360),
+    )
+
+
+def row(n: int, confidence: float = 0.5) -> Matches:
+    return Matches(np.stack([np.arange(n)] * 2, axis=1).astype(np.int32), np.full(n, confidence, np.float32))
+
+
+@given(st.integers(0, 99), st.floats(-0.6, 0.6), st.floats(0.7, 1.4))
+def test_what_one_affine_map_explains_is_kept_and_the_rest_is_not(seed: int, turn: float, zoom: float) -> None:
+    rng = np.random.default_rng(seed)
+    xy = rng.uniform(40, 320, (60, 2))
+    affine = zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), 0.9 * np.cos(turn)]])
+    moved = xy @ affine.T + 20
+    wrong = np.arange(60) >= 40
+    moved[wrong] += 150 * np.sign(rng.normal(size=(20, 2)))
+    verified = verify_positions(features(xy), features(moved), row(60))
+    assert (verified.confidence[~wrong] == 0.5).all()
+    assert (verified.confidence[wrong] > 0).mean() < 0.5
+    again = verify_positions(features(xy), features(moved), row(60))
+    assert np.array_equal(verified.confidence, again.confidence)
+
+
+def test_two_matches_explain_nothing() -> None:
+    xy = np.array([[1.0, 2.0], [30.0, 4.0]])
+    assert not verify_positions(features(xy), features(xy), row(2)).confidence.any()
+    assert not verify_positions(features(xy[:0]), features(xy[:0]), row(0)).confidence.size
+
+
+def test_matches_without_confidence_do_not_vote() -> None:
+    xy = np.random.default_rng(0).uniform(0, 300, (10, 2))
+    assert not verify_positions(features(xy), features(xy), row(10, 0.0)).confidence.any()
+
+
+def test_keypoints_without_orientation_are_known_by_it() -> None:
+    assert not has_frames(features(np.zeros((3, 2))))
+    assert has_frames(features(np.zeros((3, 2)), 1.0))

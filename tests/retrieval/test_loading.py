@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from kornia import feature
+
+from drawing.heads import draw_head
+from index.errors import RecipeMismatch, WeightsUnavailable
+from index.types import Recipe
+from retrieval.keypoints import SiftExtractor
+from retrieval.learned import LearnedExtractor
+from retrieval.loading import EXTRACTORS, Choices, default_matcher, licences, load_extractor, load_instruments
+
+HEAD = draw_head(1, 0, size=(160, 128))
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_every_extractor_has_a_name_an_id_and_a_matcher(name: str) -> None:
+    extractor = load_extractor(name)
+    assert load_extractor(extractor.id).id == extractor.id
+    assert load_extractor(f"{name}-128-240").id == f"{name}-128-240"
+    assert default_matcher(extractor.id) == ("nearest" if name == "sift" else name)
+
+
+def test_an_extractor_that_nobody_knows_is_refused_with_the_names() -> None:
+    for name in ("surf", "surf-512-320", "sift-512", ""):
+        with pytest.raises(RecipeMismatch, match="superpoint"):
+            load_extractor(name)
+
+
+def test_a_bare_name_means_the_catalogues_own_extractor() -> None:
+    small = Recipe("sift-128-240", "vlad-1", 512)
+    assert load_instruments(Choices(matcher="nearest"), small).extractor.id == "sift-128-240"
+    assert load_instruments(Choices("sift", matcher="nearest"), small).extractor.id == "sift-128-240"
+    assert load_instruments(Choices("sift-256-320", matcher="nearest"), small).extractor.id == "sift-256-320"
+    assert isinstance(load_instruments(Choices("disk", matcher="nearest"), small).extractor, LearnedExtractor)
+
+
+def test_an_extractors_own_matcher_that_is_not_here_names_the_one_that_needs_no_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TURTLEIDX_WEIGHTS", str(tmp_path / "file" / "below"))  # nothing can be put there
+    with pytest.raises(WeightsUnavailable, match="--matcher nearest"):
+        load_instruments(Choices("disk"))
+    with pytest.raises(WeightsUnavailable, match=r"disk_lightglue\.pth"):
+        load_instruments(Choices("disk", matcher="disk"))
+
+
+def test_the_bundled_encoder_finds_its_own_sift_beside_a_learned_extractor(tmp_path: Path) -> None:
+    torch.save(feature.HardNet(pretrained=False).state_dict(), tmp_path / "hardnet.pth")
+    choices = Choices("doghardnet-64-160", matcher="nearest", extractor_weights=tmp_path / "hardnet.pth")
+    learned, plain = load_instruments(choices), load_instruments(Choices("sift-512-160", matcher="nearest"))
+    assert learned.encoder.id == plain.encoder.id + "+sift"
+    of_sift = SiftExtractor(512, 160).find(HEAD)
+    [vector] = learned.encoder.encode([HEAD], [learned.extractor.extract(HEAD)])
+    assert np.allclose(vector, plain.encoder.encode([HEAD], [of_sift])[0], atol=1e-6)
+    again = load_instruments(choices, learned.recipe)
+    assert again.recipe == learned.recipe
+    grey = np.full((64, 64, 3), 90, np.uint8)  # without one SIFT keypoint
+    assert np.linalg.norm(learned.encoder.encode([grey], [])[0]) == pytest.approx(1, abs=1e-4)
+
+
+def test_licences_are_said_where_others_published_the_weights() -> None:
+    assert licences(Recipe("sift-512-320", "vlad-1", 512)) == []
+    said = licences(Recipe("superpoint-512-480", "timm:megadescriptor#published", 768))
+    assert "non-commercial" in said[0]
+    assert "CC-BY-NC" in said[1]
