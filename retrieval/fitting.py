@@ -28,6 +28,9 @@ Float64 = npt.NDArray[np.float64]
 BUDGET = 20_000
 """Pairs that an automatic fit compares at most; those that are cached cost nothing."""
 
+NULL_PAIRS = 10_000
+"""Pairs of different turtles that tell how their confidences are distributed; more would tell the same."""
+
 GROWTH = 1.2
 """A catalogue that has grown by this factor is fitted again."""
 
@@ -127,8 +130,9 @@ def learn(rehearsed: Rehearsed, score: Score, seed: int = 0) -> Judge:
     if not len(different):
         return Judge(no_null(), None, len(table.photos), "The catalogue has no two turtles to compare.")
     confidences = rehearsed.pairs.confidences
-    impostor_pairs = PairConfidences.of([confidences[row] for row in different])
-    null = ConfidenceNull.fit(impostor_pairs, first[different], second[different])
+    some = np.random.default_rng(seed).permutation(different)[:NULL_PAIRS]
+    impostor_pairs = PairConfidences.of([confidences[row] for row in some])
+    null = ConfidenceNull.fit(impostor_pairs, first[some], second[some])
     scores = score_pairs(PairConfidences.of(confidences), null, score)
     searches = [_search(table, trial, scores[rehearsed.pairs.of(trial)]) for trial in trials]
     removed = [one for one in searches if not one.trial.own]

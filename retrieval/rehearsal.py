@@ -93,16 +93,16 @@ class Rehearsal:
         size = len(strangers)
         while size >= min(SMALLEST_GALLERY, len(strangers)) and size:
             among = ranked[np.isin(self.turtle[ranked], strangers[:size])]
-            trials.append(Trial(query, size, self._shortlisted(among), 0))
+            trials.append(Trial(query, size, self.shortlisted(among), 0))
             size //= 2
         if len(own):
             everyone = np.concatenate((others, own))
             near = everyone[np.argsort(-(self.vectors[everyone] @ self.vectors[query]), kind="stable")]
-            trials.append(Trial(query, len(strangers) + 1, self._shortlisted(near), len(own)))
+            trials.append(Trial(query, len(strangers) + 1, self.shortlisted(near), len(own)))
         return trials
 
-    def _shortlisted(self, ranked: Int64) -> Int64:
-        """The first of `ranked` that a search would match: at most so many of one turtle."""
+    def shortlisted(self, ranked: Int64) -> Int64:
+        """The first rows of `ranked` (int64, nearest first) that a search would match: at most so many of a turtle."""
         seen: defaultdict[int, int] = defaultdict(int)
         kept: list[int] = []
         for row in ranked:

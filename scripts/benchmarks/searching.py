@@ -1,0 +1,119 @@
+"""Searches among the photos of one catalogue, in any part of it, with a fitted model; every pair is compared once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalog import Catalog
+from index.types import Float32, LocalFeatures, Photo
+from retrieval.instruments import Instruments
+from retrieval.judgement import Judge
+from retrieval.pairing import Pairing
+from retrieval.posterior import Candidates, Posterior
+from retrieval.rehearsal import Rehearsal, ordered_pair
+from retrieval.rerank import first_look, strength, strongest
+from retrieval.scoring import PairConfidences, score_pairs
+
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+
+
+class Grounds:
+    """All photos of a catalogue and what is known about their pairs; needs the writer's lock for the cache."""
+
+    def __init__(self, catalog: Catalog, photos: Sequence[Photo], instruments: Instruments) -> None:
+        self.catalog, self.photos, self.instruments = catalog, photos, instruments
+        self.table = Rehearsal(photos, catalog.vectors(photos), instruments)
+        self._looking = Pairing(catalog, instruments.first_look, first_look)
+        self._comparing = Pairing(catalog, instruments.comparison, instruments.compare)
+
+    def shortlist(self, row: int, gallery: Int64) -> Int64:
+        """The rows of the gallery that a search with this photo would match, int64 [k]."""
+        table, same_side = self.table, gallery[self.table.side_code[gallery] == self.table.side_code[row]]
+        near = same_side[np.argsort(-(table.vectors[same_side] @ table.vectors[row]), kind="stable")]
+        found = table.shortlisted(near)
+        keep = self.instruments.reranking.keep
+        if keep is None or len(found) <= keep:
+            return found
+        looks = self._confidences(self._looking, row, found)
+        return found[strongest([strength(one) for one in looks], keep)]
+
+    def confidences(self, row: int, others: Int64) -> list[Float32]:
+        """Match confidences of one photo with others."""
+        return self._confidences(self._comparing, row, others)
+
+    def _confidences(self, pairing: Pairing, row: int, others: Int64) -> list[Float32]:
+        photo = self.photos[row]
+        return pairing.confidences(photo.sha256, partial(self._features, photo), [self.photos[one] for one in others])
+
+    def _features(self, photo: Photo) -> LocalFeatures:
+        [features] = self.catalog.features([photo])
+        return features
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Ranked turtles of one search, and the size of the gallery that it saw.
+
+    Attributes
+    ----------
+    gallery, turtles : int
+        Turtles with a photo of the searched side, and of any side.
+    """
+
+    candidates: Candidates
+    gallery: int
+    turtles: int
+
+    @property
+    def best(self) -> float:
+        """Highest score, as it was computed."""
+        return float(self.candidates.score.max())
+
+    @property
+    def first(self) -> int:
+        """Code of the turtle with the highest score."""
+        return int(self.candidates.turtle[self.candidates.score.argmax()])
+
+
+class Searcher:
+    """Searches with one fitted judge."""
+
+    def __init__(self, grounds: Grounds, judge: Judge) -> None:
+        self.grounds, self.judge = grounds, judge
+        self._scores: dict[tuple[int, int], float] = {}
+
+    def search(self, row: int, gallery: Int64) -> Found | None:
+        """Ranked turtles; None where the gallery has no photo of this side."""
+        rows = self.grounds.shortlist(row, gallery)
+        if not len(rows):
+            return None
+        score, turtle = self._score(row, rows), self.grounds.table.turtle
+        order = np.argsort(-score, kind="stable")
+        codes, first = np.unique(turtle[rows][order], return_index=True)
+        same_side = gallery[self.grounds.table.side_code[gallery] == self.grounds.table.side_code[row]]
+        photos = np.bincount(turtle[same_side], minlength=int(codes.max()) + 1)[codes]
+        sizes = len(np.unique(turtle[same_side])), len(np.unique(turtle[gallery]))
+        return Found(Candidates(codes, score[order][first], photos.astype(np.int64)), *sizes)
+
+    def posterior(self, found: Found, prior_new: float) -> Posterior:
+        """What the judge's model says about it."""
+        if self.judge.novelty is None:
+            raise ValueError(self.judge.missing)
+        return self.judge.novelty.posterior(
+            found.candidates, found.gallery, prior_new, 1 - found.gallery / found.turtles
+        )
+
+    def _score(self, row: int, others: Int64) -> Float64:
+        pairs = [ordered_pair(row, int(other)) for other in others]
+        missing = [place for place, pair in enumerate(pairs) if pair not in self._scores]
+        if missing:
+            confidences = PairConfidences.of(self.grounds.confidences(row, others[missing]))
+            fresh = score_pairs(confidences, self.judge.null, self.grounds.instruments.score)
+            self._scores.update((pairs[place], float(one)) for place, one in zip(missing, fresh, strict=True))
+        return np.array([self._scores[pair] for pair in pairs])
