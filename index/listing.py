@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from index.records import Encounter, Event, PhotoRecord, StoredModel, Turtle, TurtleStatus
@@ -45,6 +46,22 @@ _EVENTS = "SELECT id, made_at, who, action, command, why, undoes FROM events"
 def read_turtles(session: Session, chosen: str, *values: object, order: str = "c.id") -> list[Turtle]:
     """Turtles that a query on the table `turtles` chooses; `order` may also name a limit."""
     return [_turtle(row) for row in session.rows(_TURTLES.format(chosen=chosen, order=order), *values)]
+
+
+def read_sides(session: Session, names: Sequence[str]) -> dict[str, frozenset[Side]]:
+    """The sides from which turtles (by id) were photographed; photos of no stated side count for none."""
+    chosen = "SELECT * FROM turtles WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+    return {turtle.id: turtle.sides for turtle in read_turtles(session, chosen, list(names))}
+
+
+def count_without(session: Session, sides: Collection[Side]) -> int:
+    """How many turtles have photos, but none of these sides."""
+    return session.number(
+        "SELECT count(*) FROM (SELECT e.turtle FROM encounters e JOIN photos p ON p.encounter = e.id "
+        "WHERE e.turtle IS NOT NULL AND NOT p.removed GROUP BY e.turtle "
+        "HAVING NOT coalesce(bool_or(p.side IN (SELECT unnest(?::VARCHAR[]))), false))",
+        [str(side) for side in sides],
+    )
 
 
 def read_records(session: Session, chosen: str, *values: object) -> list[PhotoRecord]:

@@ -36,6 +36,22 @@ CREATE TABLE decisions (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS)
+REVIEWS = """
+CREATE TABLE reviews (id BIGINT, first BIGINT, second BIGINT, who VARCHAR, why VARCHAR, made_at TIMESTAMP);
+"""
 
-JOURNALLED = ("turtles", "encounters", "photos", "models", "settings", "queries", "decisions")
+STAGED = """
+CREATE TABLE staged (
+    photo BIGINT, recipe VARCHAR, keypoints INTEGER, quality DOUBLE, width INTEGER, height INTEGER, vector BLOB
+);
+"""
+
+RECENT_SCORES = """
+CREATE TABLE recent_scores (
+    sha256 VARCHAR, encounter VARCHAR, score DOUBLE, gallery BIGINT, model BIGINT, made_at TIMESTAMP
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, STAGED, RECENT_SCORES)
+
+JOURNALLED = ("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews")

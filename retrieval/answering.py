@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.catalog import Catalog
+from index.curation import Curator
 from index.errors import PhotoUnreadable
 from index.manifest import RefusedRow
 from index.types import Photo, Sighting
 from retrieval.decision import Verdict
+from retrieval.encounter import answer_together
 from retrieval.images import decode, load_photo
 from retrieval.instruments import Instruments
 from retrieval.intake import Question
 from retrieval.judgement import Judge
 from retrieval.pipeline import Terms, enroll, identify, unanswered
 from retrieval.render import Panel, Pixels, match_picture
-from retrieval.results import Identification
+from retrieval.results import EncounterAnswer, Identification
 
 PICTURED = 3
 """Candidates in a match picture."""
@@ -37,6 +39,10 @@ class Wishes:
 
     enroll_new: bool = False
     confirm: str | None = None
+
+
+OTHER_SIDE = "possibly known by the other side"
+"""Tag of a turtle that was called new although some turtles have no photo of its side and were not compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +76,74 @@ def answer(
             turtle = catalog.next_turtle_id()
         if turtle is not None:
             _enroll_as(catalog, replace(question.sighting, turtle=turtle), instruments, who)
+            if wishes.confirm is None:
+                _mark(catalog, turtle, found.unsearched_turtles, who)
         yield Answer(question, found, turtle)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedEncounter:
+    """Photos of one turtle on one occasion."""
+
+    name: str | None
+    photos: tuple[Question | RefusedRow, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnsweredEncounter:
+    """The one answer to an encounter's photos, and the id under which they were enrolled."""
+
+    asked: AskedEncounter
+    found: EncounterAnswer
+    enrolled_as: str | None = None
+
+
+def by_encounter(asked: Iterable[Question | RefusedRow]) -> list[AskedEncounter]:
+    """Group a manifest's rows by their column encounter; photos that are named one by one are one encounter."""
+    groups: dict[str | None, list[Question | RefusedRow]] = {}
+    alone: list[Question | RefusedRow] = []
+    for one in asked:
+        name = one.columns.get("encounter") if one.columns else None
+        (groups.setdefault(name, []) if name or not one.columns else alone).append(one)
+    return [
+        *(AskedEncounter(name, tuple(photos)) for name, photos in groups.items()),
+        *(AskedEncounter(None, (one,)) for one in alone),
+    ]
+
+
+def answer_encounters(
+    catalog: Catalog,
+    asked: Iterable[AskedEncounter],
+    instruments: Instruments,
+    who: str,
+    terms: Terms,
+    wishes: Wishes,
+) -> Iterator[AnsweredEncounter]:
+    """Answer encounters in order, each with one verdict for all its photos."""
+    catalog.require(instruments.recipe)
+    judge = Judge.of(catalog, instruments)
+    for encounter in asked:
+        photos = tuple(
+            unanswered(one.photo, PhotoUnreadable(one.reason), instruments)
+            if isinstance(one, RefusedRow)
+            else identify(catalog, one.sighting, instruments, judge, terms)
+            for one in encounter.photos
+        )
+        found = answer_together(catalog, encounter.name, photos, judge, terms)
+        turtle = wishes.confirm
+        if turtle is None and wishes.enroll_new and found.verdict is Verdict.NEW:
+            turtle = catalog.next_turtle_id()
+        usable = [
+            one.sighting
+            for one, alone in zip(encounter.photos, photos, strict=True)
+            if isinstance(one, Question) and alone.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
+        ]
+        if turtle is not None and usable:
+            for sighting in usable:
+                _enroll_as(catalog, replace(sighting, turtle=turtle), instruments, who)
+            if wishes.confirm is None:
+                _mark(catalog, turtle, found.unsearched_turtles, who)
+        yield AnsweredEncounter(encounter, found, turtle if usable else None)
 
 
 def picture(catalog: Catalog, sighting: Sighting, found: Identification, long_side: int) -> Pixels | None:
@@ -86,6 +159,12 @@ def picture(catalog: Catalog, sighting: Sighting, found: Identification, long_si
         caption = f"{candidate.turtle}: {candidate.matches} matches{probability}   {candidate.photo.path}"
         panels.append(Panel(caption, decode(catalog.thumbnail(candidate.photo)), own, candidate.evidence))
     return match_picture(query, found.features, panels)
+
+
+def _mark(catalog: Catalog, turtle: str, unsearched: int, who: str) -> None:
+    if unsearched:
+        why = f"{unsearched} catalogued turtles have no photo of this side and were not compared."
+        Curator(catalog, who, why).tag_turtle(turtle, [OTHER_SIDE])
 
 
 def _enroll_as(catalog: Catalog, sighting: Sighting, instruments: Instruments, who: str) -> Photo:

@@ -24,6 +24,7 @@ from index.records import KeptQuery
 from index.types import Side, Sighting
 from retrieval import cli_evaluate, cli_registry, console, options
 from retrieval.answering import Answer, Wishes, answer, picture
+from retrieval.cli_together import query_encounters, warn_of_drift
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.fitting import BUDGET, fit, fit_is_due
@@ -34,6 +35,7 @@ from retrieval.keeping import keep as keep_query
 from retrieval.loading import NEAREST, Choices, licences, load_instruments, with_matcher
 from retrieval.pipeline import Terms, enroll
 from retrieval.scoring import Score
+from retrieval.vigilance import remember
 
 NOTHING_DONE, SOME_REFUSED, INTERRUPTED = 1, 3, 130
 
@@ -144,6 +146,11 @@ def query_command(
     manifest: options.Manifest = None,
     role: options.Role = None,
     side: Annotated[Side | None, typer.Option(help="Search this side's gallery only; else all of it.")] = None,
+    encounter: Annotated[
+        bool, typer.Option("--encounter", help="One verdict for all photos, or for a manifest's rows of one encounter.")
+    ] = False,
+    left: Annotated[list[Path] | None, typer.Option(help="A photo of the left side; repeatable.")] = None,
+    right: Annotated[list[Path] | None, typer.Option(help="A photo of the right side; repeatable.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Turtles to show.")] = 5,
     as_json: options.Json = False,
     plot: Annotated[Path | None, typer.Option(help="Match picture of a photo; a folder for several.")] = None,
@@ -164,23 +171,33 @@ def query_command(
     """Which enrolled turtle does a photo show, or is it new?"""
     common: options.Common = context.obj
     asked = list(questions(photos or [], manifest, role or [], side))
+    for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
+        asked += questions(paths or [], None, [], shown)
     if not asked:
         raise InputError("There is no photo to look up: name photos, folders, or a manifest with --manifest.")
-    if confirm and len(asked) > 1:
-        raise typer.BadParameter("--confirm takes one photo.")
+    if encounter and (keep or plot):
+        raise typer.BadParameter("--keep and --plot go with single photos: leave --encounter out.")
+    if confirm and len(asked) > 1 and not (encounter and manifest is None):
+        raise typer.BadParameter("--confirm takes one photo, or with --encounter the photos of one turtle.")
     catalog = Catalog.open(common.catalog)
     choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights)
     instruments = load_instruments(choices, catalog.recipe)
     terms = Terms(prior_new, Rates(false_known, misidentified, false_new))
-    refused = 0
+    wishes, refused, found = Wishes(enroll_new, confirm), 0, []
     with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
-        answers = answer(catalog, asked, instruments, common.who, terms, Wishes(enroll_new, confirm))
+        if encounter:
+            refused = query_encounters(catalog, asked, instruments, common.who, terms, wishes, top, as_json)
+        answers = () if encounter else answer(catalog, asked, instruments, common.who, terms, wishes)
         for number, one in enumerate(answers, start=1):
+            found.append(replace(one.identification, candidates=one.identification.candidates[:1], features=None))
             refused += one.identification.verdict is Verdict.REFUSED
             kept = keep_query(catalog, one, instruments, terms, common.who) if keep else None
             _show(one, top, as_json, kept)
             if plot is not None:
                 _plot(catalog, one, instruments, plot if len(asked) == 1 else plot / _picture_name(number, one))
+        if not encounter:
+            remember(catalog, found)
+            warn_of_drift(catalog)
     if refused:
         raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
 

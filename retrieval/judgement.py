@@ -25,7 +25,13 @@ _KIND, _VERSION = "fitted model", 1
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Ranked turtles with probabilities, where there is a model, and the verdict with its reason."""
+    """Ranked turtles with probabilities, where there is a model, and the verdict with its reason.
+
+    Attributes
+    ----------
+    posterior : Posterior or None
+        Its turtles are row numbers of `candidates`.
+    """
 
     verdict: Verdict
     turtle: str | None
@@ -35,6 +41,7 @@ class Judgement:
     p_new_low: float | None = None
     p_new_high: float | None = None
     p_not_compared: float | None = None
+    posterior: Posterior | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +73,10 @@ class Judge:
             reason = f"The model was fitted with another recipe ({stored.recipe}); run `turtleidx fit`."
             return cls(no_null(), None, 0, reason)
         return cls.from_json(stored.payload)
+
+    def without_intervals(self) -> Judge:
+        """The same, forty times as fast: its probabilities come without a bootstrap's interval."""
+        return self if self.novelty is None else replace(self, novelty=replace(self.novelty, replicates=()))
 
     def to_json(self) -> str:
         """JSON text for `from_json`."""
@@ -107,21 +118,33 @@ def _judgement(decision: Decision, posterior: Posterior, ranked: tuple[Candidate
     probable = tuple(
         replace(candidate, probability=float(p)) for candidate, p in zip(ranked, posterior.p_candidates, strict=True)
     )
-    reason = decision.reason
-    if not decision.certified and decision.verdict in (Verdict.KNOWN, Verdict.NEW):
-        reason += " Modelled, not certified: the catalogue is too small for this rate."
-    if absent:
-        reason += f" {absent} catalogued turtles have no photo in the searched gallery and were not compared."
     return Judgement(
         verdict=decision.verdict,
         turtle=None if decision.turtle is None else ranked[decision.turtle].turtle,
-        reason=reason,
+        reason=explained(decision, absent),
         candidates=probable,
         p_new=posterior.p_new,
         p_new_low=posterior.p_new_low,
         p_new_high=posterior.p_new_high,
         p_not_compared=posterior.p_not_compared,
+        posterior=posterior,
     )
+
+
+def explained(decision: Decision, absent: int) -> str:
+    """The reason in full.
+
+    Parameters
+    ----------
+    absent : int
+        Catalogued turtles that have no photo in the searched gallery.
+    """
+    reason = decision.reason
+    if not decision.certified and decision.verdict in (Verdict.KNOWN, Verdict.NEW):
+        reason += " Modelled, not certified: the catalogue is too small for this rate."
+    if absent:
+        reason += f" {absent} catalogued turtles have no photo in the searched gallery and were not compared."
+    return reason
 
 
 def _nobody(turtles: int) -> str:

@@ -90,6 +90,7 @@ class NoveltyModel:
             low=float(fit.known_cdf(ordered[-1], gallery)) if some else 1.0,
             score=float(ordered[-1]) if some else math.nan,
             prior_new=prior_new,
+            gallery=float(gallery),
             turtles=turtles,
             evidence=evidence[1:],
             evidence_absent=float(evidence[0]),

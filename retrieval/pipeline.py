@@ -117,6 +117,11 @@ def identify(
         matcher=instruments.matcher.id,
         seconds=time.perf_counter() - started,
         features=query.features,
+        side=sighting.side,
+        posterior=judgement.posterior,
+        sha256=query.sha256,
+        taken_on=query.sighting.taken_on,
+        enrolled=enrolled is not None,
     )
 
 

@@ -12,7 +12,7 @@ what is not new also looks at the lead of the best over the runner-up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +71,8 @@ class Posterior:
     score : float
         Highest score as the model sees it, standardised within the query; NaN where nothing was compared.
     prior_new : float
-    turtles : float
-        Catalogued turtles, searched or not.
+    gallery, turtles : float
+        Turtles of the searched gallery, compared or not, and catalogued ones, searched or not.
     evidence : float64 [k]
         Log-likelihood ratio of "this turtle" against "new".
     evidence_absent : float
@@ -91,9 +91,17 @@ class Posterior:
     low: float
     score: float
     prior_new: float
+    gallery: float
     turtles: float
     evidence: Float64
     evidence_absent: float
+
+    @property
+    def evidence_missed(self) -> float:
+        """Log-likelihood ratio against "new" of a turtle of the searched gallery that is no candidate."""
+        candidates = len(self.turtle)
+        missed = math.exp(self.evidence_absent) * max(self.turtles - candidates, 1.0) - (self.turtles - self.gallery)
+        return math.log(max(missed, 1e-300) / max(self.gallery - candidates, 1.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,20 +151,28 @@ class Search:
         return np.asarray(np.exp(log_weight - np.logaddexp.reduce(log_weight)))
 
 
-def fuse(photos: Sequence[Posterior], sides: Sequence[Side | None]) -> Posterior:
+def fuse(
+    photos: Sequence[Posterior], sides: Sequence[Side | None], unsearched: Sequence[Collection[int]] | None = None
+) -> Posterior:
     """One posterior for the photos of one encounter.
 
     Photos of one side are near-duplicates: their log-likelihood ratios are averaged, as if together they were one
     photo. The two sides carry different patterns: their ratios add. The decision statistics hold under any
     dependence: `tail` and `lead` are the best photo's times the number of photos (Bonferroni), `low` the largest.
+
+    Parameters
+    ----------
+    unsearched : sequence of collections of int
+        For each photo the turtles without a photo of its side: it says nothing about them, neither for nor against.
     """
     if len(photos) == 1:
         return photos[0]
     turtle = np.unique(np.concatenate([one.turtle for one in photos]))
     weight = np.array([1.0 / sum(other == side for other in sides) for side in sides])
     evidence, absent = np.zeros(len(turtle)), 0.0
-    for one, w in zip(photos, weight, strict=True):
-        of_photo = np.full(len(turtle), one.evidence_absent)
+    for one, w, nobody in zip(photos, weight, unsearched or [()] * len(photos), strict=True):
+        of_photo = np.full(len(turtle), one.evidence_missed)
+        of_photo[np.isin(turtle, list(nobody))] = 0.0
         of_photo[np.searchsorted(turtle, one.turtle)] = one.evidence
         evidence, absent = evidence + w * of_photo, absent + w * one.evidence_absent
     first, turtles = photos[0], max(one.turtles for one in photos)
@@ -179,6 +195,7 @@ def fuse(photos: Sequence[Posterior], sides: Sequence[Side | None]) -> Posterior
         low=max(one.low for one in photos),
         score=max(one.score for one in photos),
         prior_new=first.prior_new,
+        gallery=max(one.gallery for one in photos),
         turtles=turtles,
         evidence=evidence,
         evidence_absent=absent,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
-from index.types import LocalFeatures, Matches, Photo
+from index.types import LocalFeatures, Matches, Photo, Side
 from retrieval.decision import Verdict
+from retrieval.posterior import Posterior
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,16 @@ class Identification:
         What was matched, and what the searched gallery holds.
     features : LocalFeatures or None
         The query's own, for pictures; None when it could not be read.
+    side : Side or None
+        Whose gallery was searched; None is the whole one.
+    posterior : Posterior or None
+        What the model says, its turtles being row numbers of `candidates`; None without a fitted model or gallery.
+    sha256 : str or None
+        Of the photo's bytes; None when it could not be read.
+    taken_on : date or None
+        As the user or EXIF says.
+    enrolled : bool
+        Whether the photo itself is in the catalogue.
     """
 
     photo: str
@@ -94,6 +106,44 @@ class Identification:
     matcher: str
     seconds: float
     features: LocalFeatures | None
+    side: Side | None = None
+    posterior: Posterior | None = None
+    sha256: str | None = None
+    taken_on: dt.date | None = None
+    enrolled: bool = False
+
+    @property
+    def unsearched_turtles(self) -> int:
+        """Catalogued turtles without a photo in the searched gallery; 0 where that is not known."""
+        return 0 if self.posterior is None else round(self.posterior.turtles - self.posterior.gallery)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncounterAnswer:
+    """The answer about one turtle that was photographed several times on one occasion.
+
+    Attributes
+    ----------
+    photos : tuple of Identification
+        The answer about each photo alone.
+    candidates : tuple of Candidate
+        Most probable first, without a fitted model best first; each by its best match in any photo.
+    unsearched_turtles : int
+        Catalogued turtles without a photo of any side that the encounter shows.
+    """
+
+    name: str | None
+    photos: tuple[Identification, ...]
+    verdict: Verdict
+    turtle: str | None
+    p_new: float | None
+    p_new_low: float | None
+    p_new_high: float | None
+    p_not_compared: float | None
+    reason: str
+    candidates: tuple[Candidate, ...]
+    unsearched_turtles: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
