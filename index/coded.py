@@ -177,7 +177,7 @@ def _depth(lists: Any, queries: Float32, expected: list[Int64], rank: Int64, sha
     """None when even scanning everything finds too little."""
     k, photos = len(expected[0]), lists.ntotal
     places = np.concatenate([own[rows] for own, rows in zip(rank, expected, strict=True)])
-    cells = int(np.quantile(places, aim + (1 - aim) / 2, method="higher")) + 1
+    cells = int(np.quantile(places, aim + (1 - aim) / 4, method="higher")) + 1
     for looked_at in (cells, lists.nlist):
         longest = min(_LONGEST * k, photos // 2)
         _, found = lists.search(queries, longest, params=_faiss.SearchParametersIVF(nprobe=looked_at))

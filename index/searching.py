@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,10 +122,13 @@ class Searcher:
 
     def rebuild(self) -> None:
         """Make the file anew from the registry."""
-        self._index, self._held, self._state = VectorIndex(self._dimension, self._ladder), Checkpoint(0, ""), None
         with self._registry.reading() as session:
-            self._catch_up(session)
-        self._save()
+            held, photos = read_checkpoint(session), session.number("SELECT count(*) FROM descriptors")
+            blocks = _newer_than(session, 0, self._dimension)
+            self._index = VectorIndex.build(
+                self._path, self._dimension, photos, blocks, held, self._on_step, self._ladder
+            )
+        self._held, self._state, self._caught_up_with = held, None, ()
 
     def file_is_right(self) -> bool:
         """Whether the file holds exactly the registry's vectors up to the event that it names."""
@@ -217,16 +221,22 @@ def _admitted(state: _State, where: GalleryFilter) -> _Admitted:
     return state.admitted[where]
 
 
-def _add_newer(session: Session, index: VectorIndex, event: int) -> None:
+def _newer_than(session: Session, event: int, dimension: int) -> Iterator[tuple[Int64, Float32]]:
+    """Ids and descriptors of later events, in order of photo, a block at a time."""
     last = -1
     while True:
         sql = "SELECT photo, vector FROM descriptors WHERE event > ? AND photo > ? ORDER BY photo LIMIT ?"
         newer = session.columns(sql, event, last, CHUNK)
         if len(newer["photo"]):
-            index.add(newer["photo"], _matrix(newer["vector"], index.dimension))
+            yield newer["photo"], _matrix(newer["vector"], dimension)
         if len(newer["photo"]) < CHUNK:
             return
         last = int(newer["photo"][-1])
+
+
+def _add_newer(session: Session, index: VectorIndex, event: int) -> None:
+    for ids, vectors in _newer_than(session, event, index.dimension):
+        index.add(ids, vectors)
 
 
 def _matrix(blobs: npt.NDArray[Any], dimension: int) -> Float32:

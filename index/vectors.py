@@ -6,6 +6,7 @@ newer or damaged file is noticed and never trusted. How large galleries are sear
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,7 @@ from index.durable import OnStep, no_steps, replacing
 from index.errors import CatalogDamaged
 from index.exact import ExactPart
 from index.gpu import MOST_WANTED, Accelerator, FaissGpu, Held
-from index.halves import Halves, halved, write_halves
+from index.halves import BLOCK, Halves, halved, write_halves
 from index.ladder import LADDER, UNSAVED_FEWEST, UNSAVED_SHARE_CODED, UNSAVED_SHARE_EXACT, Codes, Depth, Ladder
 from index.selection import Selection
 from index.types import Float32, Int64
@@ -139,6 +140,35 @@ class VectorIndex:
         on_step("vectors replaced")
 
     @classmethod
+    def build(
+        cls,
+        path: Path,
+        dimension: int,
+        photos: int,
+        blocks: Iterable[tuple[Int64, Float32]],
+        checkpoint: Checkpoint,
+        on_step: OnStep = no_steps,
+        ladder: Ladder = LADDER,
+    ) -> VectorIndex:
+        """Write a new file of so many photos, from blocks of ids int64 [n] and unit vectors float32 [n, d].
+
+        A large gallery is never whole in memory. Raises StorageFull.
+        """
+        index = cls(dimension, ladder)
+        codes = ladder.codes(photos, dimension)
+        if codes is None:
+            for ids, vectors in blocks:
+                index.add(ids, vectors)
+            index.save(path, checkpoint, on_step)
+            return index
+        with replacing(path) as temporary:
+            index._saved = _coded(temporary, dimension, photos, blocks, codes, ladder)
+            seal(temporary, checkpoint, index._saved)
+            on_step("vectors written")
+        on_step("vectors replaced")
+        return index
+
+    @classmethod
     def load(cls, path: Path, dimension: int, ladder: Ladder = LADDER) -> tuple[VectorIndex, Checkpoint]:
         """Read a saved index and the state it holds. Raises CatalogDamaged, FileNotFoundError."""
         part, held, checkpoint = read_part(path, ladder)
@@ -178,14 +208,45 @@ class VectorIndex:
         return whole
 
     def _written_coded(self, path: Path, codes: Codes) -> CodedPart:
-        ids = self.ids()
-        with path.open("wb") as file:
-            write_halves(file, self.dimension, len(ids), chain(self._saved.blocks(), self._newer.blocks()))
-        halves, old = Halves(path), self._saved
-        if isinstance(old, CodedPart) and len(ids) < self._ladder.outgrown * old.learnt_from:
+        old, newer = self._saved, self._newer
+        if isinstance(old, CodedPart) and len(self) < self._ladder.outgrown * old.learnt_from:
+            ids = self.ids()
+            halves = _halves(path, self.dimension, len(ids), chain(old.blocks(), newer.blocks()))
             part = CodedPart(ids, halves, extended(old, halves), old.depths, old.learnt_from, self._ladder)
-        else:
-            lists, depths = learn(halves, codes, self._ladder.target)
-            part = CodedPart(ids, halves, lists, depths, len(ids), self._ladder)
-        append_codes(path, part)
-        return part
+            append_codes(path, part)
+            return part
+        both = chain.from_iterable(zip(_split(part.ids), part.blocks(), strict=True) for part in (old, newer))
+        return _coded(path, self.dimension, len(self), both, codes, self._ladder)
+
+
+def _coded(
+    path: Path,
+    dimension: int,
+    photos: int,
+    blocks: Iterable[tuple[Int64, Float32]],
+    codes: Codes,
+    ladder: Ladder,
+) -> CodedPart:
+    """Learn codes and write them with the vectors."""
+    order: list[Int64] = []
+
+    def vectors() -> Iterator[Float32]:
+        for ids, block in blocks:
+            order.append(np.asarray(ids, np.int64))
+            yield block
+
+    halves = _halves(path, dimension, photos, vectors())
+    lists, depths = learn(halves, codes, ladder.target)
+    part = CodedPart(np.concatenate(order), halves, lists, depths, photos, ladder)
+    append_codes(path, part)
+    return part
+
+
+def _halves(path: Path, dimension: int, photos: int, blocks: Iterable[Float32]) -> Halves:
+    with path.open("wb") as file:
+        write_halves(file, dimension, photos, blocks)
+    return Halves(path)
+
+
+def _split(ids: Int64) -> list[Int64]:
+    return [ids[first : first + BLOCK] for first in range(0, len(ids), BLOCK)]

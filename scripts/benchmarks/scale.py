@@ -1,0 +1,322 @@
+"""Galleries of a thousand to a million photos: building the index, its recall and time, and the whole query.
+
+Features are those of drawn heads (or of a manifest's photos), enrolled once and shown again and again under new ids;
+descriptors are drawn to resemble theirs. Every gallery is searched exactly as well, which is the truth that recall is
+measured against, and by usearch and LanceDB up to --rivals photos. Times are of one thread, except whole queries, which
+use all cores. Ends with one line of JSON; a figure that was not measured is null.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import faiss
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import rivals
+from benchmarks.crowd import grow
+from benchmarks.population import BLOCK, Population, nearest, recall
+from drawing.samples import write_samples
+from index.catalog import VECTORS, Catalog
+from index.durable import no_steps
+from index.errors import PhotoRefused
+from index.gallery import capped
+from index.manifest import ManifestRow, read_manifest
+from index.searching import Searcher
+from index.selection import Selection
+from index.types import Float32, GalleryFilter, Int64, Side, Sighting
+from index.vectors import VectorIndex
+from retrieval.instruments import Instruments
+from retrieval.intake import from_manifest
+from retrieval.judgement import Judge
+from retrieval.loading import Choices, load_instruments
+from retrieval.pipeline import Terms, enroll, identify
+
+Search = Callable[[Float32, int], Int64]
+
+RIVALS = (rivals.usearch, rivals.lance)
+DEEPEST = 100
+ADDED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Milliseconds of the same thing done many times."""
+
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way to search one gallery; None where it does not apply."""
+
+    way: str
+    photos: int
+    build_s: float
+    bytes: int
+    search: Timed
+    recall_at_50: float
+    recall_at_100: float
+    open_s: float | None = None
+    shortlist: Timed | None = None
+    query: Timed | None = None
+    add_s: float | None = None
+
+
+def main() -> None:
+    options = _options()
+    cv2.setNumThreads(1)
+    folder = Path(tempfile.mkdtemp(prefix="turtleidx-", dir=options.scratch))
+    try:
+        rows, figures = run(options, folder)
+    finally:
+        shutil.rmtree(folder)
+    Console(width=160).print(table(rows))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
+    print(f"{machine}, {peak:.1f} GiB at most")
+    if options.plot:
+        plot(rows, options.plot)
+    print(json.dumps(figures))
+
+
+def run(options: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str, float | None]]:
+    """Grow one catalogue from size to size and measure each; the figures of the last line."""
+    instruments = load_instruments(Choices())
+    manifest, gallery, asked = _photos(options, folder)
+    catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
+    report = enroll(catalog, from_manifest(manifest, gallery, Sighting("")), instruments, "benchmark")
+    enrolled, queries = list(report.enrolled), _sightings(manifest, asked)
+    vectors = catalog.vectors(enrolled)
+    population = Population.resembling(vectors, [str(photo.turtle) for photo in enrolled])
+    print(f"{len(enrolled)} photos enrolled, {len(enrolled) / report.seconds:.1f} a second; {population}")
+    rows: list[Row] = []
+    start = 0
+    for photos in options.photos:
+        drawn = _drawn(population, photos, folder)
+        grow(catalog, enrolled, start, photos, (drawn[i : i + BLOCK] for i in range(start, photos, BLOCK)))
+        fresh = [_ours(catalog, drawn, population, instruments, queries[: options.queries])]
+        fresh += [
+            _rival(build, drawn, population, folder)
+            for build in (rivals.flat, *RIVALS)
+            if build is rivals.flat or photos <= options.rivals
+        ]
+        print(*fresh, sep="\n", flush=True)
+        rows, start = rows + fresh, photos
+    own = {row.photos: row for row in rows if row.shortlist}
+    large, middle = own.get(1_000_000), own.get(10_000)
+    slower = large.query.p50 / middle.query.p50 if large and middle and large.query and middle.query else None
+    return rows, {
+        "recall_at_50_real": _real_recall(options.manifest, instruments) if options.manifest else None,
+        "index_1m_recall_at_100": large.recall_at_100 if large else None,
+        "index_1m_p50_ms": large.search.p50 if large else None,
+        "index_1m_bytes": large.bytes if large else None,
+        "query_1m_over_10k": slower,
+        "enroll_photos_per_s": len(enrolled) / report.seconds,
+    }
+
+
+def _photos(options: argparse.Namespace, folder: Path) -> tuple[Path, list[str], list[str]]:
+    """A manifest, its roles that are enrolled and those that are asked about."""
+    if options.manifest:
+        return options.manifest, ["gallery"], ["known", "new"]
+    return write_samples(folder / "drawn", options.drawn, 4, 2).manifest, ["gallery"], ["known", "new"]
+
+
+def _sightings(manifest: Path, roles: Sequence[str]) -> list[Sighting]:
+    return [row.sighting for row in read_manifest(manifest, roles) if isinstance(row, ManifestRow)]
+
+
+def _drawn(population: Population, photos: int, folder: Path) -> Float32:
+    """All descriptors of a gallery, mapped from a file."""
+    path = folder / "drawn.npy"
+    path.unlink(missing_ok=True)
+    drawn: Float32 = np.lib.format.open_memmap(path, "w+", np.float32, (photos, population.dimension))
+    for number, block in enumerate(population.gallery(photos)):
+        drawn[number * BLOCK : number * BLOCK + len(block)] = block
+    return drawn
+
+
+def _ours(
+    catalog: Catalog, drawn: Float32, population: Population, instruments: Instruments, queries: Sequence[Sighting]
+) -> Row:
+    """Build the catalogue's index anew, then search it alone, as a shortlist, and as part of whole queries."""
+    photos = len(drawn)
+    started = time.perf_counter()
+    with catalog.writing("rebuild"):
+        Searcher(catalog.path / VECTORS, catalog.registry, population.dimension, no_steps).rebuild()
+    built = time.perf_counter() - started
+    path = catalog.path / VECTORS
+    started = time.perf_counter()
+    index, _ = VectorIndex.load(path, population.dimension)
+    opened = time.perf_counter() - started
+    vectors = population.queries(64, photos)
+    grown = np.sort(index.ids())[-photos:]  # the photos that were really enrolled came first
+    selection = Selection(grown)
+    found, timed = _timed_searches(lambda v, k: index.search(v, k, selection).ids - grown[0], vectors)
+    truth = nearest(drawn, vectors, DEEPEST)
+    left = GalleryFilter(side=Side.LEFT)
+    reader = Catalog.open(catalog.path)
+    reader.shortlist(vectors[0], instruments.shortlist, left, instruments.per_turtle)
+    shortlist = _timed(
+        lambda row: reader.shortlist(vectors[row], instruments.shortlist, left, instruments.per_turtle),
+        range(len(vectors)),
+    )
+    judge = Judge.of(reader, instruments)
+    whole = [Sighting(query.path, side=Side.LEFT, box=query.box) for query in queries]
+    identify(reader, whole[0], instruments, judge, Terms())
+    query = _timed(lambda row: identify(reader, whole[row], instruments, judge, Terms()), range(len(whole)))
+    return Row(
+        "turtleidx",
+        photos,
+        built,
+        path.stat().st_size,
+        timed,
+        recall(found, truth, 50),
+        recall(found, truth, 100),
+        opened,
+        shortlist,
+        query,
+        _adding(index, vectors),
+    )
+
+
+def _adding(index: VectorIndex, vectors: Float32) -> float:
+    """Seconds until photos that come in are searched."""
+    fresh = np.resize(vectors, (ADDED, vectors.shape[1]))
+    first = int(index.ids().max()) + 1
+    started = time.perf_counter()
+    index.add(np.arange(first, first + ADDED), fresh)
+    index.search(vectors[0], DEEPEST, index.ids())
+    return time.perf_counter() - started
+
+
+def _rival(build: Callable[[Float32, Path], rivals.Rival], drawn: Float32, population: Population, folder: Path) -> Row:
+    scratch = Path(tempfile.mkdtemp(dir=folder))
+    started = time.perf_counter()
+    rival = build(drawn, scratch)
+    built = time.perf_counter() - started
+    vectors = population.queries(64, len(drawn))
+    found, timed = _timed_searches(rival.search, vectors)
+    shutil.rmtree(scratch)
+    truth = nearest(drawn, vectors, DEEPEST)
+    return Row(rival.name, len(drawn), built, rival.bytes, timed, recall(found, truth, 50), recall(found, truth, 100))
+
+
+def _timed_searches(search: Search, vectors: Float32) -> tuple[list[Int64], Timed]:
+    """The nearest of each vector, and the time of one thread."""
+    found: list[Int64] = []
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    search(vectors[0], DEEPEST)
+    timed = _timed(lambda row: found.append(search(vectors[row], DEEPEST)), range(len(vectors)))
+    faiss.omp_set_num_threads(threads)
+    return found, timed
+
+
+def _timed(operation: Callable[[int], object], times: Iterable[int]) -> Timed:
+    milliseconds = []
+    for number in times:
+        started = time.perf_counter()
+        operation(number)
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    return Timed(float(np.median(milliseconds)), float(np.quantile(milliseconds, 0.99)))
+
+
+def _real_recall(manifest: Path, instruments: Instruments) -> float:
+    """Share of known turtles' photos whose turtle is among the first 50 of their side, three photos a turtle."""
+    gallery, asked = _sightings(manifest, ["gallery"]), _sightings(manifest, ["known"])
+    vectors, queries = _described(gallery, instruments), _described(asked, instruments)
+    hits = []
+    for sighting, query in zip(asked, queries, strict=True):
+        rows = [row for row, one in enumerate(gallery) if one.side == sighting.side]
+        rows = [rows[place] for place in np.argsort(-(vectors[rows] @ query), kind="stable")]
+        names = [str(gallery[row].turtle) for row in rows]
+        code = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        kept = capped([code[name] for name in names], instruments.per_turtle)[:50]
+        hits.append(str(sighting.turtle) in {names[place] for place in kept})
+    return float(np.mean(hits))
+
+
+def _described(sightings: list[Sighting], instruments: Instruments) -> Float32:
+    """Global descriptors; zeros for photos that cannot be compared."""
+    vectors = np.zeros((len(sightings), instruments.recipe.dimension), np.float32)
+    for row, sighting in enumerate(sightings):
+        with contextlib.suppress(PhotoRefused):
+            vectors[row] = instruments.encode([instruments.extract(sighting)])[0].vector
+    return vectors
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """All that was measured, for people."""
+    names = ("photos", "way", "build s", "MiB", "open s", "search ms", "p99", "recall 50", "recall 100")
+    shown = Table(*names, "shortlist ms", "p99", "query ms", "p99", "1,000 more s", box=None, padding=(0, 1))
+    for row in rows:
+        own = (row.shortlist, row.query)
+        times = [f"{value:.1f}" for timed in own if timed for value in (timed.p50, timed.p99)] or [""] * 4
+        shown.add_row(
+            f"{row.photos:,}",
+            row.way,
+            f"{row.build_s:.1f}",
+            f"{row.bytes / 2**20:.0f}",
+            "" if row.open_s is None else f"{row.open_s:.2f}",
+            f"{row.search.p50:.1f}",
+            f"{row.search.p99:.1f}",
+            f"{row.recall_at_50:.3f}",
+            f"{row.recall_at_100:.3f}",
+            *times,
+            "" if row.add_s is None else f"{row.add_s:.2f}",
+        )
+    return shown
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Milliseconds against photos, one line a way, as SVG."""
+    with mpl.rc_context({"svg.hashsalt": "turtleidx", "svg.fonttype": "none", "axes.spines.top": False}):
+        figure = Figure(figsize=(6, 3.6), layout="constrained")
+        axes = figure.add_subplot(xscale="log", yscale="log", xlabel="photos", ylabel="milliseconds, median")
+        for way in dict.fromkeys(row.way for row in rows):
+            own = [row for row in rows if row.way == way]
+            axes.plot([row.photos for row in own], [row.search.p50 for row in own], marker="o", label=f"{way}: search")
+        own = [row for row in rows if row.query]
+        times = [row.query.p50 for row in own if row.query]
+        axes.plot([row.photos for row in own], times, marker="s", color="black", label="turtleidx: whole query")
+        axes.legend(frameon=False, fontsize="small")
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--rivals", type=int, default=100_000, help="largest gallery that usearch and LanceDB get")
+    parser.add_argument("--manifest", type=Path, help="photos with roles gallery and known, instead of drawn heads")
+    parser.add_argument("--drawn", type=int, default=48, help="drawn turtles, of two enrolled photos each")
+    parser.add_argument("--queries", type=int, default=8, help="whole queries a gallery")
+    parser.add_argument("--scratch", type=Path, help="folder with 10 GiB of room for a million photos")
+    parser.add_argument("--plot", type=Path, help="SVG file to write")
+    parser.add_argument("--quick", action="store_true", help="a thousand and two thousand photos, within a minute")
+    options = parser.parse_args()
+    if options.quick:
+        options.photos, options.drawn, options.queries = [1_000, 2_000], 12, 2
+    return options
+
+
+if __name__ == "__main__":
+    main()
