@@ -38,9 +38,12 @@ def remember_scores(catalog: Catalog, scores: Sequence[RecentScore], model: int)
         transaction.run(
             "DELETE FROM recent_scores WHERE sha256 IN (SELECT unnest(?::VARCHAR[]))", [one.sha256 for one in scores]
         )
-        for one in scores:
-            values = (one.sha256, one.encounter, one.score, one.gallery, model, transaction.at)
-            transaction.run("INSERT INTO recent_scores VALUES (?, ?, ?, ?, ?, ?)", *values)
+        transaction.run(
+            "INSERT INTO recent_scores SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::DOUBLE[]), "
+            "unnest(?::BIGINT[]), ?, ?",
+            *([getattr(one, name) for one in scores] for name in ("sha256", "encounter", "score", "gallery")),
+            *(model, transaction.at),
+        )
         transaction.run(
             "DELETE FROM recent_scores WHERE rowid NOT IN "
             f"(SELECT rowid FROM recent_scores ORDER BY made_at DESC, rowid DESC LIMIT {MOST})"

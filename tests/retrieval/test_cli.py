@@ -172,6 +172,33 @@ def test_a_side_without_photos_is_not_compared(own: Shell, samples: SampleSet) -
     assert "None of the 22 catalogued turtles" in record["reason"]
 
 
+def test_an_encounter_has_one_verdict(own: Shell, samples: SampleSet) -> None:
+    asked = [photo(samples, "T007", 4), photo(samples, "T007", 3)]
+    [record] = own("query", "--encounter", *asked, "--side", "left", "--json", "--top", "3", *NEAREST).records
+    assert record["candidates"][0]["turtle"] == "T007"
+    assert [one["side"] for one in record["photos"]] == ["left", "left"]
+    assert record.keys() == KEYS - {"photo", "compared", "gallery", "matcher"} | {"encounter", "not_searched", "photos"}
+    [both] = own("query", "--encounter", "--left", asked[0], "--right", asked[0], "--json", *NEAREST).records
+    assert [one["verdict"] for one in both["photos"]][1] == "UNDECIDED"
+    shown = own("query", "--encounter", *asked, *NEAREST)
+    assert "alone:" in shown.out
+    assert own("query", "--encounter", *asked, "--keep").code == 2
+
+
+def test_an_encounter_is_enrolled_together_and_marked_where_another_side_may_know_it(
+    own: Shell, samples: SampleSet
+) -> None:
+    other = samples.folder / "T024" / "left-1.jpg"
+    assert own("enroll", other, "--turtle", "T099", "--side", "right", "--no-fit").code == 0
+    asked = [photo(samples, "T023", number) for number in (1, 2)]
+    loose = ("--false-new", "0.4", *NEAREST)
+    [record] = own("query", "--encounter", *asked, "--side", "left", "--json", "--enroll-new", *loose).records
+    assert (record["verdict"], record["enrolled_as"], record["not_searched"]) == ("NEW", "T100", 1)
+    [shown] = own("turtles", "show", "T100", "--json").records
+    assert len(shown["photos"]) == 2
+    assert shown["tags"] == ["possibly known by the other side"]
+
+
 def test_manifest_queries_echo_their_rows(own: Shell, samples: SampleSet) -> None:
     answered = own("query", "--manifest", samples.manifest, "--role", "new", "--json", *NEAREST)
     assert len(answered.records) == 8
