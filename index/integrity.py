@@ -59,6 +59,12 @@ RULES = (
         "is about a query that is not there",
     ),
     Rule(
+        "reviews",
+        "SELECT id FROM reviews WHERE first NOT IN (SELECT key FROM turtles) "
+        "OR (second IS NOT NULL AND second NOT IN (SELECT key FROM turtles))",
+        "names a turtle that is not there",
+    ),
+    Rule(
         "decisions",
         "SELECT id FROM decisions WHERE turtle IS NOT NULL AND turtle NOT IN (SELECT key FROM turtles)",
         "names a turtle that is not there",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from retrieval import (
+    cli_audit,
     cli_decisions,
     cli_encounters,
     cli_exchange,
@@ -19,6 +21,7 @@ from retrieval import (
     options,
 )
 from retrieval.cli_changes import Manner, browser, change, form_of, opened, page_of
+from retrieval.vigilance import drift_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("info")(info_command)
     app.command("history")(history_command)
     app.command("undo")(undo_command)
-    for module in (cli_identify, cli_decisions, cli_upkeep, cli_exchange):
+    for module in (cli_identify, cli_audit, cli_decisions, cli_upkeep, cli_exchange):
         module.add_to(app)
 
 
@@ -37,9 +40,13 @@ def info_command(context: typer.Context, as_json: options.Json = False) -> None:
     """Counts, models, sizes on disk and health of the catalogue."""
     catalog = opened(context)
     recipe = f"{catalog.recipe.extractor} and {catalog.recipe.encoder}"
-    rows = console.summary_rows(str(catalog.path), recipe, catalog.summary())
+    summary, drift = catalog.summary(), drift_of(catalog)
+    sentence = None if drift is None else drift.sentence
+    if sentence is not None:
+        summary = replace(summary, health=(*summary.health, sentence))
+    rows = console.summary_rows(str(catalog.path), recipe, summary)
     if as_json:
-        console.print_json(console.summary_record(str(catalog.path), catalog.recipe, catalog.summary()))
+        console.print_json(console.summary_record(str(catalog.path), catalog.recipe, summary) | {"drift": sentence})
     else:
         console.print_pairs(rows)
 

@@ -1,4 +1,6 @@
-"""How groups of encounters look on a terminal and as JSON; shares the door to rich with `retrieval.console`."""
+"""How groups of encounters and suspected ids look on a terminal and as JSON; shares the door to rich with
+`retrieval.console`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from retrieval.console import COLOURS, out
 
 if TYPE_CHECKING:  # what compares photos takes long to import
     from retrieval.discovery import Group, Link
+    from retrieval.suspicion import Suspicion
 
 TOP = 5
 """Candidates that are shown of a group."""
@@ -64,7 +67,41 @@ def _link_record(link: Link) -> dict[str, object]:
         "encounters": [link.first, link.second],
         "score": link.score,
         "probability": link.probability,
+        "chance": link.chance,
         "matches": link.matches,
         "photos": [photo.path for photo in link.photos],
-        "reason": link.reason,
     }
+
+
+def suspicion_record(found: Suspicion) -> dict[str, object]:
+    """Suspected ids as a JSON object."""
+    return {
+        "kind": str(found.kind),
+        "turtles": list(found.turtles),
+        "probability": found.probability,
+        "chance": found.chance,
+        "score": found.score,
+        "matches": found.matches,
+        "photos": [photo.path for photo in found.photos],
+        "encounters": [list(part) for part in found.encounters],
+        "look_at": found.look_at,
+    }
+
+
+def print_suspicion(found: Suspicion) -> None:
+    """What may be wrong, the evidence, and what to type when it is, or is not."""
+    two = len(found.turtles) > 1
+    headline = Text(f"{' and '.join(found.turtles)}: ", style="bold")
+    headline.append("one turtle?" if two else "two turtles?", style="bold yellow")
+    if found.probability is not None and found.chance is not None:
+        alike = "different turtles match as well" if two else "photos of one turtle match as badly"
+        headline.append(f"  P = {found.probability:.2f}; {alike} in {found.chance:.2g} of such cases", style="not bold")
+    out.print(headline)
+    for part in found.encounters:
+        out.print(Text(f"  encounters {', '.join(map(str, part))}"))
+    best = " with ".join(photo.path for photo in found.photos)
+    out.print(Text(f"  best pair: score {found.score:.4f}, {found.matches} matches, {best}"))
+    names = " ".join(found.turtles)
+    mend = f"turtles merge {names}" if two else f"turtles split {names} PHOTO... --as NEW_ID"
+    keep = " ".join(f"--dismiss {name}" for name in found.turtles)
+    out.print(Text(f"  `turtleidx {mend}`, or `turtleidx audit {keep}`"))

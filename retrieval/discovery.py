@@ -2,14 +2,14 @@
 
 Encounters that match each other as only photos of one turtle do are linked into a group before anybody gets an id, so
 that one import does not create one turtle twice. A link is judged by the catalogue's fitted model, as if the other
-unidentified encounters were a gallery of their own; without a model nothing is linked and nothing proposed. KNOWN is
+unidentified encounters were turtles of the gallery; without a model nothing is linked and nothing proposed. KNOWN is
 judged against the catalogue, NEW against the catalogue and every encounter outside the group. The promised rates hold
 for an encounter: each of its n photos keeps an n-th of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from index.catalog import Catalog
@@ -18,22 +18,36 @@ from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.instruments import Instruments
 from retrieval.judgement import Judge, Judgement
+from retrieval.likeness import search
 from retrieval.lookaround import Look, Progress, look_around, named
+from retrieval.novelty import NoveltyModel
 from retrieval.pipeline import Terms
 from retrieval.results import Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Two encounters that match as photos of one turtle do, by their best pair of photos."""
+    """Two encounters that match as photos of one turtle do, by their best pair of photos.
+
+    Attributes
+    ----------
+    probability : float
+        That the match is right.
+    chance : float
+        Share of photos of new turtles that match anybody as well.
+    """
 
     first: int
     second: int
     score: float
     probability: float
+    chance: float
     matches: int
     photos: tuple[Photo, Photo]
-    reason: str
+
+    def turned(self) -> Link:
+        """The same, looked at from the other encounter."""
+        return replace(self, first=self.second, second=self.first, photos=self.photos[::-1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +92,7 @@ def discover(
     RecipeMismatch, CatalogBusy
     """
     catalog.require(instruments.recipe)
-    judge = Judge.of(catalog, instruments)
+    judge = Judge.of(catalog, instruments).without_intervals()
     with catalog.writing("identify"):
         looks = look_around(catalog, instruments, judge.null, only, progress)
     return resolve(looks, judge, terms)
@@ -109,26 +123,35 @@ def _known(found: Sequence[Look], judge: Judge, terms: Terms) -> list[Judgement]
 
 def _links(looks: Mapping[int, Sequence[Look]], judge: Judge, terms: Terms) -> list[Link]:
     """Every link, strongest first; a pair of encounters has one."""
+    if judge.novelty is None:
+        return []
     best: dict[tuple[int, int], Link] = {}
     for encounter, found in looks.items():
-        for look in found:
-            gallery = look.gallery_of(look.other_photos, catalogued=False)
-            for candidate in look.others:
-                other = candidate.photo.encounter
-                rates = _shared(terms.rates, max(len(found), len(looks[other])))
-                judgement = judge.judge([candidate], gallery, terms.prior_new, rates)
-                if judgement.verdict is not Verdict.KNOWN:
-                    break  # the following score less
-                pair = (min(encounter, other), max(encounter, other))
-                if pair not in best or candidate.score > best[pair].score:
-                    best[pair] = _link(pair, look.photo, candidate, judgement)
+        for link in (link for look in found for link in _links_of(look, looks, judge.novelty, terms)):
+            pair = (min(encounter, link.second), max(encounter, link.second))
+            if pair not in best or link.score > best[pair].score:
+                best[pair] = link if link.first == pair[0] else link.turned()
     return sorted(best.values(), key=lambda link: -link.score)
 
 
-def _link(pair: tuple[int, int], photo: Photo, candidate: Candidate, judgement: Judgement) -> Link:
-    probability = judgement.candidates[0].probability or 0.0
-    photos = (photo, candidate.photo) if photo.encounter == pair[0] else (candidate.photo, photo)
-    return Link(*pair, candidate.score, probability, candidate.matches, photos, judgement.reason)
+def _links_of(look: Look, looks: Mapping[int, Sequence[Look]], novelty: NoveltyModel, terms: Terms) -> Iterator[Link]:
+    """From one photo, each other encounter alone against the catalogued turtles but the best.
+
+    The other encounters and the best turtle may all be the photographed one: among them nobody would stand out.
+    """
+    gallery = look.gallery_of(look.other_photos)
+    for candidate in look.others:
+        other = candidate.photo.encounter
+        rates = _shared(terms.rates, max(len(looks[look.photo.encounter]), len(looks[other])))
+        below = [turtle for turtle in look.turtles[1:] if turtle.score < candidate.score]
+        posterior = search(novelty, [candidate, *below], gallery, terms.prior_new)
+        if posterior.tail > novelty.thresholds(rates).false_known.value or posterior.p_new > 0.5:
+            break  # the following score less
+        probability = 1 - posterior.p_new - posterior.p_not_compared
+        photos = (look.photo, candidate.photo)
+        yield Link(
+            *(look.photo.encounter, other, candidate.score, probability, posterior.tail, candidate.matches, photos)
+        )
 
 
 def _group(
@@ -162,7 +185,7 @@ def _judged_among_all(look: Look, inside: Collection[int], judge: Judge, terms: 
     outside = look.other_photos.keys() - {named(encounter) for encounter in inside}
     others = [one for one in look.others if one.turtle in outside]
     candidates = sorted((*look.turtles, *others), key=lambda one: -one.score)
-    return judge.judge(candidates, look.gallery_of(outside, catalogued=True), terms.prior_new, terms.rates)
+    return judge.judge(candidates, look.gallery_of(outside), terms.prior_new, terms.rates)
 
 
 def _how_new(judgement: Judgement) -> tuple[float, float]:

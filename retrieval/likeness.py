@@ -9,9 +9,11 @@ from functools import partial
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float32, LocalFeatures, Matches, Photo
+from index.types import Float32, LocalFeatures, Matches, Photo, Shortlist
 from retrieval.instruments import Instruments
+from retrieval.novelty import NoveltyModel
 from retrieval.pairing import Pairing
+from retrieval.posterior import Candidates, Posterior
 from retrieval.rerank import first_look, strength, strongest
 from retrieval.results import Candidate
 from retrieval.scoring import MATCH_THRESHOLD, ConfidenceNull, PairConfidences, best_first, score_pairs
@@ -84,6 +86,27 @@ class Comparer:
     def _features(self, photo: Photo) -> LocalFeatures:
         [features] = self._catalog.features([photo])
         return features
+
+
+def search(
+    novelty: NoveltyModel, ranking: Sequence[Candidate], gallery: Shortlist, prior_new: float, left_out: int = 0
+) -> Posterior:
+    """What the model says about a ranking (best first) out of a gallery.
+
+    Parameters
+    ----------
+    left_out : int
+        Individuals of the gallery that were taken out of the ranking.
+    """
+    photos = {str(one.turtle): int(count) for one, count in zip(gallery.photos, gallery.turtle_photos, strict=True)}
+    candidates = Candidates(
+        turtle=np.arange(len(ranking)),
+        score=np.array([one.score for one in ranking], np.float64),
+        photos=np.array([photos[one.turtle] for one in ranking], np.int64),
+    )
+    turtles = gallery.gallery_turtles - left_out
+    absent = 1 - turtles / (gallery.catalogued_turtles - left_out)
+    return novelty.posterior(candidates, turtles, prior_new, absent)
 
 
 def candidates_of(likenesses: Sequence[Likeness], name: Callable[[Photo], str]) -> tuple[Candidate, ...]:

@@ -37,16 +37,12 @@ class Look:
     others: tuple[Candidate, ...]
     other_photos: Mapping[str, int]
 
-    def gallery_of(self, others: Collection[str], catalogued: bool) -> Shortlist:
-        """The search as if these other encounters were turtles of its gallery, alone or beside the catalogued ones."""
+    def gallery_of(self, others: Collection[str]) -> Shortlist:
+        """The search as if these other encounters were turtles of its gallery."""
         there = [one.photo for one in self.others if one.turtle in others]
         photos = [replace(photo, turtle=named(photo.encounter)) for photo in there]
         counts = np.array([self.other_photos[str(photo.turtle)] for photo in photos], np.int64)
         own = self.shortlist
-        if not catalogued:
-            total = sum(self.other_photos[name] for name in others)
-            zeros = np.zeros(len(photos), np.float32)
-            return Shortlist(tuple(photos), zeros, counts, total, len(others), len(others))
         return Shortlist(
             photos=(*own.photos, *photos),
             similarity=np.concatenate((own.similarity, np.zeros(len(photos), np.float32))),

@@ -27,14 +27,14 @@ def instruments() -> Instruments:
 def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) -> PreparedPhoto:
     """Photo `number` of a turtle, taken on a day of its own; it shares this part of the turtle's keypoints."""
     seed = 1000 * turtle + number
-    made = photo(seed, name, taken_on=day(number), side=Side.LEFT)
+    made = photo(seed, name, taken_on=day(20 * turtle + number), side=Side.LEFT)
     return replace(made, features=_seen(turtle, seed, alike), vector=_vector(turtle, seed))
 
 
-def believing(folder: Path) -> Catalog:
-    """A catalogue of two encounters each of T001 to T024, with a fitted model."""
+def enrolled(folder: Path) -> Catalog:
+    """A catalogue of two encounters each of T001 to T024."""
     catalog = Catalog.create(folder / "turtles.catalog", instruments().recipe)
-    shared = np.random.default_rng(0).uniform(0.1, 0.8, TURTLES)
+    shared = np.random.default_rng(0).uniform(0.3, 0.8, TURTLES)
     catalog.enroll(
         [
             lookalike(turtle, number, f"T{turtle:03d}", float(shared[turtle - 1]))
@@ -43,6 +43,11 @@ def believing(folder: Path) -> Catalog:
         ],
         "Ben",
     )
+    return catalog
+
+
+def believing(catalog: Catalog) -> Catalog:
+    """The catalogue with a fitted model."""
     assert fit(catalog, instruments(), "Ben").fitted
     return catalog
 

@@ -11,7 +11,7 @@ from index.catalog import Catalog
 from retrieval.decision import Verdict
 from retrieval.discovery import Group, discover
 from retrieval.pipeline import Terms
-from tests.retrieval.lookalikes import believing, instruments, lookalike
+from tests.retrieval.lookalikes import believing, enrolled, instruments, lookalike
 from tests.retrieval.shelling import Shell
 
 NEW, OTHER = 101, 102
@@ -20,7 +20,7 @@ NEW, OTHER = 101, 102
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The catalogue after an import: one new turtle three times, another once, T005 twice."""
-    catalog = believing(tmp_path_factory.mktemp("imported"))
+    catalog = believing(enrolled(tmp_path_factory.mktemp("imported")))
     seen = [(NEW, 11), (NEW, 12), (NEW, 13), (OTHER, 11), (5, 14), (5, 15)]
     catalog.enroll([lookalike(turtle, number, None) for turtle, number in seen], "Ben")
     return catalog.path
