@@ -103,7 +103,7 @@ def learn(halves: Halves, codes: Codes, target: float) -> tuple[Any, tuple[Depth
         quantizer, dimension, codes.cells, codes.subvectors, 4, _faiss.METRIC_INNER_PRODUCT
     )
     lists.cp.niter = lists.pq.cp.niter = _ROUNDS
-    lists.cp.min_points_per_centroid = 1  # FAISS prints a warning otherwise
+    lists.cp.min_points_per_centroid = lists.pq.cp.min_points_per_centroid = 1  # FAISS prints a warning otherwise
     lists.train(halves.rows(_sample(photos, SAMPLE_PER_CELL * codes.cells)))
     for block in halves.blocks():
         lists.add(block)
