@@ -151,6 +151,8 @@ class CatalogSummary:
         Encounters without a turtle.
     registry_bytes, features_bytes, vectors_bytes : int
         Size on disk.
+    vectors_recall : float or None
+        Share of the exact answer that searches find, measured when a large gallery was coded; None where all are exact.
     models : tuple of StoredModel
         The newest of each kind.
     health : tuple of str
@@ -170,6 +172,7 @@ class CatalogSummary:
     registry_bytes: int
     features_bytes: int
     vectors_bytes: int
+    vectors_recall: float | None
     models: tuple[StoredModel, ...]
     health: tuple[str, ...]
 

@@ -11,7 +11,7 @@ from index.listing import read_models
 from index.records import CatalogSummary
 from index.session import Session
 from index.types import Side
-from index.vectorfile import read_footer
+from index.vectorfile import read_depths, read_footer
 
 
 def summarize(session: Session, features: FeatureStore, vectors: Path, registry: Path) -> CatalogSummary:
@@ -35,6 +35,7 @@ def summarize(session: Session, features: FeatureStore, vectors: Path, registry:
         registry_bytes=_size(registry),
         features_bytes=_size(features.path / "data.mdb"),
         vectors_bytes=_size(vectors),
+        vectors_recall=_recall(vectors),
         models=tuple(read_models(session)),
         health=tuple(_health(session, features, vectors)),
     )
@@ -42,7 +43,13 @@ def summarize(session: Session, features: FeatureStore, vectors: Path, registry:
 
 def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str]:
     sentences = []
-    digests = {row[0] for row in session.rows("SELECT sha256 FROM photos WHERE NOT removed")}
+    digests = {row[0] for row in session.rows("SELECT sha256 FROM photos WHERE NOT removed AND keypoints > 0")}
+    unread = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints = 0")
+    if unread:
+        sentences.append(
+            f"{unread} photos cannot be searched, because their originals could not be read again: run "
+            "`turtleidx photos relocate FOLDER` where they were moved, then `turtleidx reindex`."
+        )
     try:
         missing = digests - features.digests()
         if missing:
@@ -50,7 +57,7 @@ def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str
     except CatalogDamaged as error:
         sentences.append(str(error))
     without = session.number(
-        "SELECT count(*) FROM photos WHERE NOT removed AND id NOT IN (SELECT photo FROM descriptors)"
+        "SELECT count(*) FROM photos WHERE NOT removed AND keypoints > 0 AND id NOT IN (SELECT photo FROM descriptors)"
     )
     if without:
         sentences.append(f"{without} photos have no global descriptor: run `turtleidx reindex`.")
@@ -65,6 +72,13 @@ def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str
     except CatalogDamaged as error:
         sentences.append(str(error))
     return sentences
+
+
+def _recall(vectors: Path) -> float | None:
+    try:
+        return min((depth.recall for depth in read_depths(vectors)), default=None)
+    except (FileNotFoundError, CatalogDamaged):  # `_health` says so
+        return None
 
 
 def _size(path: Path) -> int:

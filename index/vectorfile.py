@@ -85,6 +85,12 @@ def read_footer(path: Path) -> Checkpoint:
     return Checkpoint(int(footer["event"]), str(footer["token"]))
 
 
+def read_depths(path: Path) -> tuple[Depth, ...]:
+    """What was measured when a coded file was made; nothing for an exact one. Raises as `read_footer` does."""
+    footer, _ = _read_footer(path)
+    return _depths(footer["coded"]) if "coded" in footer else ()
+
+
 def read_part(path: Path, ladder: Ladder) -> tuple[ExactPart | CodedPart, int, Checkpoint]:
     """The index of a file, the length of its vectors, and its state. Raises as `read_footer` does."""
     footer, content = _read_footer(path)
@@ -111,8 +117,11 @@ def _read_coded(path: Path, footer: Mapping[str, Any], content: int, ladder: Lad
         lists = _faiss.read_index(reader)
         file.seek(content - 8 * photos)
         ids = np.frombuffer(file.read(8 * photos), "<i8").astype(np.int64)
-    depths = tuple(Depth(**depth) for depth in footer["depths"])
-    return CodedPart(ids, Halves(path), lists, depths, int(footer["learnt_from"]), ladder)
+    return CodedPart(ids, Halves(path), lists, _depths(footer), int(footer["learnt_from"]), ladder)
+
+
+def _depths(footer: Mapping[str, Any]) -> tuple[Depth, ...]:
+    return tuple(Depth(**depth) for depth in footer["depths"])
 
 
 def _mapped(dimension: int, photos: int) -> tuple[int, int]:

@@ -177,6 +177,8 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
             f"vectors {_size(summary.vectors_bytes)}",
         ),
     ]
+    if summary.vectors_recall is not None:
+        rows.append(("shortlists", f"find {summary.vectors_recall:.1%} of what an exact search finds"))
     models = [(one.kind, f"{one.made_at:%Y-%m-%d %H:%M} UTC, for {one.recipe}") for one in summary.models]
     rows += [(f"model: {kind}", made) for kind, made in models]
     return rows + [("health", sentence) for sentence in summary.health or ("all well",)]

@@ -95,6 +95,14 @@ def test_descriptors_come_back_as_they_were(large: Catalog) -> None:
     np.testing.assert_array_equal(large.vectors(photos), [expected[one.sha256] for one in photos])
 
 
+def test_the_summary_tells_what_searches_find(large: Catalog) -> None:
+    recall = large.summary().vectors_recall
+    assert recall is not None
+    assert recall >= TINY.target
+    (large.path / VECTORS).unlink()
+    assert large.summary().vectors_recall is None
+
+
 def test_a_checked_coded_file_is_right_and_a_wrong_one_is_built_anew(large: Catalog) -> None:
     assert check(large).repaired == ()
     content = bytearray((large.path / VECTORS).read_bytes())
