@@ -94,6 +94,13 @@ class Catalog:
             raise CatalogDamaged(f"{path} does not say how it was made; restore a backup.")
         return cls(path, registry, Recipe(**json.loads(recipe)), on_step)
 
+    def adopt(self, recipe: Recipe) -> None:
+        """Work with another recipe's features and vectors from now on; `index.replacement` has put them there."""
+        on_step = self.feature_store.on_step
+        self.recipe = recipe
+        self.feature_store = FeatureStore(self.path / FEATURES, recipe.extractor, on_step)
+        self.searcher = Searcher(self.path / VECTORS, self.registry, recipe.dimension, on_step)
+
     def require(self, recipe: Recipe) -> None:
         """Raises RecipeMismatch when another extractor or encoder made the catalogue."""
         if recipe != self.recipe:
@@ -173,6 +180,10 @@ class Catalog:
     def photos(self, where: GalleryFilter) -> list[Photo]:
         """Every searchable photo that a filter admits, in order of enrolment."""
         return self.searcher.photos(where)
+
+    def count(self, where: GalleryFilter) -> int:
+        """How many searchable photos a filter admits."""
+        return self.searcher.count(where)
 
     def vectors(self, photos: Sequence[Photo]) -> Float32:
         """Global descriptors of photos, float32 [n, d]."""

@@ -94,6 +94,10 @@ class Searcher:
         gallery = self._now().gallery
         return self._named(gallery.ids[gallery.admitted(where)])
 
+    def count(self, where: GalleryFilter) -> int:
+        """See `Catalog.count`."""
+        return _admitted(self._now(), where).photos
+
     def vectors(self, ids: Int64) -> Float32:
         """Global descriptors float32 [n, d] of photos int64 [n]."""
         self._now()
@@ -198,7 +202,8 @@ class Searcher:
         """Bring the index in memory to the session's state; it then holds at least every photo of the gallery."""
         index = self._index
         known = session.row("SELECT token FROM events WHERE id = ?", self._held.event)
-        if index is None or known != (self._held.token,):
+        replaced = session.number("SELECT max(id) FROM events WHERE action = 'reindex'")
+        if index is None or known != (self._held.token,) or self._held.event < replaced:
             index, self._held = VectorIndex(self._dimension, self._ladder), Checkpoint(0, "")
         _add_newer(session, index, self._held.event)
         if len(index) < session.number("SELECT count(*) FROM descriptors"):

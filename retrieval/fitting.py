@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from index.types import GalleryFilter, Photo
 from retrieval.cohort import Cohort
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
-from retrieval.novelty import TooSmall, fit_novelty
+from retrieval.novelty import REPLICATES, TooSmall, fit_novelty
 from retrieval.pairing import Compared, Pairing, Progress
 from retrieval.ranking import no_null
 from retrieval.rehearsal import Rehearsal, Trial
@@ -35,7 +36,7 @@ GROWTH = 1.2
 """A catalogue that has grown by this factor is fitted again."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Rehearsed:
     """Searches that were made, with the confidences of all their pairs.
 
@@ -49,6 +50,17 @@ class Rehearsed:
     trials: tuple[Trial, ...]
     pairs: Compared
     compared: int
+
+    @cached_property
+    def null(self) -> ConfidenceNull | None:
+        """Confidences of different turtles; None where no two were compared."""
+        pairs = np.array(list(self.pairs.rows), np.int64).reshape(-1, 2)
+        first, second = self.table.turtle[pairs[:, 0]], self.table.turtle[pairs[:, 1]]
+        some = np.random.default_rng(0).permutation(np.flatnonzero(first != second))[:NULL_PAIRS]
+        if not len(some):
+            return None
+        confidences = PairConfidences.of([self.pairs.confidences[row] for row in some])
+        return ConfidenceNull.fit(confidences, first[some], second[some])
 
 
 def fit(
@@ -90,8 +102,15 @@ def rehearse(
     budget: int = BUDGET,
     seed: int = 0,
     progress: Progress | None = None,
+    pairing: Pairing | None = None,
 ) -> Rehearsed:
-    """Search some of these identified photos among the others; needs the writer's lock for the cache."""
+    """Search some of these identified photos among the others; needs the writer's lock for the cache.
+
+    Parameters
+    ----------
+    pairing : Pairing or None
+        Compares as the instruments do; None makes one.
+    """
     table = Rehearsal(photos, catalog.vectors(photos) if photos else np.zeros((0, 1), np.float32), instruments)
     trials = table.plan(budget, np.random.default_rng(seed))
     compared = 0
@@ -101,10 +120,11 @@ def rehearse(
         looks.run(trials, progress)
         trials = [_let_through(trial, looks, instruments.reranking.keep) for trial in trials]
         compared += looking.compared
-    pairing = Pairing(catalog, instruments.comparison, instruments.compare)
+    pairing = pairing or Pairing(catalog, instruments.comparison, instruments.compare)
+    before = pairing.compared
     pairs = Compared(photos, catalog, pairing)
     pairs.run(trials, progress)
-    return Rehearsed(table, tuple(trials), pairs, compared + pairing.compared)
+    return Rehearsed(table, tuple(trials), pairs, compared + pairing.compared - before)
 
 
 def fit_is_due(catalog: Catalog, instruments: Instruments) -> bool:
@@ -112,7 +132,7 @@ def fit_is_due(catalog: Catalog, instruments: Instruments) -> bool:
     stored = catalog.model(MODEL)
     if stored is None or stored.recipe != instruments.evidence:
         return True
-    return len(catalog.photos(GalleryFilter())) >= GROWTH * Judge.from_json(stored.payload).photos
+    return catalog.count(GalleryFilter()) >= GROWTH * Judge.from_json(stored.payload).photos
 
 
 def _let_through(trial: Trial, looks: Compared, keep: int) -> Trial:
@@ -121,26 +141,26 @@ def _let_through(trial: Trial, looks: Compared, keep: int) -> Trial:
     return replace(trial, shortlist=trial.shortlist[strongest(strengths, keep)])
 
 
-def learn(rehearsed: Rehearsed, score: Score, seed: int = 0) -> Judge:
-    """The model that these searches give with one way of scoring pairs."""
+def learn(rehearsed: Rehearsed, score: Score, seed: int = 0, replicates: int = REPLICATES) -> Judge:
+    """The model that these searches give with one way of scoring pairs.
+
+    Parameters
+    ----------
+    replicates : int
+        Bootstrap fits, for the interval of P(new).
+    """
     table, trials = rehearsed.table, rehearsed.trials
-    pairs = np.array(list(rehearsed.pairs.rows), np.int64).reshape(-1, 2)
-    first, second = table.turtle[pairs[:, 0]], table.turtle[pairs[:, 1]]
-    different = np.flatnonzero(first != second)
-    if not len(different):
+    null = rehearsed.null
+    if null is None:
         return Judge(no_null(), None, len(table.photos), "The catalogue has no two turtles to compare.")
-    confidences = rehearsed.pairs.confidences
-    some = np.random.default_rng(seed).permutation(different)[:NULL_PAIRS]
-    impostor_pairs = PairConfidences.of([confidences[row] for row in some])
-    null = ConfidenceNull.fit(impostor_pairs, first[some], second[some])
-    scores = score_pairs(PairConfidences.of(confidences), null, score)
+    scores = score_pairs(PairConfidences.of(rehearsed.pairs.confidences), null, score)
     searches = [_search(table, trial, scores[rehearsed.pairs.of(trial)]) for trial in trials]
     removed = [one for one in searches if not one.trial.own]
     largest = max((one.trial.gallery for one in removed), default=0)
     cohort = Cohort.fit([one.others for one in removed if one.trial.gallery >= 0.9 * largest])
     impostors = _impostor_maxima(table, [one.standardised(cohort) for one in removed])
     genuine = _genuine_scores(table, [one.standardised(cohort) for one in searches if one.trial.own])
-    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, cohort=cohort)
+    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort)
     if isinstance(model, TooSmall):
         return Judge(null, None, len(table.photos), model.reason)
     return Judge(null, model, len(table.photos))

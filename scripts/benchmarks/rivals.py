@@ -74,7 +74,7 @@ def lance(gallery: Float32, folder: Path) -> Rival:
     for first in range(0, len(gallery), BLOCK):
         table.add(pa.Table.from_batches([batch(first)]))
     cells = 1 << round(np.log2(len(gallery)) / 2)
-    table.create_index(metric="dot", num_partitions=cells, num_sub_vectors=width // 4, vector_column_name="vector")
+    table.create_index(metric="dot", num_partitions=cells, num_sub_vectors=width // 8, vector_column_name="vector")
 
     def search(vector: Float32, k: int) -> Int64:
         query: Any = table.search(vector)  # declared as the base of several kinds of query

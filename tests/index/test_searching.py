@@ -110,7 +110,7 @@ def test_the_shortlist_equals_brute_force(
     found = gallery.shortlist(vector(query), k, where, per_turtle)
     assert list(found.photos) == expected
     assert gallery.photos(where) == [known.photo for known in admitted]
-    assert found.gallery_photos == len(admitted)
+    assert found.gallery_photos == gallery.count(where) == len(admitted)
     assert found.gallery_turtles == len({known.photo.turtle for known in admitted} - {None})
     turtles = [known.photo.turtle for known in admitted]
     assert found.turtle_photos.tolist() == [turtles.count(p.turtle) if p.turtle else 1 for p in expected]
