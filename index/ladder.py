@@ -21,6 +21,9 @@ SAMPLE_PER_CELL = 64
 UNSAVED_FEWEST, UNSAVED_SHARE_EXACT, UNSAVED_SHARE_CODED = 4096, 20, 100
 """The file is rewritten when more vectors than this are missing from it: at least the first, else one in so many."""
 
+GPU_FROM = 32
+"""Unfiltered searches of one process after which copying the vectors to a GPU pays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:

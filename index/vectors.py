@@ -19,7 +19,16 @@ from index.errors import CatalogDamaged
 from index.exact import ExactPart
 from index.gpu import MOST_WANTED, Accelerator, FaissGpu, Held
 from index.halves import BLOCK, Halves, halved, write_halves
-from index.ladder import LADDER, UNSAVED_FEWEST, UNSAVED_SHARE_CODED, UNSAVED_SHARE_EXACT, Codes, Depth, Ladder
+from index.ladder import (
+    GPU_FROM,
+    LADDER,
+    UNSAVED_FEWEST,
+    UNSAVED_SHARE_CODED,
+    UNSAVED_SHARE_EXACT,
+    Codes,
+    Depth,
+    Ladder,
+)
 from index.selection import Selection
 from index.types import Float32, Int64
 from index.vectorfile import Checkpoint, append_codes, append_exact, read_part, seal
@@ -57,7 +66,7 @@ class VectorIndex:
         self._newer = ExactPart(dimension)
         self._accelerator = accelerator or FaissGpu()
         self._on_gpu: Held | None = None
-        self._gpu_asked = False
+        self._unfiltered = 0
 
     def __len__(self) -> int:
         return len(self._saved) + len(self._newer)
@@ -136,7 +145,7 @@ class VectorIndex:
             seal(temporary, checkpoint, saved)
             on_step("vectors written")
         self._saved, self._newer = saved, ExactPart(self.dimension)
-        self._on_gpu, self._gpu_asked = None, False
+        self._on_gpu, self._unfiltered = None, 0
         on_step("vectors replaced")
 
     @classmethod
@@ -194,8 +203,8 @@ class VectorIndex:
         return part.ids[positions], similarity
 
     def _gpu(self) -> Held | None:
-        if not self._gpu_asked:
-            self._gpu_asked = True
+        self._unfiltered += 1
+        if self._unfiltered == GPU_FROM:
             self._on_gpu = self._accelerator.hold(self._saved.blocks(), self.dimension, half=not self.exact)
         return self._on_gpu
 
