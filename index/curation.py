@@ -17,7 +17,11 @@ from index.regrouping import place_by_day, place_with, settle_encounters, severa
 from index.requirements import encounter_turtles, refuse_taken, require_photos, touched_turtles, turtle_key
 from index.types import Side
 
-FINAL = {"create": "made the catalogue itself", "compact": "deleted bytes for good"}
+FINAL = {
+    "create": "made the catalogue itself",
+    "compact": "deleted bytes for good",
+    "reindex": "read the originals again (another `turtleidx reindex` does that too)",
+}
 
 
 class Curator:

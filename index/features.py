@@ -46,7 +46,7 @@ class FeatureStore:
     def __init__(self, path: Path, extractor: str, on_step: OnStep = no_steps) -> None:
         self.path = path
         self.extractor = extractor
-        self._on_step = on_step
+        self.on_step = on_step
 
     @classmethod
     def create(cls, path: Path, extractor: str) -> FeatureStore:
@@ -72,7 +72,33 @@ class FeatureStore:
                 transaction.put(digest, b"", db=databases[PENDING])
 
         self._write(write)
-        self._on_step("features written")
+        self.on_step("features written")
+
+    def put_beside(self, photos: Sequence[PreparedPhoto]) -> None:
+        """Store and sync records of photos that are in the catalogue already. Raises StorageFull."""
+        records = [(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
+
+        def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
+            for digest, features, thumbnail in records:
+                transaction.put(self._key(digest), features, db=databases[FEATURES])
+                transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
+
+        self._write(write)
+        self.on_step("features staged")
+
+    def forget_others(self) -> None:
+        """Delete the features of other extractors, and pairs that were compared by them."""
+        with self._reading() as (transaction, databases):
+            keys = (bytes(key) for key in transaction.cursor(db=databases[FEATURES]).iternext(values=False))
+            foreign = [key for key in keys if key[32:] != self.extractor.encode()]
+
+        def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
+            transaction.drop(databases[PAIRS], delete=False)
+            for key in foreign:
+                transaction.delete(key, db=databases[FEATURES])
+
+        if foreign:
+            self._write(write)
 
     def pending(self) -> list[str]:
         """Photos (sha256) of the last batch, unless it was settled."""

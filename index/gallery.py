@@ -27,7 +27,7 @@ SELECT p.id, p.encounter, coalesce(t.key, {NONE}) AS turtle,
        CAST(CASE p.side {_SIDE_CODE} ELSE {NONE} END AS TINYINT) AS side,
        CAST(coalesce(p.taken_on - DATE '1970-01-01', {UNDATED}) AS INTEGER) AS taken,
        hash(coalesce(t.species, p.species)) AS species, hash(p.site) AS site
-FROM {_JOINED} WHERE NOT p.removed AND coalesce(t.status, 'active') = 'active' ORDER BY p.id
+FROM {_JOINED} WHERE NOT p.removed AND p.keypoints > 0 AND coalesce(t.status, 'active') = 'active' ORDER BY p.id
 """
 
 _PHOTOS = f"""

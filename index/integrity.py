@@ -44,7 +44,7 @@ RULES = (
     ),
     Rule(
         "photos",
-        "SELECT id FROM photos WHERE NOT removed AND {chosen} "
+        "SELECT id FROM photos WHERE NOT removed AND keypoints > 0 AND {chosen} "
         "AND id NOT IN (SELECT photo FROM descriptors d WHERE d.photo IN (SELECT id FROM photos WHERE {chosen}))",
         "has no global descriptor",
     ),

@@ -44,14 +44,14 @@ def join(main: Catalog, field: Catalog, who: str, *, dry_run: bool = False) -> J
     ours = {record.sha256: record for record in Browser(main).photos()}
     theirs = {record.sha256: record for record in Browser(field).photos()}
     differences = [*_turtle_differences(main, field), *_photo_differences(ours, theirs)]
-    new = [record for digest, record in theirs.items() if digest not in ours]
+    photos = {photo.sha256: photo for photo in field.photos(GalleryFilter(identified=False))}
+    new = [record for digest, record in theirs.items() if digest not in ours and digest in photos]
     if not dry_run:
-        photos = {photo.sha256: photo for photo in field.photos(GalleryFilter(identified=False))}
         with main.writing("join"):
             for first in range(0, len(new), BATCH):
-                batch = [record for record in new[first : first + BATCH] if record.sha256 in photos]
+                batch = new[first : first + BATCH]
                 main.enroll(_prepared(field, batch, [photos[record.sha256] for record in batch]), who)
-    return JoinReport(len(new), len(theirs) - len(new), tuple(differences))
+    return JoinReport(len(new), len(ours.keys() & theirs.keys()), tuple(differences))
 
 
 def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from index.errors import Conflict
-from index.schema import JOURNALLED
+from index.schema import DERIVED, JOURNALLED
 from index.session import Session
 
 Row = Mapping[str, object]
@@ -93,18 +93,23 @@ class Journal:
             )
             self.remove(record, f"CAST({key} AS VARCHAR) IN (SELECT key FROM ({former}) WHERE before IS NULL)")
             rows = f"SELECT unnest(from_json(before, ?)) FROM ({former}) WHERE before IS NOT NULL"
+            kept = ", ".join(f"coalesce(now.{name}, past.{name}) AS {name}" for name in DERIVED.get(record, ()))
+            if kept:
+                rows = f"SELECT past.* REPLACE ({kept}) FROM ({rows}) past LEFT JOIN {record} now USING ({key})"
             self._stage(record, rows, row_structure(self._session, record))
 
     def _refuse_if_changed_since(self, record: str, event: int) -> None:
-        key = self._key(record)
+        key, patch = self._key(record), json.dumps(dict.fromkeys(DERIVED.get(record, ())))
         contradicted = self._session.rows(
             f"""WITH mine AS (SELECT DISTINCT key FROM journal WHERE event = {int(event)} AND record = '{record}'),
             following AS (
                 SELECT key AS changed, arg_min_null(before, seq) AS left_as, list(DISTINCT event) AS later FROM journal
                 WHERE event > {int(event)} AND record = '{record}' AND key IN (SELECT key FROM mine) GROUP BY key)
             SELECT later FROM following LEFT JOIN {record} now ON CAST(now.{key} AS VARCHAR) = following.changed
-            WHERE CASE WHEN now.{key} IS NULL THEN NULL ELSE to_json(now) END
-                  IS DISTINCT FROM CASE WHEN left_as IS NULL THEN NULL ELSE to_json(from_json(left_as, ?)) END""",
+            WHERE CASE WHEN now.{key} IS NULL THEN NULL ELSE json_merge_patch(to_json(now), '{patch}') END
+                  IS DISTINCT FROM
+                  CASE WHEN left_as IS NULL THEN NULL
+                       ELSE json_merge_patch(to_json(from_json(left_as, ?)), '{patch}') END""",
             row_structure(self._session, record),
         )
         if contradicted:

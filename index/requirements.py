@@ -35,9 +35,9 @@ def require_photos(transaction: Transaction, photos: Collection[int], *, removed
     if missing:
         raise UnknownRecord(f"There is no {'removed ' if removed else ''}photo {min(missing)} in the catalogue.")
     if removed:
-        kept = {
-            int(row[0]) for row in transaction.rows(f"SELECT photo FROM descriptors WHERE photo IN ({several(photos)})")
-        }
+        restorable = f"keypoints = 0 OR id IN (SELECT photo FROM descriptors WHERE photo IN ({several(photos)}))"
+        sql = f"SELECT id FROM photos WHERE id IN ({several(photos)}) AND ({restorable})"
+        kept = {int(row[0]) for row in transaction.rows(sql)}
         if set(photos) - kept:
             raise Conflict(f"Photo {min(set(photos) - kept)} was deleted by `compact`: enroll its file again.")
 

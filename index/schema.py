@@ -40,8 +40,8 @@ REVIEWS = """
 CREATE TABLE reviews (id BIGINT, first BIGINT, second BIGINT, who VARCHAR, why VARCHAR, made_at TIMESTAMP);
 """
 
-STAGED = """
-CREATE TABLE staged (
+REREAD = """
+CREATE TABLE reread (
     photo BIGINT, recipe VARCHAR, keypoints INTEGER, quality DOUBLE, width INTEGER, height INTEGER, vector BLOB
 );
 """
@@ -52,6 +52,11 @@ CREATE TABLE recent_scores (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, STAGED, RECENT_SCORES)
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES)
 
 JOURNALLED = ("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews")
+
+DERIVED = {"photos": ("keypoints", "quality", "width", "height")}
+"""Columns that tell what the program read from a file, not what people said: they change without a journal, by
+`index.replacement` alone, and undo leaves them as they are.
+"""

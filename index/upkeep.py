@@ -49,7 +49,12 @@ def check(catalog: Catalog) -> CheckReport:
             known = {str(row[0]) for row in session.rows("SELECT sha256 FROM photos")}
         for digest, keypoints, path in rows:
             problem = _feature_problem(catalog, digest, keypoints)
-            if problem:
+            if not keypoints:
+                problems.append(
+                    f"{path} cannot be searched, because its original could not be read again: run `turtleidx photos "
+                    "relocate FOLDER` if it was moved, then `turtleidx reindex`."
+                )
+            elif problem:
                 problems.append(f"The features of {path} {problem}: restore a backup, or run `turtleidx reindex`.")
         orphans = catalog.feature_store.digests() - known
         if orphans:
@@ -86,8 +91,10 @@ def compact(catalog: Catalog, who: str) -> CompactReport:
             ids = [int(row[0]) for row in gone]
             transaction.run("DELETE FROM descriptors WHERE photo IN (SELECT unnest(?::BIGINT[]))", ids)
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
+            transaction.run("DELETE FROM reread")
             transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
         catalog.feature_store.delete(catalog.feature_store.digests() - stay)
+        catalog.feature_store.forget_others()
         catalog.feature_store.compact()
         catalog.registry.compact()
         catalog.searcher.rebuild()

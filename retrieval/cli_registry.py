@@ -14,6 +14,7 @@ from retrieval import (
     cli_exchange,
     cli_identify,
     cli_photos,
+    cli_reindex,
     cli_turtles,
     cli_upkeep,
     console,
@@ -32,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("info")(info_command)
     app.command("history")(history_command)
     app.command("undo")(undo_command)
-    for module in (cli_identify, cli_audit, cli_decisions, cli_upkeep, cli_exchange):
+    for module in (cli_identify, cli_audit, cli_reindex, cli_decisions, cli_upkeep, cli_exchange):
         module.add_to(app)
 
 

@@ -1,0 +1,69 @@
+"""`turtleidx reindex` on drawn photos: another extractor, lost and changed originals."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from drawing.samples import write_samples
+from index.catalog import Catalog
+from index.types import GalleryFilter
+from tests.retrieval.shelling import Shell
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two photos each of two turtles."""
+    folder = tmp_path_factory.mktemp("drawn")
+    return write_samples(folder, turtles=2, photos_per_turtle=2, new_turtles=0, size=(320, 256)).folder
+
+
+@pytest.fixture
+def own(drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    photos = Path(shutil.copytree(drawn, tmp_path / "photos"))
+    shell = Shell(tmp_path / "turtles.catalog", capsys, monkeypatch)
+    assert shell("enroll", photos, "--no-fit", "--side", "left").code == 0
+    return shell
+
+
+def test_another_extractor_reads_every_original_again(own: Shell) -> None:
+    photo = own.catalog.parent / "photos" / "T001" / "left-1.jpg"
+    assert own("reindex", "--extractor", "sift-128-240", "--dry-run").code == 0
+    [done] = own("reindex", "--extractor", "sift-128-240", "--json").records
+    assert (done["read"], done["refused"], done["extractor"]) == (4, [], "sift-128-240")
+    [info] = own("info", "--json").records
+    assert (info["extractor"], info["health"]) == ("sift-128-240", [])
+    [answer] = own("query", photo, "--json").records
+    assert answer["compared"]["photos"] == 3
+    assert own("reindex", "--json").records[0]["read"] == 0
+
+
+def test_lost_and_changed_originals_are_named_and_wait(own: Shell) -> None:
+    folder = own.catalog.parent / "photos"
+    moved = folder.parent / "moved"
+    moved.mkdir()
+    (folder / "T001" / "left-1.jpg").rename(moved / "a.jpg")
+    shutil.copy(folder / "T002" / "left-1.jpg", folder / "T002" / "left-2.jpg")
+    asked = own("reindex", "--extractor", "sift-128-240", answer="n\n")
+    assert (asked.code, "left-1.jpg does not exist" in asked.err) == (1, True)
+    assert Catalog.open(own.catalog).recipe.extractor == "sift-512-320"
+    done = own("reindex", "--extractor", "sift-128-240", "--yes")
+    assert done.code == 3
+    assert "left-2.jpg has changed since it was enrolled" in done.err
+    assert len(Catalog.open(own.catalog).photos(GalleryFilter(identified=False))) == 2
+    assert own("check").code == 3
+    assert own("photos", "relocate", moved).code == 0
+    mended = own("reindex", "--json")
+    assert (mended.code, mended.records[0]["read"]) == (3, 1)
+    assert len(Catalog.open(own.catalog).photos(GalleryFilter(identified=False))) == 3
+
+
+def test_a_catalogue_that_moved_with_its_photos_finds_them(own: Shell, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.move(own.catalog, elsewhere / own.catalog.name)
+    shutil.move(tmp_path / "photos", elsewhere / "photos")
+    own.catalog = elsewhere / own.catalog.name
+    assert own("reindex", "--extractor", "sift-64-160", "--json").records[0]["read"] == 4
