@@ -25,7 +25,7 @@ MIN_IMPOSTOR_INDIVIDUALS = 20
 
 _KIND, _VERSION = "novelty model", 2
 _FOLDS = 5
-_REPLICATES = 40
+REPLICATES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def fit_novelty(
     genuine: GenuineScores,
     photos: Int64,
     seed: int = 0,
-    replicates: int = _REPLICATES,
+    replicates: int = REPLICATES,
     cohort: Cohort | None = None,
 ) -> NoveltyModel | TooSmall:
     """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from index.catalog import Catalog
 from index.pairs import PairCache
 from index.types import Float32, LocalFeatures, Matches, Photo
+from retrieval.instruments import Instruments
+from retrieval.nearest import on_all_cores, verify
 from retrieval.rehearsal import Trial, ordered_pair
 from retrieval.scoring import pair_confidences
 
@@ -44,13 +47,44 @@ class Pairing:
         missing = [place for place, found in enumerate(known) if found is None]
         if missing:
             own, theirs = features(), self._catalog.features([others[place] for place in missing])
-            matches = self._compare(own, theirs)
-            fresh = [pair_confidences(one, len(own), len(it)) for one, it in zip(matches, theirs, strict=True)]
-            self._cache.put([keys[place] for place in missing], fresh)
+            self._keep([keys[place] for place in missing], own, theirs)
             for place, rounded in zip(missing, self._cache.get([keys[place] for place in missing]), strict=True):
                 known[place] = rounded
             self.compared += len(missing)
         return [found for found in known if found is not None]
+
+    def _keep(self, keys: Sequence[tuple[str, str]], own: LocalFeatures, theirs: Sequence[LocalFeatures]) -> None:
+        self._cache.put(keys, _confidences(own, theirs, self._compare(own, theirs)))
+
+
+class VerifiedPairing(Pairing):
+    """Matches with geometric verification that also keeps what the matcher alone said, at no cost.
+
+    Raises ValueError where the instruments do not verify.
+    """
+
+    def __init__(self, catalog: Catalog, instruments: Instruments) -> None:
+        super().__init__(catalog, instruments.comparison, instruments.compare)
+        if instruments.reranking.verification is None:
+            raise ValueError("these instruments do not verify")
+        self._matcher, self._tolerances = instruments.matcher, instruments.reranking.verification
+        self._unverified = catalog.pair_cache(unverified(instruments).comparison)
+
+    def _keep(self, keys: Sequence[tuple[str, str]], own: LocalFeatures, theirs: Sequence[LocalFeatures]) -> None:
+        matches = self._matcher.match(own, theirs)
+        self._unverified.put(keys, _confidences(own, theirs, matches))
+        pairs = list(zip(theirs, matches, strict=True))
+        verified = on_all_cores(lambda pair: verify(own, pair[0], pair[1], self._tolerances), pairs)
+        self._cache.put(keys, _confidences(own, theirs, verified))
+
+
+def unverified(instruments: Instruments) -> Instruments:
+    """The same without geometric verification."""
+    return replace(instruments, reranking=replace(instruments.reranking, verification=None))
+
+
+def _confidences(own: LocalFeatures, theirs: Sequence[LocalFeatures], matches: Sequence[Matches]) -> list[Float32]:
+    return [pair_confidences(one, len(own), len(it)) for one, it in zip(matches, theirs, strict=True)]
 
 
 class Compared:

@@ -31,6 +31,7 @@ class Score(StrEnum):
     """How a pair's confidences become one number; higher always speaks for the same turtle."""
 
     WASSERSTEIN = "wasserstein"
+    WASSERSTEIN_DISTANCE = "wasserstein_distance"
     WASSERSTEIN_NULL_SCALE = "wasserstein_null_scale"
     STANDARDISED = "standardised"
     MATCH_COUNT = "match_count"
@@ -154,6 +155,8 @@ def score_pairs(pairs: PairConfidences, null: ConfidenceNull, score: Score) -> F
     match score:
         case Score.WASSERSTEIN:
             return upper_work(pairs, null)
+        case Score.WASSERSTEIN_DISTANCE:
+            return upper_work(pairs, null) + lower_work(pairs, null)
         case Score.WASSERSTEIN_NULL_SCALE:
             return upper_work(pairs, null, null.survival_scale)
         case Score.STANDARDISED:
