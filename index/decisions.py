@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from index.catalog import Catalog
@@ -16,6 +17,18 @@ FROM queries q LEFT JOIN newest n ON n.query = q.id LEFT JOIN decisions d ON d.i
      LEFT JOIN turtles t ON t.key = d.turtle
 WHERE {condition} ORDER BY q.id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A query with the newest decision on it; `turtle` is the id that holds the decided turtle's photos now."""
+
+    query: int
+    sha256: str
+    path: str
+    evidence: str
+    answer: Answer
+    turtle: str | None
 
 
 class Decisions:
@@ -60,6 +73,20 @@ class Decisions:
         condition = "d.answer IS NULL OR d.answer = 'unsure'" if undecided else "true"
         with self._catalog.reading() as session:
             return [_query(row) for row in session.rows(_QUERIES.format(condition=condition))]
+
+    def settled(self) -> list[Settled]:
+        """Queries with a decision, in the order in which they were decided."""
+        with self._catalog.reading() as session:
+            rows = session.rows(
+                "SELECT q.id, q.sha256, q.path, q.evidence, d.answer, now.id FROM queries q "
+                "JOIN decisions d ON d.query = q.id LEFT JOIN turtles t ON t.key = d.turtle "
+                "LEFT JOIN turtles now ON now.key = coalesce(t.merged_into, t.key) "
+                "WHERE d.id IN (SELECT max(id) FROM decisions GROUP BY query) ORDER BY d.id"
+            )
+        return [
+            Settled(query, sha256, path, evidence, Answer(answer), turtle)
+            for query, sha256, path, evidence, answer, turtle in rows
+        ]
 
 
 def _one(session: Session, number: int) -> KeptQuery:

@@ -76,15 +76,20 @@ class FeatureStore:
 
     def put_beside(self, photos: Sequence[PreparedPhoto]) -> None:
         """Store and sync records of photos that are in the catalogue already. Raises StorageFull."""
-        records = [(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
+        self._store([(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
+        self.on_step("features staged")
 
+    def put_query(self, sha256: str, features: LocalFeatures, thumbnail: bytes) -> None:
+        """Store and sync what a kept query showed. Raises StorageFull."""
+        self._store([(bytes.fromhex(sha256), pack_features(features), pack_thumbnail(thumbnail))])
+
+    def _store(self, records: Sequence[tuple[bytes, bytes, bytes]]) -> None:
         def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
             for digest, features, thumbnail in records:
                 transaction.put(self._key(digest), features, db=databases[FEATURES])
                 transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
 
         self._write(write)
-        self.on_step("features staged")
 
     def forget_others(self) -> None:
         """Delete the features of other extractors, and pairs that were compared by them."""

@@ -46,7 +46,7 @@ def check(catalog: Catalog) -> CheckReport:
         with catalog.reading() as session:
             problems = broken_rules(session)
             rows = session.rows("SELECT sha256, keypoints, path FROM photos WHERE NOT removed ORDER BY id")
-            known = {str(row[0]) for row in session.rows("SELECT sha256 FROM photos")}
+            known = {str(row[0]) for row in session.rows("SELECT sha256 FROM photos UNION SELECT sha256 FROM queries")}
         for digest, keypoints, path in rows:
             problem = _feature_problem(catalog, digest, keypoints)
             if not keypoints:
@@ -87,7 +87,12 @@ def compact(catalog: Catalog, who: str) -> CompactReport:
             gone = transaction.rows(
                 "SELECT p.id, p.sha256 FROM photos p WHERE p.removed AND p.id IN (SELECT photo FROM descriptors)"
             )
-            stay = {str(row[0]) for row in transaction.rows("SELECT sha256 FROM photos WHERE NOT removed")}
+            stay = {
+                str(row[0])
+                for row in transaction.rows(
+                    "SELECT sha256 FROM photos WHERE NOT removed UNION SELECT sha256 FROM queries"
+                )
+            }
             ids = [int(row[0]) for row in gone]
             transaction.run("DELETE FROM descriptors WHERE photo IN (SELECT unnest(?::BIGINT[]))", ids)
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")

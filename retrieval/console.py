@@ -80,6 +80,8 @@ def print_enrolment(report: EnrollReport) -> None:
 def print_fit(report: FitReport) -> None:
     """What the fit used, and whether there is a model now."""
     used = f"{report.photos} photos of {report.turtles} turtles, {report.pairs} pairs ({report.compared} compared now)"
+    if report.decided:
+        used += f", {report.decided} of the photos queries that people decided"
     state = "fitted" if report.fitted else f"not fitted: {report.reason}"
     out.print(Text(f"{state} ({used}, {report.seconds:.1f} s)"))
 

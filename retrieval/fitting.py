@@ -13,6 +13,7 @@ import numpy.typing as npt
 from index.catalog import Catalog
 from index.types import GalleryFilter, Photo
 from retrieval.cohort import Cohort
+from retrieval.decided import Decided, decided_queries
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
 from retrieval.novelty import REPLICATES, TooSmall, fit_novelty
@@ -80,7 +81,10 @@ def fit(
     """
     started = time.perf_counter()
     with catalog.writing("fit"):
-        rehearsed = rehearse(catalog, catalog.photos(GalleryFilter()), instruments, budget, seed, progress)
+        rehearsed = rehearse(
+            *(catalog, catalog.photos(GalleryFilter()), instruments, budget, seed, progress),
+            visitors=decided_queries(catalog, instruments),
+        )
         judge = learn(rehearsed, instruments.score, seed)
         catalog.save_model(MODEL, instruments.evidence, judge.to_json(), who)
     queried = {trial.query for trial in rehearsed.trials}
@@ -92,6 +96,7 @@ def fit(
         pairs=len(rehearsed.pairs.rows),
         compared=rehearsed.compared,
         seconds=time.perf_counter() - started,
+        decided=sum(row >= rehearsed.table.gallery_photos for row in queried),
     )
 
 
@@ -103,6 +108,7 @@ def rehearse(
     seed: int = 0,
     progress: Progress | None = None,
     pairing: Pairing | None = None,
+    visitors: Decided | None = None,
 ) -> Rehearsed:
     """Search some of these identified photos among the others; needs the writer's lock for the cache.
 
@@ -110,8 +116,13 @@ def rehearse(
     ----------
     pairing : Pairing or None
         Compares as the instruments do; None makes one.
+    visitors : Decided or None
+        Photos of known truth that are asked about too, but are not in the gallery.
     """
-    table = Rehearsal(photos, catalog.vectors(photos) if photos else np.zeros((0, 1), np.float32), instruments)
+    vectors = catalog.vectors(photos) if photos else np.zeros((0, instruments.recipe.dimension), np.float32)
+    if visitors is not None:
+        photos, vectors = [*photos, *visitors.photos], np.concatenate((vectors, visitors.vectors))
+    table = Rehearsal(photos, vectors, instruments, 0 if visitors is None else len(visitors.photos))
     trials = table.plan(budget, np.random.default_rng(seed))
     compared = 0
     if instruments.reranking.keep is not None:
@@ -152,7 +163,7 @@ def learn(rehearsed: Rehearsed, score: Score, seed: int = 0, replicates: int = R
     table, trials = rehearsed.table, rehearsed.trials
     null = rehearsed.null
     if null is None:
-        return Judge(no_null(), None, len(table.photos), "The catalogue has no two turtles to compare.")
+        return Judge(no_null(), None, table.gallery_photos, "The catalogue has no two turtles to compare.")
     scores = score_pairs(PairConfidences.of(rehearsed.pairs.confidences), null, score)
     searches = [_search(table, trial, scores[rehearsed.pairs.of(trial)]) for trial in trials]
     removed = [one for one in searches if not one.trial.own]
@@ -162,8 +173,8 @@ def learn(rehearsed: Rehearsed, score: Score, seed: int = 0, replicates: int = R
     genuine = _genuine_scores(table, [one.standardised(cohort) for one in searches if one.trial.own])
     model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort)
     if isinstance(model, TooSmall):
-        return Judge(null, None, len(table.photos), model.reason)
-    return Judge(null, model, len(table.photos))
+        return Judge(null, None, table.gallery_photos, model.reason)
+    return Judge(null, model, table.gallery_photos)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +209,7 @@ def _search(table: Rehearsal, trial: Trial, scores: Float64) -> _Search:
     own = turtle == table.turtle[trial.query]
     order = np.argsort(-scores[~own], kind="stable")
     names, first = np.unique(turtle[~own][order], return_index=True)
-    side = table.side_code == table.side_code[trial.query]
+    side = (table.side_code == table.side_code[trial.query]) & table.in_gallery
     winner = names[first.argmin()] if len(names) else -1
     return _Search(
         trial,

@@ -12,7 +12,7 @@ from index.manifest import RefusedRow
 from index.records import KeptQuery
 from retrieval.answering import Answer
 from retrieval.decision import Verdict
-from retrieval.images import file_sha256
+from retrieval.images import file_sha256, jpeg, load_photo
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL
 from retrieval.pipeline import Terms
@@ -25,7 +25,11 @@ def keep(catalog: Catalog, answer: Answer, instruments: Instruments, terms: Term
         return None
     path = Path(answer.question.sighting.path)
     evidence = _evidence(catalog, answer, instruments, terms)
-    return Decisions(catalog).keep(file_sha256(path), str(path.absolute()), str(found.verdict), evidence, who)
+    sha256 = file_sha256(path)
+    if found.features is not None and not catalog.enrolled([sha256]):
+        photo = load_photo(path, instruments.extractor.long_side, answer.question.sighting.box)
+        catalog.feature_store.put_query(sha256, found.features, jpeg(photo.pixels))  # for a fit to learn from
+    return Decisions(catalog).keep(sha256, str(path.absolute()), str(found.verdict), evidence, who)
 
 
 def _evidence(catalog: Catalog, answer: Answer, instruments: Instruments, terms: Terms) -> str:
@@ -50,6 +54,8 @@ def _evidence(catalog: Catalog, answer: Answer, instruments: Instruments, terms:
         "compared": {"photos": found.compared_photos, "turtles": found.compared_turtles},
         "gallery": {"photos": found.gallery_photos, "turtles": found.gallery_turtles},
         "enrolled_as": answer.enrolled_as,
+        "side": found.side,
+        "taken_on": None if found.taken_on is None else str(found.taken_on),
         "recipe": instruments.evidence,
         "model": None if model is None else {"recipe": model.recipe, "event": model.event},
         "terms": {"prior_new": terms.prior_new, **asdict(terms.rates)},

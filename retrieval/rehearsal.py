@@ -42,10 +42,18 @@ class Trial:
 
 
 class Rehearsal:
-    """Identified photos as columns, and which of them a search would shortlist."""
+    """Identified photos as columns, and which of them a search would shortlist.
 
-    def __init__(self, photos: Sequence[Photo], vectors: Float32, instruments: Instruments) -> None:
+    Parameters
+    ----------
+    visitors : int
+        So many of the last photos are asked about, but in no gallery.
+    """
+
+    def __init__(self, photos: Sequence[Photo], vectors: Float32, instruments: Instruments, visitors: int = 0) -> None:
         self.photos = photos
+        self.gallery_photos = len(photos) - visitors
+        self.in_gallery = np.arange(len(photos)) < self.gallery_photos
         codes = {name: code for code, name in enumerate(sorted({str(photo.turtle) for photo in photos}))}
         self.turtle = np.array([codes[str(photo.turtle)] for photo in photos], np.int64)
         self.encounter = np.array([photo.encounter for photo in photos], np.int64)
@@ -57,7 +65,7 @@ class Rehearsal:
 
     def photos_by_turtle_and_side(self) -> Int64:
         """How many photos each turtle has in each gallery that it is in, int64."""
-        _, count = np.unique(np.stack((self.turtle, self.side_code)), axis=1, return_counts=True)
+        _, count = np.unique(np.stack((self.turtle, self.side_code))[:, self.in_gallery], axis=1, return_counts=True)
         return count.astype(np.int64)
 
     def plan(self, budget: int, rng: np.random.Generator) -> list[Trial]:
@@ -82,7 +90,7 @@ class Rehearsal:
         yield from (int(row) for row in sorted(order, key=lambda row: turns[row]))
 
     def _trials(self, query: int, rng: np.random.Generator) -> list[Trial]:
-        same_side = np.flatnonzero(self.side_code == self.side_code[query])
+        same_side = np.flatnonzero((self.side_code == self.side_code[query]) & self.in_gallery)
         others = same_side[self.turtle[same_side] != self.turtle[query]]
         own = same_side[
             (self.turtle[same_side] == self.turtle[query]) & (self.encounter[same_side] != self.encounter[query])

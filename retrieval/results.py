@@ -158,6 +158,8 @@ class FitReport:
         Photos and turtles that were queried.
     pairs, compared : int
         Photo pairs used, and how many of them had to be compared now; the others were cached.
+    decided : int
+        Kept queries that were learnt from because a person decided them.
     """
 
     fitted: bool
@@ -167,3 +169,4 @@ class FitReport:
     pairs: int
     compared: int
     seconds: float
+    decided: int = 0
