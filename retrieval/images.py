@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,13 +118,23 @@ def find_photos(folder: Path) -> Iterator[Path]:
     NoPhotos
     """
     found = False
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in EXTENSIONS and not hidden and path.is_file():
+    for path in _files(folder):
+        if path.suffix.lower() in EXTENSIONS:
             found = True
             yield path
     if not found:
         raise NoPhotos(f"{folder} holds no photo ({', '.join(sorted(EXTENSIONS))}).")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Files below a folder, one folder's names at a time, so that millions of photos need no memory."""
+    with os.scandir(folder) as entries:
+        names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith("."))
+    for name, is_folder in names:
+        if is_folder:
+            yield from _files(folder / name)
+        elif (folder / name).is_file():
+            yield folder / name
 
 
 def jpeg(pixels: Pixels, quality: int = 80) -> bytes:
@@ -157,7 +168,8 @@ def _working_pixels(image: Image.Image, long_side: int, box: HeadBox | None, pat
     if image.mode.startswith("I"):  # 16-bit greys: `convert` would clip them to white
         grey = np.asarray(image, dtype=np.float64)
         image = Image.fromarray((grey * (255.0 / max(float(grey.max()), 1.0))).astype(np.uint8))
-    image = image.convert("RGB")
+    if image.mode != "RGB":
+        image = image.convert("RGB")
     if box is not None:
         image = image.crop(_clip(box, image.size, path))
     factor = min(1.0, long_side / max(image.size))
@@ -195,9 +207,13 @@ def quality(pixels: Pixels, keypoints: int) -> float:
     keypoints : int
         Keypoints kept; 256 and more count as plenty.
     """
-    grey = pixels.astype(np.float32).mean(axis=2)
-    contrast = min(1.0, float(grey.std()) / 50.0)
-    exposure = 1.0 - float(((grey <= 4) | (grey >= 251)).mean())
-    steps = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
-    sharpness = min(1.0, float(steps) / (0.25 * float(grey.std()) + 1e-6))
+    grey = np.asarray(Image.fromarray(pixels).convert("L"))
+    count = np.bincount(grey.ravel(), minlength=256) / grey.size
+    level = np.arange(256)
+    spread = float(np.sqrt(count @ (level - count @ level) ** 2))
+    contrast = min(1.0, spread / 50.0)
+    exposure = 1.0 - float(count[:5].sum() + count[251:].sum())
+    signed = grey.astype(np.int16)
+    steps = float(np.abs(np.diff(signed, axis=0)).mean() + np.abs(np.diff(signed, axis=1)).mean())
+    sharpness = min(1.0, steps / (0.25 * spread + 1e-6))
     return float((contrast * exposure * sharpness * min(1.0, keypoints / 256)) ** 0.25)

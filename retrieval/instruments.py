@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from index.errors import TooFewKeypoints
+from index.errors import PhotoRefused, TooFewKeypoints
 from index.types import Float32, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
 from retrieval.descriptor import Encoder
 from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
-from retrieval.keypoints import Extractor
+from retrieval.keypoints import Extractor, Found
 from retrieval.matcher import Matcher
 from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, rerank
 from retrieval.scoring import Score
@@ -18,6 +19,9 @@ from retrieval.scoring import Score
 SHORTLIST = 300
 """Photos that are looked at: looks are cheap and global descriptors weak, so that a small gallery is seen whole."""
 PER_TURTLE = 3
+
+Each = Callable[..., Iterable[Any]]
+"""Maps a function over sequences, in order: `map`, or that of a pool."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +68,11 @@ class Instruments:
         length = f"{self.shortlist}x{self.per_turtle}-{seen}"
         return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}"
 
+    @property
+    def comparing(self) -> str:
+        """Names all that decides which pairs are compared and how, whatever the score."""
+        return replace(self, score=Score.WASSERSTEIN).evidence
+
     def compare(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Match the query with every candidate and verify the matches."""
         return compare(query, candidates, self.matcher, self.reranking.verification)
@@ -74,12 +83,40 @@ class Instruments:
 
     def extract(self, sighting: Sighting) -> Extracted:
         """Read one photo and find its keypoints. Raises PhotoRefused."""
-        photo = load_photo(Path(sighting.path), self.extractor.long_side, sighting.box)
+        [found] = self.extract_batch([sighting])
+        if isinstance(found, PhotoRefused):
+            raise found
+        return found
+
+    def extract_batch(self, sightings: Sequence[Sighting], each: Each = map) -> list[Extracted | PhotoRefused]:
+        """Read many photos and find their keypoints; `each` may map over them on many cores.
+
+        Raises
+        ------
+        WeightsUnavailable, WeightsCorrupt
+        """
+        if self.extractor.batch == 1:
+            return list(each(self._extract_alone, sightings))
+        photos = list(each(self._read, sightings))
+        readable = [photo for photo in photos if isinstance(photo, LoadedPhoto)]
+        found = iter(self.extractor.extract_batch([photo.pixels for photo in readable]))
+        together = [photo if isinstance(photo, PhotoRefused) else (photo, next(found)) for photo in photos]
+        return list(each(_described, sightings, together))
+
+    def _extract_alone(self, sighting: Sighting) -> Extracted | PhotoRefused:
+        photo = self._read(sighting)
+        if isinstance(photo, PhotoRefused):
+            return photo
         try:
-            features = self.extractor.extract(photo.pixels)
+            return _described(sighting, (photo, self.extractor.extract(photo.pixels)))
         except TooFewKeypoints as error:
-            raise TooFewKeypoints(f"{sighting.path} cannot be compared: {error}") from error
-        return Extracted(sighting, photo, features)
+            return _described(sighting, (photo, error))
+
+    def _read(self, sighting: Sighting) -> LoadedPhoto | PhotoRefused:
+        try:
+            return load_photo(Path(sighting.path), self.extractor.long_side, sighting.box)
+        except PhotoRefused as refusal:
+            return refusal
 
     def encode(self, extracted: Sequence[Extracted]) -> list[PreparedPhoto]:
         """Add the global descriptors, a batch at once, and all else that the catalogue keeps."""
@@ -91,11 +128,13 @@ class Instruments:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extracted:
-    """A photo that was read and whose keypoints were found."""
+    """A photo that was read and whose keypoints were found; the rest as in `PreparedPhoto`."""
 
     sighting: Sighting
     photo: LoadedPhoto
     features: LocalFeatures
+    thumbnail: bytes
+    quality: float
 
     def prepared(self, vector: Float32) -> PreparedPhoto:
         """Ready for the catalogue; a date from EXIF where nobody gave one."""
@@ -105,7 +144,16 @@ class Extracted:
             sha256=self.photo.sha256,
             features=self.features,
             vector=vector,
-            thumbnail=jpeg(self.photo.pixels),
+            thumbnail=self.thumbnail,
             original_size=self.photo.original_size,
-            quality=quality(self.photo.pixels, len(self.features)),
+            quality=self.quality,
         )
+
+
+def _described(sighting: Sighting, found: PhotoRefused | tuple[LoadedPhoto, Found]) -> Extracted | PhotoRefused:
+    if isinstance(found, PhotoRefused):
+        return found
+    photo, features = found
+    if isinstance(features, TooFewKeypoints):
+        return TooFewKeypoints(f"{sighting.path} cannot be compared: {features}")
+    return Extracted(sighting, photo, features, jpeg(photo.pixels), quality(photo.pixels, len(features)))

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
-from os import cpu_count
-from pathlib import Path
 
 from index.catalog import Catalog
 from index.errors import PhotoRefused, TooFewKeypoints, TurtleidxError
 from index.manifest import RefusedRow
-from index.types import GalleryFilter, Photo, PreparedPhoto, Sighting
+from index.types import GalleryFilter, Photo, Sighting
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
-from retrieval.images import file_sha256
-from retrieval.instruments import Extracted, Instruments
+from retrieval.instruments import Instruments
 from retrieval.judgement import Judge
+from retrieval.preparing import BATCH as BATCH
+from retrieval.preparing import prepared
 from retrieval.ranking import Pair, rank
 from retrieval.results import EnrollReport, Identification, Refusal
-
-BATCH = 64
-"""Photos of one transaction, and so the most that a crash can cost."""
 
 Progress = Callable[[int], None]
 """Called with the number of photos that were just finished."""
@@ -50,7 +44,7 @@ def enroll(
     refused: list[Refusal] = []
     catalog.require(instruments.recipe)
     with catalog.writing("enroll"):
-        for batch in _prepared_ahead(catalog, sightings, instruments):
+        for batch in prepared(catalog, sightings, instruments):
             for outcome in catalog.enroll(batch.photos, who):
                 (already_there if outcome.already_there else enrolled).append(outcome.photo)
             already_there += batch.already_there
@@ -123,65 +117,6 @@ def identify(
         taken_on=query.sighting.taken_on,
         enrolled=enrolled is not None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    photos: list[PreparedPhoto]
-    already_there: list[Photo]
-    refused: list[Refusal]
-    size: int
-
-
-def _prepared_ahead(
-    catalog: Catalog, sightings: Iterable[Sighting | RefusedRow], instruments: Instruments
-) -> Iterator[_Batch]:
-    """Prepare batches on all cores, one batch ahead of the caller, who writes the last one meanwhile."""
-    rows = iter(sightings)
-    with ThreadPoolExecutor(1) as ahead, ThreadPoolExecutor(cpu_count()) as cores:
-
-        def prepare() -> _Batch | None:
-            batch = list(islice(rows, BATCH))
-            return _prepare(catalog, batch, instruments, cores) if batch else None
-
-        pending = ahead.submit(prepare)
-        while (batch := pending.result()) is not None:
-            pending = ahead.submit(prepare)
-            yield batch
-
-
-def _prepare(
-    catalog: Catalog, rows: Sequence[Sighting | RefusedRow], instruments: Instruments, cores: ThreadPoolExecutor
-) -> _Batch:
-    refused = [Refusal(row.photo, row.reason) for row in rows if isinstance(row, RefusedRow)]
-    sightings = [row for row in rows if isinstance(row, Sighting)]
-    hashes = list(cores.map(_hash_of, sightings))
-    there = catalog.enrolled([digest for digest in hashes if isinstance(digest, str)])
-    fresh = [
-        one for one, digest in zip(sightings, hashes, strict=True) if isinstance(digest, str) and digest not in there
-    ]
-    refused += [digest for digest in hashes if isinstance(digest, Refusal)]
-    prepared = list(cores.map(lambda one: _prepare_one(one, instruments), fresh))
-    return _Batch(
-        photos=instruments.encode([one for one in prepared if not isinstance(one, Refusal)]),
-        already_there=[there[digest] for digest in hashes if isinstance(digest, str) and digest in there],
-        refused=refused + [one for one in prepared if isinstance(one, Refusal)],
-        size=len(rows),
-    )
-
-
-def _hash_of(sighting: Sighting) -> str | Refusal:
-    try:
-        return file_sha256(Path(sighting.path))
-    except PhotoRefused as refusal:
-        return Refusal(sighting.path, str(refusal))
-
-
-def _prepare_one(sighting: Sighting, instruments: Instruments) -> Extracted | Refusal:
-    try:
-        return instruments.extract(sighting)
-    except PhotoRefused as refusal:
-        return Refusal(sighting.path, str(refusal))
 
 
 def _with_enrolment(reason: str, enrolled: Photo | None) -> str:

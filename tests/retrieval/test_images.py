@@ -1,5 +1,7 @@
 import datetime as dt
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +76,11 @@ def test_a_box_beside_the_photo_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
-    Image.new("1", (60_000, 50_000)).save(tmp_path / "bomb.png")
+    Image.new("1", (8, 8)).save(tmp_path / "bomb.png")
+    data = bytearray((tmp_path / "bomb.png").read_bytes())
+    data[16:24] = struct.pack(">II", 60_000, 50_000)  # the size that the header claims, and its checksum
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "bomb.png").write_bytes(data)
     with pytest.raises(PhotoTooLarge), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         load_photo(tmp_path / "bomb.png", 100)

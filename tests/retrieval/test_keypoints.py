@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 
 from drawing.heads import draw_head
 from index.errors import TooFewKeypoints
-from retrieval.keypoints import SiftExtractor, keep_strongest, rootsift
+from retrieval.keypoints import SiftExtractor, expected_contrast, keep_strongest, rootsift
 
 HEAD = draw_head(1, 0, size=(320, 256))
 
@@ -69,3 +70,24 @@ def test_rootsift_has_unit_length_and_keeps_silence(descriptors: np.ndarray) -> 
     silent = descriptors.sum(axis=1) == 0
     assert np.allclose(lengths[~silent], 1, atol=1e-5)
     assert (lengths[silent] == 0).all()
+
+
+@pytest.mark.parametrize(("keypoints", "side"), [(64, 320), (256, 320), (512, 320), (512, 240)])
+def test_starting_from_the_expected_contrast_changes_nothing(keypoints: int, side: int) -> None:
+    grey = cv2.cvtColor(HEAD[:side, :side], cv2.COLOR_RGB2GRAY)
+    reference = cv2.SIFT.create(nfeatures=keypoints, contrastThreshold=SiftExtractor.CONTRAST)
+    expected = {point.pt for point in reference.detect(grey, None)}
+    found = SiftExtractor(keypoints, side).find(np.ascontiguousarray(HEAD[:side, :side]))
+    # of keypoints that are exactly as strong as the last one, either may be kept
+    assert len(expected & {tuple(xy) for xy in found.xy.tolist()}) >= min(keypoints, len(expected)) - 2
+
+
+def test_the_expected_contrast_lies_below_most_photos_weakest_keypoint() -> None:
+    enough = []
+    for individual in range(8):
+        grey = cv2.cvtColor(draw_head(individual, 0, size=(320, 256)), cv2.COLOR_RGB2GRAY)
+        contrast = expected_contrast(grey, 256)
+        enough.append(len(cv2.SIFT.create(nfeatures=0, contrastThreshold=contrast).detect(grey, None)) >= 256)
+        assert contrast > 0
+    assert np.mean(enough) >= 0.75
+    assert expected_contrast(grey, 1024) == 0
