@@ -6,6 +6,7 @@ What it runs on is imported by the command: it loads scipy's statistics, and a r
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from retrieval.contest import Contender, Contest
     from retrieval.evaluation import Evaluation
     from retrieval.protocol import Protocol
+    from retrieval.trial import Entrant
 
 WORST = 12
 """Errors with a picture in the report."""
@@ -51,8 +53,11 @@ def evaluate_command(
     most: Annotated[int | None, typer.Option(min=1, help="Queries at most, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(help="Of that draw.")] = 0,
     compare: Annotated[
-        bool, typer.Option("--compare/--no-compare", help="Rank and judge by match count and confidence sum too.")
+        bool, typer.Option("--compare/--no-compare", help="Judge by other scores and by plain nearest neighbours too.")
     ] = True,
+    against: Annotated[
+        list[str] | None, typer.Option(help="Another matcher to compare with, as for --matcher; repeatable.")
+    ] = None,
     as_json: options.Json = False,
     report: Annotated[Path | None, typer.Option(help="Write a page for the browser, as in report.html.")] = None,
     prior_new: Annotated[
@@ -72,7 +77,7 @@ def evaluate_command(
     from retrieval.contest import compete, groups_of
     from retrieval.pipeline import Terms
     from retrieval.protocol import has_gallery
-    from retrieval.trial import COMPARED, stored_contenders
+    from retrieval.trial import entrants, stored_contenders
 
     common: options.Common = context.obj
     if manifest is not None and since is not None:
@@ -86,11 +91,12 @@ def evaluate_command(
         if manifest is not None and own_gallery:
             catalog = _open_or_create(keep or Path(folder) / "turtles.catalog", choices)
             instruments = load_instruments(choices, catalog.recipe)
-            contenders = _enrolled_and_fitted(catalog, manifest, instruments, common.who, compare)
+            among = entrants(instruments, _others(against, choices, catalog), compare)
+            contenders = _enrolled_and_fitted(catalog, manifest, among, common.who)
         else:
             catalog = Catalog.open(common.catalog)
             instruments = load_instruments(choices, catalog.recipe)
-            contenders = stored_contenders(catalog, instruments, COMPARED if compare else ())
+            contenders = stored_contenders(catalog, entrants(instruments, _others(against, choices, catalog), compare))
         protocol = _protocol(catalog, manifest, since)
         protocol = protocol.drawn(most, seed) if most else protocol
         if not protocol.queries:
@@ -122,17 +128,19 @@ def _protocol(catalog: Catalog, manifest: Path | None, day: str | None) -> Proto
         raise typer.BadParameter(str(error)) from error
 
 
-def _enrolled_and_fitted(
-    catalog: Catalog, manifest: Path, instruments: Instruments, who: str, compare: bool
-) -> list[Contender]:
-    from retrieval.trial import COMPARED, enroll_gallery, fitted_contenders
+def _others(names: list[str] | None, choices: Choices, catalog: Catalog) -> list[Instruments]:
+    return [load_instruments(replace(choices, matcher=name), catalog.recipe) for name in names or []]
+
+
+def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Entrant], who: str) -> list[Contender]:
+    from retrieval.trial import enroll_gallery, fitted_contenders
 
     with console.progress_bar("enrolling", None) as advance:
-        enrolled = enroll_gallery(catalog, manifest, instruments, who, advance)
+        enrolled = enroll_gallery(catalog, manifest, among[0].instruments, who, advance)
     for refusal in enrolled.refused:
         console.say(f"not in the gallery: {refusal.reason}")
     with console.progress_bar("fitting", None) as advance_fit:
-        return fitted_contenders(catalog, instruments, who, COMPARED if compare else (), advance_fit)
+        return fitted_contenders(catalog, among, who, advance_fit)
 
 
 def _write_report(

@@ -1,4 +1,4 @@
-"""Several scores answer the same queries: every photo pair is matched once and scored in each way."""
+"""Several methods and scores answer the same queries: every photo pair is matched once a method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from os import cpu_count
 import numpy as np
 
 from index.catalog import Catalog
-from index.errors import PhotoRefused
 from index.types import Float32, Matches, Photo, PreparedPhoto, Shortlist
 from retrieval.conformal import Rates
 from retrieval.evaluation import Evaluation, Method, Outcome, RankedTurtle, by_group, evaluate
@@ -18,11 +17,14 @@ from retrieval.images import decode, jpeg
 from retrieval.instruments import Extracted, Instruments
 from retrieval.judgement import Judge
 from retrieval.metrics import ErrorRate
-from retrieval.pipeline import BATCH, Terms
+from retrieval.pairing import Pairing, VerifiedPairing, unverified
+from retrieval.pipeline import Terms
+from retrieval.preparing import BATCH
 from retrieval.protocol import Protocol, Query
 from retrieval.render import Panel, match_picture
+from retrieval.rerank import first_look, strength, strongest
 from retrieval.results import Candidate, Refusal
-from retrieval.scoring import MATCH_THRESHOLD, PairConfidences, Score, best_first, pair_confidences, score_pairs
+from retrieval.scoring import MATCH_THRESHOLD, PairConfidences, best_first, score_pairs
 
 Progress = Callable[[int], None]
 """Called with the number of queries that were just finished."""
@@ -32,10 +34,10 @@ _UNSEEN = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contender:
-    """A score with the model that was fitted to it."""
+    """A way to compare and score, with the model that was fitted to it."""
 
     name: str
-    score: Score
+    instruments: Instruments
     judge: Judge
 
 
@@ -93,12 +95,15 @@ def compete(
     different: list[Float32] = []
     rng = np.random.default_rng(0)
     with catalog.writing("evaluate"):
+        ways = _ways(catalog, contenders)
         for query, photo in _prepared(catalog, protocol.queries, instruments):
             if isinstance(photo, Refusal):
                 left_out.append(photo)
             else:
-                compared = _compare(catalog, query, photo, instruments)
-                answered.append(_answer(query, photo, compared, contenders, terms))
+                shortlist = _shortlist(catalog, query, photo, instruments)
+                by_way = {name: way.compare(photo, shortlist) for name, way in ways.items()}
+                answered.append(_answer(query, photo, by_way, contenders, terms))
+                compared = by_way[instruments.comparing]
                 own = np.array([one.turtle == query.turtle for one in compared.photos], np.bool_)
                 matching += [compared.confidences[row] for row in np.flatnonzero(own)[:1]]
                 if not own.all():
@@ -158,21 +163,19 @@ def _prepared(
         for first in range(0, len(queries), BATCH):
             batch = queries[first : first + BATCH]
             outside = [query for query in batch if query.enrolled is None]
-            extracted = list(cores.map(lambda query: _extract(query, instruments), outside))
+            extracted = instruments.extract_batch([query.sighting for query in outside], cores.map)
             encoded = iter(instruments.encode([one for one in extracted if isinstance(one, Extracted)]))
-            read = iter([one if isinstance(one, Refusal) else next(encoded) for one in extracted])
+            read = iter(
+                [
+                    next(encoded) if isinstance(one, Extracted) else Refusal(query.sighting.path, str(one))
+                    for query, one in zip(outside, extracted, strict=True)
+                ]
+            )
             for query in batch:
                 if query.enrolled is None:
                     yield query, _unless_enrolled(catalog, next(read))
                 else:
                     yield query, _stored(catalog, query, query.enrolled)
-
-
-def _extract(query: Query, instruments: Instruments) -> Extracted | Refusal:
-    try:
-        return instruments.extract(query.sighting)
-    except PhotoRefused as refusal:
-        return Refusal(query.sighting.path, str(refusal))
 
 
 def _unless_enrolled(catalog: Catalog, photo: PreparedPhoto | Refusal) -> PreparedPhoto | Refusal:
@@ -187,32 +190,47 @@ def _stored(catalog: Catalog, query: Query, photo: Photo) -> PreparedPhoto:
     return PreparedPhoto(query.sighting, photo.sha256, features, vector, thumbnail, features.size, photo.quality)
 
 
-def _compare(catalog: Catalog, query: Query, photo: PreparedPhoto, instruments: Instruments) -> _Compared:
-    shortlist = catalog.shortlist(photo.vector, instruments.shortlist, query.where, instruments.per_turtle)
-    if query.turtles is not None:
-        shortlist = replace(shortlist, catalogued_turtles=query.turtles)
-    photos = list(shortlist.photos)
-    cache = catalog.pair_cache(instruments.comparison)
-    keys = [(photo.sha256, other.sha256) for other in photos]
-    known = cache.get(keys)
-    missing = [row for row, found in enumerate(known) if found is None]
-    if missing:
-        features = catalog.features([photos[row] for row in missing])
-        matches = instruments.compare(photo.features, features)
-        fresh = [
-            pair_confidences(one, len(photo.features), len(own)) for one, own in zip(matches, features, strict=True)
-        ]
-        cache.put([keys[row] for row in missing], fresh)
-        known = cache.get(keys)  # as the cache rounds them, so that a second run gives the same figures
-    return _Compared(shortlist, photos, [found for found in known if found is not None])
+class _Way:
+    """One way to compare a query with its shortlist; contenders that only score differently share it."""
+
+    def __init__(self, catalog: Catalog, instruments: Instruments, keeps_unverified: bool) -> None:
+        self._keep = instruments.reranking.keep
+        self._looks = Pairing(catalog, instruments.first_look, first_look)
+        self._pairs = (
+            VerifiedPairing(catalog, instruments)
+            if keeps_unverified
+            else Pairing(catalog, instruments.comparison, instruments.compare)
+        )
+
+    def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
+        photos = list(shortlist.photos)
+        if self._keep is not None:
+            looks = self._looks.confidences(photo.sha256, lambda: photo.features, photos)
+            photos = [photos[row] for row in strongest([strength(one) for one in looks], self._keep)]
+        return _Compared(shortlist, photos, self._pairs.confidences(photo.sha256, lambda: photo.features, photos))
+
+
+def _ways(catalog: Catalog, contenders: Sequence[Contender]) -> dict[str, _Way]:
+    """By `Instruments.comparing`."""
+    wanted = {one.instruments.comparing: one.instruments for one in contenders}
+    return {
+        name: _Way(catalog, one, one.reranking.verification is not None and unverified(one).comparing in wanted)
+        for name, one in sorted(wanted.items(), key=lambda item: item[1].reranking.verification is None)
+    }
+
+
+def _shortlist(catalog: Catalog, query: Query, photo: PreparedPhoto, instruments: Instruments) -> Shortlist:
+    found = catalog.shortlist(photo.vector, instruments.shortlist, query.where, instruments.per_turtle)
+    return found if query.turtles is None else replace(found, catalogued_turtles=query.turtles)
 
 
 def _answer(
-    query: Query, photo: PreparedPhoto, compared: _Compared, contenders: Sequence[Contender], terms: Terms
+    query: Query, photo: PreparedPhoto, by_way: dict[str, _Compared], contenders: Sequence[Contender], terms: Terms
 ) -> Answered:
     outcomes: list[Outcome] = []
     shown: tuple[Photo, ...] = ()
     for contender in contenders:
+        compared = by_way[contender.instruments.comparing]
         judgement = contender.judge.judge(_rank(compared, contender), compared.shortlist, terms.prior_new, terms.rates)
         candidates = judgement.candidates
         if not outcomes:
@@ -238,7 +256,7 @@ def _rank(compared: _Compared, contender: Contender) -> tuple[Candidate, ...]:
     if not compared.photos:
         return ()
     pairs = PairConfidences.of(compared.confidences)
-    scores = score_pairs(pairs, contender.judge.null, contender.score)
+    scores = score_pairs(pairs, contender.judge.null, contender.instruments.score)
     best: dict[str, Candidate] = {}
     for row in best_first(scores, pairs.mean()):
         turtle = str(compared.photos[row].turtle)
