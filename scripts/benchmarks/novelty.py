@@ -147,11 +147,11 @@ def _repeat(catalog: Catalog, photos: list[Photo], grounds: Grounds, seed: int) 
         misidentified=error_rate((known & ~right)[~new], individual[~new], RATES.misidentified),
         false_new=error_rate(called_new[~new], individual[~new], RATES.false_new),
         undecided=float(1 - (known | called_new).mean()),
-        ceiling=_ceiling(1 - p_new, new, right, individual),
+        ceiling=ceiling(1 - p_new, new, right, individual),
     )
 
 
-def _ceiling(sureness: Float64, new: Bool, right: Bool, individual: Int64) -> float:
+def ceiling(sureness: Float64, new: Bool, right: Bool, individual: Int64) -> float:
     """Share left UNDECIDED by the two best thresholds that keep the rates on these very photos."""
     weight = np.zeros(len(new))
     for group in (new, ~new):
