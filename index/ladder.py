@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HEADROOM = 1 / 3
+HEADROOM = 0.1
 """Depths are measured on a sample, so they aim this part of the missing share above the target."""
 
 SHARES = tuple(2.0**-power for power in range(14, 4, -1))
