@@ -19,9 +19,6 @@ Pixels = npt.NDArray[np.uint8]
 BLOCK = 64
 """Keypoints are kept in multiples of this many, so that batches of equal length need no mask."""
 
-CROWDED = 0.12
-"""Share of the pixels' largest differences from which the contrast of the weakest keypoint is not to be guessed."""
-
 Found = LocalFeatures | TooFewKeypoints
 """What an extractor finds in one photo of many; the refusal of one does not stop the others."""
 
@@ -49,13 +46,15 @@ class Extractor(Protocol):
 
 
 class SiftExtractor:
-    """SIFT (Lowe, IJCV 2004) with OpenCV, the strongest `keypoints` kept.
+    """SIFT (Lowe, IJCV 2004) with OpenCV on the evenly lit image, the strongest `keypoints` kept.
 
-    The contrast threshold is an eighth of Lowe's, because hazy water flattens the whole image and the strongest are
-    chosen afterwards anyway. Descriptors are SIFT's own bytes; `rootsift` makes of them what matchers compare.
+    Every scale boundary gets a like contrast first, whatever water, shade and glare left of it. Keypoints smaller than
+    `FINEST` pixels are dropped: they are scratches, algae and noise, which change from one season to the next.
+    Descriptors are SIFT's own bytes; `rootsift` makes of them what matchers compare.
     """
 
     CONTRAST = 0.005
+    FINEST = 3.0
     batch = 1
 
     def __init__(self, keypoints: int = 512, long_side: int = 320) -> None:
@@ -79,45 +78,36 @@ class SiftExtractor:
 
     def find(self, pixels: Pixels) -> LocalFeatures:
         """The strongest keypoints, however few, strongest first."""
-        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        guess = max(self.CONTRAST, expected_contrast(grey, self.keypoints))
-        found, described = self._detect(grey, guess)
-        if len(found) < self.keypoints and guess > self.CONTRAST:
-            found, described = self._detect(grey, self.CONTRAST)
-        order = np.argsort([-point.response for point in found], kind="stable")[: self.keypoints]
-        points = [found[i] for i in order]
-        descriptors = np.empty((0, 128), np.uint8) if described is None else described[order].astype(np.uint8)
+        even = evenly_lit(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+        # one detector a call, because detectors are not thread-safe
+        sift = cv2.SIFT.create(contrastThreshold=self.CONTRAST)
+        coarse = [point for point in sift.detect(even, None) if point.size >= self.FINEST]
+        coarse.sort(key=lambda point: -point.response)
+        points, described = sift.compute(even, coarse[: self.keypoints])
+        descriptors = np.empty((0, 128), np.uint8) if described is None else described.astype(np.uint8)
         return LocalFeatures(
             xy=np.array([point.pt for point in points], dtype=np.float32).reshape(-1, 2),
             scale=np.array([point.size for point in points], dtype=np.float32),
             orientation=np.deg2rad(np.array([point.angle for point in points], dtype=np.float32)),
             descriptors=descriptors,
-            size=(grey.shape[1], grey.shape[0]),
+            size=(even.shape[1], even.shape[0]),
         )
 
     def extract_batch(self, photos: Sequence[Pixels]) -> list[Found]:
         return each_alone(self, photos)
 
-    def _detect(self, grey: Pixels, contrast: float) -> tuple[Sequence[cv2.KeyPoint], npt.NDArray[np.float32] | None]:
-        # one detector a call, because detectors are not thread-safe; it keeps the strongest before it describes them
-        return cv2.SIFT.create(nfeatures=self.keypoints, contrastThreshold=contrast).detectAndCompute(grey, None)
 
+def evenly_lit(grey: Pixels) -> Pixels:
+    """Local contrast normalisation (Jarrett et al., ICCV 2009) of a grey image uint8 [h, w].
 
-def expected_contrast(grey: Pixels, keypoints: int) -> float:
-    """A contrast threshold that more than `keypoints` keypoints of a grey image uint8 [h, w] will most likely pass.
-
-    SIFT refines and turns every keypoint that passes before it keeps the strongest, so a threshold just below the
-    weakest one kept saves a fifth of the time and changes nothing. One difference of Gaussians tells where that is:
-    its largest values are as rare as keypoints are. 0 where so many keypoints are wanted that the weakest are noise.
+    Every pixel's distance from the mean of its surroundings is divided by their spread; the surroundings are a
+    Gaussian window about as wide as a scale of the head. Spreads of a few grey levels are noise and stay small.
     """
-    share = 15 * keypoints / grey.size
-    if share > CROWDED:
-        return 0.0
+    sigma = 0.0375 * max(grey.shape)
     fine = grey.astype(np.float32)
-    difference = cv2.GaussianBlur(fine, (0, 0), 1.26) - cv2.GaussianBlur(fine, (0, 0), 1.0)
-    sample = np.abs(difference[::2, ::2]).ravel()
-    rank = int(len(sample) * (1 - share))
-    return 3 / 255 * float(np.partition(sample, rank)[rank])
+    deviation = fine - cv2.GaussianBlur(fine, (0, 0), sigma)
+    spread = np.sqrt(cv2.GaussianBlur(deviation**2, (0, 0), sigma))
+    return np.asarray(np.clip(128 + 45 * deviation / (spread + 4), 0, 255), np.uint8)
 
 
 @contextmanager
