@@ -13,8 +13,9 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -30,10 +31,12 @@ from index.placing import Placing, checked_id, place_photos
 from index.records import CatalogSummary, Encounter, Event, StoredModel, Turtle
 from index.registry import Registry, Transaction
 from index.regrouping import place_with
-from index.searching import Searcher
 from index.session import Session
 from index.summary import summarize
 from index.types import EnrollOutcome, Float32, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
+
+if TYPE_CHECKING:
+    from index.searching import Searcher
 
 Stored = TypeVar("Stored")
 
@@ -52,7 +55,7 @@ class Catalog:
         self.recipe = recipe
         self.registry = registry
         self.feature_store = FeatureStore(path / FEATURES, recipe.extractor, on_step)
-        self.searcher = Searcher(path / VECTORS, registry, recipe.dimension, on_step)
+        self._on_step = on_step
         self._lock = WriterLock(path)
         self._command = ""
 
@@ -96,10 +99,16 @@ class Catalog:
 
     def adopt(self, recipe: Recipe) -> None:
         """Work with another recipe's features and vectors from now on; `index.replacement` has put them there."""
-        on_step = self.feature_store.on_step
         self.recipe = recipe
-        self.feature_store = FeatureStore(self.path / FEATURES, recipe.extractor, on_step)
-        self.searcher = Searcher(self.path / VECTORS, self.registry, recipe.dimension, on_step)
+        self.feature_store = FeatureStore(self.path / FEATURES, recipe.extractor, self._on_step)
+        self.__dict__.pop("searcher", None)
+
+    @cached_property
+    def searcher(self) -> Searcher:
+        """Gallery and vector index, in memory from the first question on."""
+        from index.searching import Searcher  # faiss takes half a second to import; most commands ask nothing
+
+        return Searcher(self.path / VECTORS, self.registry, self.recipe.dimension, self._on_step)
 
     def require(self, recipe: Recipe) -> None:
         """Raises RecipeMismatch when another extractor or encoder made the catalogue."""
@@ -120,7 +129,8 @@ class Catalog:
             self._command = command
             self._repair()
             yield
-            self.searcher.save_if_worth()
+            if "searcher" in self.__dict__:  # somebody asked
+                self.searcher.save_if_worth()
 
     @contextmanager
     def reading(self, as_of: int | None = None) -> Iterator[Session]:

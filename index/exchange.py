@@ -64,8 +64,14 @@ def export_table(catalog: Catalog, target: Path, *, exact_locations: bool = Fals
     return len(rows)
 
 
-def import_table(catalog: Catalog, source: Path, who: str) -> ImportReport:
-    """Set what a table says about photos that are in the catalogue, as one event. Raises ManifestError."""
+def import_table(catalog: Catalog, source: Path, who: str, why: str = "", *, dry_run: bool = False) -> ImportReport:
+    """Set what a table says about photos that are in the catalogue, as one event. Raises ManifestError.
+
+    Parameters
+    ----------
+    why : str
+        Stands in the history before the name of the table.
+    """
     rows = _read_parquet(catalog, source) if source.suffix.lower() == ".parquet" else read_csv(source)
     wanted = {cells.get("sha256", ""): cells for cells in rows}
     if not rows or "sha256" not in rows[0]:
@@ -80,7 +86,11 @@ def import_table(catalog: Catalog, source: Path, who: str) -> ImportReport:
         said = {name: text for name, text in wanted[digest].items() if text not in (now.get(name), coarse.get(name))}
         if said.keys() & set(COLUMNS) - {"photo"}:
             changed[digest] = {**now, **said}
-    with catalog.writing("import"), catalog.transaction("import table", who, str(source)) as transaction:
+    reason = f"{why} ({source})" if why else str(source)
+    with (
+        catalog.writing("import"),
+        catalog.transaction("import table", who, reason, dry_run=dry_run) as transaction,
+    ):
         _apply(transaction, {present[digest].id: cells for digest, cells in changed.items()}, source)
     there = wanted.keys() & present.keys()
     return ImportReport(len(changed), len(there) - len(changed), tuple(sorted(wanted.keys() - present.keys())))

@@ -46,7 +46,7 @@ class FeatureStore:
     def __init__(self, path: Path, extractor: str, on_step: OnStep = no_steps) -> None:
         self.path = path
         self.extractor = extractor
-        self.on_step = on_step
+        self._on_step = on_step
 
     @classmethod
     def create(cls, path: Path, extractor: str) -> FeatureStore:
@@ -72,12 +72,12 @@ class FeatureStore:
                 transaction.put(digest, b"", db=databases[PENDING])
 
         self._write(write)
-        self.on_step("features written")
+        self._on_step("features written")
 
     def put_beside(self, photos: Sequence[PreparedPhoto]) -> None:
         """Store and sync records of photos that are in the catalogue already. Raises StorageFull."""
         self._store([(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
-        self.on_step("features staged")
+        self._on_step("features staged")
 
     def put_query(self, sha256: str, features: LocalFeatures, thumbnail: bytes) -> None:
         """Store and sync what a kept query showed. Raises StorageFull."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from index.records import Checkpoint
 from index.session import Session
 from index.types import GalleryFilter, Int64, Photo, Side
-from index.vectorfile import Checkpoint
 
 NONE = -1
 SIDES = tuple(Side)

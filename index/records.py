@@ -235,3 +235,20 @@ class KeptQuery:
     evidence: str
     made_at: dt.datetime
     decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of the registry that a saved index holds.
+
+    Attributes
+    ----------
+    event : int
+        Every photo enrolled up to this event is in the file.
+    token : str
+        The event's own random mark, so that an event number that was used twice (a registry rolled back by a
+        power loss) is not taken for the same state.
+    """
+
+    event: int
+    token: str

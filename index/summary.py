@@ -11,7 +11,6 @@ from index.listing import read_models
 from index.records import CatalogSummary
 from index.session import Session
 from index.types import Side
-from index.vectorfile import read_depths, read_footer
 
 
 def summarize(session: Session, features: FeatureStore, vectors: Path, registry: Path) -> CatalogSummary:
@@ -62,6 +61,8 @@ def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str
     if without:
         sentences.append(f"{without} photos have no global descriptor: run `turtleidx reindex`.")
     try:
+        from index.vectorfile import read_footer  # faiss takes half a second to import
+
         held = read_footer(vectors)
         if session.row("SELECT token FROM events WHERE id = ?", held.event) != (held.token,):
             sentences.append(
@@ -76,6 +77,8 @@ def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str
 
 def _recall(vectors: Path) -> float | None:
     try:
+        from index.vectorfile import read_depths  # faiss takes half a second to import
+
         return min((depth.recall for depth in read_depths(vectors)), default=None)
     except (FileNotFoundError, CatalogDamaged):  # `_health` says so
         return None

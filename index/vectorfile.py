@@ -11,7 +11,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +23,13 @@ from index.errors import CatalogDamaged
 from index.exact import ExactPart
 from index.halves import Halves, header, row_bytes
 from index.ladder import Depth, Ladder
+from index.records import Checkpoint as Checkpoint
 
 _faiss: Any = faiss
 
 _TAIL = struct.Struct("<I4s")  # length of the footer, mark
 _MARK = b"TXVF"
 _CHUNK = 1 << 22
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The state of the registry that a saved index holds.
-
-    Attributes
-    ----------
-    event : int
-        Every photo enrolled up to this event is in the file.
-    token : str
-        The event's own random mark, so that an event number that was used twice (a registry rolled back by a
-        power loss) is not taken for the same state.
-    """
-
-    event: int
-    token: str
 
 
 def append_exact(path: Path, part: ExactPart) -> None:

@@ -18,10 +18,8 @@ from index.types import GalleryFilter, Photo, Shortlist
 from retrieval.instruments import Instruments
 from retrieval.judgement import Judge
 from retrieval.likeness import Comparer, candidates_of
+from retrieval.limits import AUDIT_BUDGET
 from retrieval.suspicion import Kind, Searched, Suspicion, suspicions
-
-BUDGET = 20_000
-"""Pairs that an audit compares at most; those that are cached cost nothing."""
 
 DEPTHS = (10, 30, 100)
 """So many of the nearest photos of other turtles, and of the same, each photo is compared with, round by round;
@@ -55,7 +53,9 @@ class Audit:
     missing: str
 
 
-def audit(catalog: Catalog, instruments: Instruments, budget: int = BUDGET, progress: Progress | None = None) -> Audit:
+def audit(
+    catalog: Catalog, instruments: Instruments, budget: int = AUDIT_BUDGET, progress: Progress | None = None
+) -> Audit:
     """Look for ids that are probably wrong; nothing is changed.
 
     Raises

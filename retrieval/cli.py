@@ -2,6 +2,8 @@
 
 Exit codes: 0 done, whatever the verdict; 1 nothing was done, with a sentence on standard error; 2 wrong usage; 3 done,
 but some photos were refused, or problems remain; 130 interrupted.
+
+What compares photos is imported by the commands that do, because the others would wait a second for it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,19 +25,14 @@ from index.manifest import RefusedRow, parse_date
 from index.records import KeptQuery
 from index.types import Side, Sighting
 from retrieval import cli_evaluate, cli_registry, console, options
-from retrieval.answering import Answer, Wishes, answer, picture
-from retrieval.cli_together import query_encounters, warn_of_drift
-from retrieval.conformal import Rates
-from retrieval.decision import Verdict
-from retrieval.fitting import BUDGET, fit, fit_is_due
-from retrieval.images import save
-from retrieval.instruments import SHORTLIST, Instruments
-from retrieval.intake import count_photos, from_manifest, from_paths, questions
-from retrieval.keeping import keep as keep_query
-from retrieval.loading import NEAREST, Choices, licences, load_instruments, with_matcher
-from retrieval.pipeline import Terms, enroll
+from retrieval.limits import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
-from retrieval.vigilance import remember
+from retrieval.verdict import Verdict
+
+if TYPE_CHECKING:
+    from retrieval.answering import Answer
+    from retrieval.instruments import Instruments
+    from retrieval.loading import Choices
 
 NOTHING_DONE, SOME_REFUSED, INTERRUPTED = 1, 3, 130
 
@@ -66,6 +63,8 @@ def init_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Make an empty catalogue."""
+    from retrieval.loading import Choices
+
     common: options.Common = context.obj
     made = _create(
         common, Choices(extractor, encoder, encoder_weights, device=common.device, extractor_weights=extractor_weights)
@@ -95,6 +94,10 @@ def enroll_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
+    from retrieval.intake import count_photos, from_manifest, from_paths
+    from retrieval.loading import NEAREST, Choices, load_instruments
+    from retrieval.pipeline import enroll
+
     common: options.Common = context.obj
     if bool(photos) == (manifest is not None):
         raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
@@ -122,7 +125,7 @@ def enroll_command(
 def fit_command(
     context: typer.Context,
     budget: Annotated[int, typer.Option(min=1, help="Photo pairs to compare at most; cached ones are free.")] = (
-        10 * BUDGET
+        10 * FIT_BUDGET
     ),
     seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
     matcher: options.Matcher = None,
@@ -133,6 +136,8 @@ def fit_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Learn from the catalogue's own photos how right and wrong turtles score."""
+    from retrieval.loading import Choices, load_instruments
+
     common: options.Common = context.obj
     catalog = Catalog.open(common.catalog)
     choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights)
@@ -169,6 +174,15 @@ def query_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
+    from retrieval.answering import Wishes, answer
+    from retrieval.cli_together import query_encounters, warn_of_drift
+    from retrieval.conformal import Rates
+    from retrieval.intake import questions
+    from retrieval.keeping import keep as keep_query
+    from retrieval.loading import Choices, load_instruments
+    from retrieval.pipeline import Terms
+    from retrieval.vigilance import remember
+
     common: options.Common = context.obj
     asked = list(questions(photos or [], manifest, role or [], side))
     for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
@@ -238,6 +252,8 @@ def _open_or_create(common: options.Common, choices: Choices) -> Catalog:
 
 
 def _create(common: options.Common, choices: Choices) -> Catalog:
+    from retrieval.loading import NEAREST, licences, load_instruments
+
     made = Catalog.create(common.catalog, load_instruments(replace(choices, matcher=NEAREST)).recipe)
     for sentence in licences(made.recipe):
         console.say(sentence)
@@ -246,16 +262,21 @@ def _create(common: options.Common, choices: Choices) -> Catalog:
 
 def _fit_if_due(catalog: Catalog, instruments: Instruments, choices: Choices, who: str) -> None:
     """The photos are enrolled already, so a matcher that is not at hand costs only the model."""
+    from retrieval.fitting import fit_is_due
+    from retrieval.loading import with_matcher
+
     try:
         matching = with_matcher(instruments, choices)
     except WeightsUnavailable as error:
         console.say(f"No model was fitted: {error}")
         return
     if fit_is_due(catalog, matching):
-        _fit(catalog, matching, who, BUDGET, 0)
+        _fit(catalog, matching, who, FIT_BUDGET, 0)
 
 
 def _fit(catalog: Catalog, instruments: Instruments, who: str, budget: int, seed: int) -> None:
+    from retrieval.fitting import fit
+
     with console.progress_bar("fitting", None) as advance:
         report = fit(catalog, instruments, who, budget, seed, advance)
     console.print_fit(report)
@@ -281,6 +302,9 @@ def _show(one: Answer, top: int, as_json: bool, kept: KeptQuery | None) -> None:
 
 
 def _plot(catalog: Catalog, one: Answer, instruments: Instruments, target: Path) -> None:
+    from retrieval.answering import picture
+    from retrieval.images import save
+
     if isinstance(one.question, RefusedRow):
         return
     pixels = picture(catalog, one.question.sighting, one.identification, instruments.extractor.long_side)

@@ -9,8 +9,7 @@ import typer
 from index.reviews import dismiss
 from retrieval import console, console_review, options
 from retrieval.cli_changes import opened
-from retrieval.instruments import SHORTLIST
-from retrieval.loading import Choices, load_instruments
+from retrieval.limits import AUDIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
 
@@ -33,7 +32,7 @@ def audit_command(
     limit: Annotated[int, typer.Option(min=1, help="Suspicions to show, what is most worth a look first.")] = 20,
     budget: Annotated[
         int, typer.Option(min=0, help="Photo pairs to compare at most; cached ones are free, the next audit goes on.")
-    ] = 20_000,
+    ] = AUDIT_BUDGET,
     as_json: options.Json = False,
     matcher: options.Matcher = None,
     verify: options.Verify = True,
@@ -50,7 +49,8 @@ def audit_command(
         else:
             console.out.print(f"event {event}; `turtleidx undo {event}` takes it back")
         return
-    from retrieval.auditing import audit  # loads what compares photos, which --dismiss does without
+    from retrieval.auditing import audit  # what compares photos takes a second to import
+    from retrieval.loading import Choices, load_instruments
 
     choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, SHORTLIST)
     instruments = load_instruments(choices, catalog.recipe)

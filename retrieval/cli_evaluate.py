@@ -19,13 +19,14 @@ from index.errors import CatalogMissing, InputError
 from index.manifest import parse_date
 from retrieval import console, options
 from retrieval.conformal import Rates
-from retrieval.instruments import SHORTLIST, Instruments
-from retrieval.loading import Choices, load_instruments
+from retrieval.limits import SHORTLIST
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.contest import Contender, Contest
     from retrieval.evaluation import Evaluation
+    from retrieval.instruments import Instruments
+    from retrieval.loading import Choices
     from retrieval.protocol import Protocol
     from retrieval.trial import Entrant
 
@@ -86,6 +87,8 @@ def evaluate_command(
     if keep is not None and not own_gallery:
         raise typer.BadParameter("--keep goes with a manifest that has gallery rows.")
     _check_writable(report)
+    from retrieval.loading import Choices, load_instruments
+
     choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
     with tempfile.TemporaryDirectory(prefix="turtleidx-") if own_gallery and not keep else nullcontext("") as folder:
         if manifest is not None and own_gallery:
@@ -129,6 +132,8 @@ def _protocol(catalog: Catalog, manifest: Path | None, day: str | None) -> Proto
 
 
 def _others(names: list[str] | None, choices: Choices, catalog: Catalog) -> list[Instruments]:
+    from retrieval.loading import load_instruments
+
     return [load_instruments(replace(choices, matcher=name), catalog.recipe) for name in names or []]
 
 
@@ -176,6 +181,8 @@ def _open_or_create(path: Path, choices: Choices) -> Catalog:
     try:
         return Catalog.open(path)
     except CatalogMissing:
+        from retrieval.loading import load_instruments
+
         return Catalog.create(path, load_instruments(replace(choices, matcher="nearest")).recipe)
 
 

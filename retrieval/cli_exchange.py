@@ -68,15 +68,19 @@ def export_command(
 def import_command(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A table as `turtleidx export` writes it: .csv or .parquet.")],
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
     """Set what a table says about photos of the catalogue; exit code 3 when it names others too."""
     common: options.Common = context.obj
-    report = import_table(opened(context), file, common.who)
+    report = import_table(opened(context), file, common.who, why, dry_run=dry_run)
     if as_json:
-        console.print_json({"updated": report.updated, "unchanged": report.unchanged, "missing": report.missing})
+        record = {"updated": report.updated, "unchanged": report.unchanged, "missing": report.missing}
+        console.print_json({"dry_run": dry_run, **record})
     else:
-        console.out.print(f"{report.updated} photos updated, {report.unchanged} unchanged")
+        would = " would be" if dry_run else ""
+        console.out.print(f"{report.updated} photos{would} updated, {report.unchanged} unchanged")
     if report.missing:
         console.say(
             f"{len(report.missing)} photos of the table are not in the catalogue, {report.missing[0][:12]}… for one: "

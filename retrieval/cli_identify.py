@@ -14,14 +14,14 @@ from index.records import Done
 from retrieval import console, console_review, options
 from retrieval.cli_changes import Manner, change, opened
 from retrieval.conformal import Rates
-from retrieval.decision import Verdict
-from retrieval.instruments import SHORTLIST
-from retrieval.loading import Choices, load_instruments
-from retrieval.pipeline import Terms
+from retrieval.limits import SHORTLIST
 from retrieval.scoring import Score
+from retrieval.verdict import Verdict
 
 if TYPE_CHECKING:
     from retrieval.discovery import Group
+    from retrieval.loading import Choices
+    from retrieval.pipeline import Terms
 
 NEW = "new"
 
@@ -63,6 +63,9 @@ def identify_command(
         manner = Manner(dry_run, why, as_json)
         change(context, manner, lambda curator: curator.identify_encounters(set(encounters), turtle))
         return
+    from retrieval.loading import Choices  # what compares photos takes a second to import
+    from retrieval.pipeline import Terms
+
     common: options.Common = context.obj
     choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
     terms = Terms(prior_new, Rates(false_known, misidentified, false_new))
@@ -77,7 +80,8 @@ def identify_command(
 
 
 def _discovered(catalog: Catalog, choices: Choices, terms: Terms, only: list[int]) -> list[Group]:
-    from retrieval.discovery import discover  # loads what compares photos, which --is and --new do without
+    from retrieval.discovery import discover
+    from retrieval.loading import load_instruments
 
     instruments = load_instruments(choices, catalog.recipe)
     with console.progress_bar("comparing", None) as advance:

@@ -14,7 +14,6 @@ from index.types import Side
 from retrieval import console, options
 from retrieval import console_registry as shown
 from retrieval.cli_changes import Manner, browser, change, form_of, page_of, tell_of_more
-from retrieval.relocation import find_originals
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
@@ -169,6 +168,8 @@ def relocate_photos(
     as_json: options.Json = False,
 ) -> None:
     """Find originals that were moved, by their bytes, and remember where they lie now."""
+    from retrieval.relocation import find_originals  # loads what reads images
+
     with console.progress_bar("looking through files", None) as advance:
         search = find_originals(browser(context).photos(), folder, advance)
     if search.found:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from index.errors import UnknownRecord
 from retrieval import (
     cli_audit,
     cli_decisions,
@@ -22,7 +23,6 @@ from retrieval import (
     options,
 )
 from retrieval.cli_changes import Manner, browser, change, form_of, opened, page_of
-from retrieval.vigilance import drift_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,6 +39,8 @@ def add_to(app: typer.Typer) -> None:
 
 def info_command(context: typer.Context, as_json: options.Json = False) -> None:
     """Counts, models, sizes on disk and health of the catalogue."""
+    from retrieval.vigilance import drift_of  # takes a while to import
+
     catalog = opened(context)
     recipe = f"{catalog.recipe.extractor} and {catalog.recipe.encoder}"
     summary, drift = catalog.summary(), drift_of(catalog)
@@ -54,6 +56,9 @@ def info_command(context: typer.Context, as_json: options.Json = False) -> None:
 
 def history_command(
     context: typer.Context,
+    subject: Annotated[
+        str | None, typer.Argument(metavar="[TURTLE|PHOTO]", help="Only what touched it; an id goes before a photo.")
+    ] = None,
     turtle: Annotated[
         str | None, typer.Option(help="Only what touched this turtle, its encounters, its photos.")
     ] = None,
@@ -64,10 +69,15 @@ def history_command(
     as_csv: options.Csv = False,
 ) -> None:
     """What was changed, by whom, when and why."""
-    if turtle is not None and photo is not None:
-        raise typer.BadParameter("choose one of --turtle and --photo.")
+    if sum(one is not None for one in (subject, turtle, photo)) > 1:
+        raise typer.BadParameter("choose one turtle or one photo.")
     form = form_of(as_json, as_csv)
     looking = browser(context, as_of)
+    if subject is not None:
+        try:
+            turtle = looking.turtle(subject).id
+        except UnknownRecord:
+            photo = subject
     number = None if photo is None else looking.photo(photo).id
     events = looking.history(turtle=turtle, photo=number, page=page_of(1, limit))
     console_registry.print_records(

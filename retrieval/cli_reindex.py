@@ -8,8 +8,6 @@ import typer
 
 from retrieval import console, options
 from retrieval.cli_changes import ask, opened
-from retrieval.loading import NEAREST, Choices, load_instruments
-from retrieval.rereading import lost_originals, reindex
 
 SOME_REFUSED = 3
 MOST_NAMED = 20
@@ -32,6 +30,9 @@ def reindex_command(
     as_json: options.Json = False,
 ) -> None:
     """Read the originals again: with another extractor or encoder, or where records are missing or damaged."""
+    from retrieval.loading import NEAREST, Choices, load_instruments  # takes a second to import
+    from retrieval.rereading import lost_originals, reindex
+
     common: options.Common = context.obj
     catalog = opened(context)
     device = common.device

@@ -15,12 +15,12 @@ from rich.text import Text
 
 from index.records import CatalogSummary
 from index.types import Recipe
-from retrieval.answering import Answer
-from retrieval.decision import Verdict
-from retrieval.results import EnrollReport, FitReport, Identification
+from retrieval.verdict import Verdict
 
-if TYPE_CHECKING:  # importing it would load torch
+if TYPE_CHECKING:  # importing them would load what compares photos
+    from retrieval.answering import Answer
     from retrieval.checkpoints import WeightsListing
+    from retrieval.results import EnrollReport, FitReport, Identification
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from retrieval.conformal import Thresholds
 from retrieval.novelty import TooSmall
 from retrieval.posterior import Posterior
-
-
-class Verdict(StrEnum):
-    """What is said about a photo."""
-
-    KNOWN = "KNOWN"
-    NEW = "NEW"
-    UNDECIDED = "UNDECIDED"
-    NOT_COMPARABLE = "NOT_COMPARABLE"
-    REFUSED = "REFUSED"
+from retrieval.verdict import Verdict as Verdict
 
 
 @dataclass(frozen=True, slots=True)

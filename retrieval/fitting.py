@@ -16,6 +16,7 @@ from retrieval.cohort import Cohort
 from retrieval.decided import Decided, decided_queries
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
+from retrieval.limits import FIT_BUDGET
 from retrieval.novelty import REPLICATES, TooSmall, fit_novelty
 from retrieval.pairing import Compared, Pairing, Progress
 from retrieval.ranking import no_null
@@ -27,9 +28,7 @@ from retrieval.separation import GenuineScores, ImpostorMaxima
 
 Float64 = npt.NDArray[np.float64]
 
-BUDGET = 20_000
-"""Pairs that an automatic fit compares at most; those that are cached cost nothing."""
-
+BUDGET = FIT_BUDGET
 NULL_PAIRS = 10_000
 """Pairs of different turtles that tell how their confidences are distributed; more would tell the same."""
 

@@ -12,13 +12,11 @@ from index.types import Float32, LocalFeatures, Matches, PreparedPhoto, Recipe, 
 from retrieval.descriptor import Encoder
 from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
 from retrieval.keypoints import Extractor, Found
+from retrieval.limits import PER_TURTLE as PER_TURTLE
+from retrieval.limits import SHORTLIST as SHORTLIST
 from retrieval.matcher import Matcher
 from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, rerank
 from retrieval.scoring import Score
-
-SHORTLIST = 300
-"""Photos that are looked at: looks are cheap and global descriptors weak, so that a small gallery is seen whole."""
-PER_TURTLE = 3
 
 Each = Callable[..., Iterable[Any]]
 """Maps a function over sequences, in order: `map`, or that of a pool."""

@@ -15,18 +15,24 @@ from tests.retrieval.shelling import Shell, sized
 def test_tables_go_out_and_come_back(shell: Shell) -> None:
     for name in ("out.csv", "out.parquet"):
         assert shell("export", name, "--exact-locations").out == f"7 photos: {name}\n"
-        assert shell("import", name, "--json").records == [{"updated": 0, "unchanged": 7, "missing": []}]
+        assert shell("import", name, "--json").records == [
+            {"dry_run": False, "updated": 0, "unchanged": 7, "missing": []}
+        ]
     table = Path("out.csv").read_text()
     assert "-8.51234" in table
     shell("export", "coarse.csv")
     assert "-8.51234" not in Path("coarse.csv").read_text()
     stranger = photo(50).sha256
     Path("out.csv").write_text(table.replace("T017", "T018").replace(photo(7).sha256, stranger))
-    changed = shell("import", "out.csv")
+    tried = shell("import", "out.csv", "--dry-run")
+    assert (tried.code, "1 photos would be updated, 5 unchanged" in tried.out) == (3, True)
+    assert "T018" not in shell.turtles()
+    changed = shell("import", "out.csv", "--why", "corrected by Ben")
     assert changed.code == 3
     assert "1 photos updated, 5 unchanged" in changed.out
     assert stranger[:12] in changed.err
     assert shell.turtles()["T018"] == 1
+    assert shell("history", "--limit", "1", "--json").records[0]["why"] == "corrected by Ben (out.csv)"
     assert shell("export", "out.xlsx").code == 2
     assert shell("export").code == 2
 

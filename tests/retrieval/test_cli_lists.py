@@ -82,5 +82,8 @@ def test_the_past_is_shown_as_it_was(shell: Shell) -> None:
     for command in (["photos", "list"], ["encounters", "list"], ["history"]):
         assert shell(*command, "--as-of", "2000-01-01", "--json").records == []
     assert shell("turtles", "list", "--as-of", "last year").code == 2
-    told = [one["action"] for one in shell("history", "--turtle", "Olga", "--json").records]
-    assert told == ["rename turtle", "rename turtle", "enroll"]
+    for named in (["--turtle", "Olga"], ["Olga"]):
+        told = [one["action"] for one in shell("history", *named, "--json").records]
+        assert told == ["rename turtle", "rename turtle", "enroll"]
+    assert [one["action"] for one in shell("history", "photos/1.jpg", "--json").records] == ["enroll"]
+    assert shell("history", "nobody").code == 1

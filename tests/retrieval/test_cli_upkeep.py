@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 from index.catalog import Catalog
 from tests.index.making import photo
@@ -35,12 +34,14 @@ def test_check_compact_backup_and_restore(shell: Shell) -> None:
     assert shell("restore", "turtles.backup", "again.catalog").code == 1
 
 
-def test_no_command_of_the_registry_loads_a_network(made: Path) -> None:
+def test_no_command_of_the_registry_loads_what_compares_photos(shell: Shell) -> None:
     program = (
         "import sys; from retrieval.cli import main\n"
-        "for arguments in (['photos', 'list'], ['encounters', 'list'], ['history'], ['queries'], ['undo', '999']):\n"
-        f"    try: main(['--catalog', {str(made)!r}, *arguments])\n"
+        "for arguments in (['turtles', 'list'], ['photos', 'list'], ['encounters', 'list'], ['history'], ['queries'],\n"
+        "                  ['undo', '999'], ['identify', '99', '--new'], ['audit', '--dismiss', 'T001']):\n"
+        f"    try: main(['--catalog', {str(shell.catalog)!r}, *arguments])\n"
         "    except SystemExit: pass\n"
-        "sys.exit(bool({'torch', 'timm', 'matplotlib'} & sys.modules.keys()))"
+        "heavy = {'torch', 'timm', 'matplotlib', 'scipy', 'pandas', 'pyarrow', 'cv2', 'PIL', 'faiss'}\n"
+        "sys.exit(bool(heavy & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
