@@ -89,13 +89,15 @@ def confidence_curves(matching: PairConfidences, different: PairConfidences) -> 
     levels = np.linspace(0, 1, 201)
     with _style():
         figure, axes = _canvas("Match confidence", "Keypoints at or below it")
+        lowest = 1.0
         for pairs, colour, name in ((different, _NEW, "different turtles"), (matching, _KNOWN, "same turtle")):
             if len(pairs):
                 rows = np.array([_below(pairs, row, levels) for row in range(min(len(pairs), 500))])
                 low, high = np.quantile(rows, (0.1, 0.9), axis=0)
+                lowest = min(lowest, float(low.min()))
                 axes.fill_between(levels, low, high, color=colour, alpha=0.2, lw=0)
                 axes.plot(levels, rows.mean(axis=0), color=colour, label=name)
-        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        axes.set(xlim=(0, 1), ylim=(0.95 * lowest if lowest < 1 else 0.0, 1.005))
         _percent(axes)
         _legend(axes)
         return _svg(figure)

@@ -86,7 +86,7 @@ def write_report(material: Material) -> str:
             "the middle 80 % of pairs. The score measures how far a pair's curve lies below that of different turtles.",
             plots.confidence_curves(material.matching, material.different),
         ),
-        "<h2>Methods side by side</h2>" + _table([one.evaluation for one in material.methods]),
+        "<h2>Methods side by side</h2>" + _GLOSSARY + _table([one.evaluation for one in material.methods]),
         "<h2>By side and photo quality</h2>" + _table(material.groups),
         "<h2>The worst errors</h2>" + ("".join(_error(one) for one in material.errors) or "<p>None.</p>"),
     ]
@@ -197,8 +197,17 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else "–"
 
 
+_GLOSSARY = (
+    "<p>The first row is the recipe that this page is about; the others answered the same photos. Top 1, 3, 5: the "
+    "true turtle is among so many first candidates. mAP: 1 when it is always first, 1/2 when always second. AUROC: the "
+    "chance that a photo of a catalogued turtle looks more catalogued than one of a new turtle; 0.5 is guessing. BAKS: "
+    "catalogued turtles called by their own name; BAUS: new turtles called NEW; every turtle counts the same, and "
+    "UNDECIDED counts as wrong. Calibration error: how far stated probabilities of NEW are from what was seen, on "
+    "average.</p>"
+)
+
 _CSS = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1d2329;max-width:60rem;margin:2rem auto;padding:0 1rem}
+body{font:16px/1.5 system-ui,sans-serif;color:#1d2329;max-width:66rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem}h2{font-size:1.2rem;margin-top:2.2rem}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));gap:1rem;margin:1.5rem 0}
 .cards div{background:#f3f6f8;border-radius:.5rem;padding:.8rem 1rem}
@@ -207,6 +216,6 @@ figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
 .error{border-top:1px solid #e0e4e8;padding-top:1rem}.error img{max-width:100%}
 figcaption{font-size:.9rem;color:#4a525a}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem;margin:1rem 0}
-th,td{padding:.3rem .7rem;text-align:right;border-bottom:1px solid #e0e4e8;white-space:nowrap}
+th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #e0e4e8;white-space:nowrap}
 th{white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left}
 """
