@@ -60,6 +60,11 @@ def true_matches(first: LocalFeatures, skin_first: Float32, second: LocalFeature
     return truth
 
 
+def places(features: LocalFeatures, skin_here: Float32, skin_there: Float32) -> Float32:
+    """Where keypoints of one photograph lie in another, float32 [n, 2], NaN where hidden; any kind of keypoints."""
+    return _land(features, skin_here, skin_there).xy
+
+
 def _blank(gap: Float32) -> Int16:
     alone = ~(gap.min(1) < CLEAR)
     blank: Int16 = np.where(alone, UNMATCHED, IGNORED).astype(np.int16)
