@@ -180,7 +180,7 @@ class Catalog:
     def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
         """Which of these bytes are in the catalogue (removed photos are not)."""
         with self.registry.reading() as session:
-            found = read_photos(session, "NOT p.removed AND p.sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
+            found = read_photos(session, "NOT removed AND sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
         return {photo.sha256: photo for photo in found}
 
     def shortlist(self, vector: Float32, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:

@@ -30,8 +30,13 @@ SELECT p.id, p.encounter, coalesce(t.key, {NONE}) AS turtle,
 FROM {_JOINED} WHERE NOT p.removed AND p.keypoints > 0 AND coalesce(t.status, 'active') = 'active' ORDER BY p.id
 """
 
-_PHOTOS = f"""
-SELECT p.id, p.sha256, p.path, t.id, p.encounter, p.side, p.taken_on, p.keypoints, p.quality FROM {_JOINED}
+# each step only reads what the one before it needs; joined as a whole, all encounters and turtles would be read
+_PHOTOS = """
+WITH p AS MATERIALIZED (SELECT * FROM photos WHERE {condition}),
+e AS MATERIALIZED (SELECT id, turtle FROM encounters WHERE id IN (SELECT encounter FROM p)),
+t AS MATERIALIZED (SELECT key, id FROM turtles WHERE key IN (SELECT turtle FROM e))
+SELECT p.id, p.sha256, p.path, t.id, p.encounter, p.side, p.taken_on, p.keypoints, p.quality
+FROM p JOIN e ON e.id = p.encounter LEFT JOIN t ON t.key = e.turtle
 """
 
 
@@ -121,8 +126,8 @@ def read_checkpoint(session: Session) -> Checkpoint:
 
 
 def read_photos(session: Session, condition: str, *values: object) -> list[Photo]:
-    """Photos that meet a condition on p (photos), e (encounters) and t (turtles)."""
-    return [_photo(row) for row in session.rows(f"{_PHOTOS} WHERE {condition}", *values)]
+    """Photos that meet a condition on the columns of photos."""
+    return [_photo(row) for row in session.rows(_PHOTOS.format(condition=condition), *values)]
 
 
 def capped(individuals: Sequence[int] | Int64, most: int) -> list[int]:

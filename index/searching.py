@@ -162,9 +162,9 @@ class Searcher:
         if missing:
             with self._registry.reading() as session:
                 if len(missing) > MOST_NAMED:
-                    found = read_photos(session, "NOT p.removed")
+                    found = read_photos(session, "NOT removed")
                 else:
-                    found = read_photos(session, "p.id IN (SELECT unnest(?::BIGINT[]))", missing)
+                    found = read_photos(session, "id IN (SELECT unnest(?::BIGINT[]))", missing)
             known.update((photo.id, photo) for photo in found)
         return [known[int(number)] for number in ids]
 
