@@ -9,8 +9,11 @@ from index.registry import Transaction
 
 
 def several(numbers: Collection[int]) -> str:
-    """Whole numbers as a query, for `IN (...)`: DuckDB joins with it, which is faster than a list of them."""
-    return f"SELECT unnest([{', '.join(str(int(number)) for number in numbers)}]::BIGINT[])"
+    """Whole numbers as a query, for `IN (...)`: DuckDB joins with it, which is faster than a list of them.
+
+    Numbers that no record can have are left out.
+    """
+    return f"SELECT unnest([{', '.join(str(int(number)) for number in numbers if abs(number) < 2**63)}]::BIGINT[])"
 
 
 def place_with(transaction: Transaction, photos: Collection[int], turtle: str | None) -> None:

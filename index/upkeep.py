@@ -39,6 +39,13 @@ class CompactReport:
     bytes_after: int
 
 
+_KNOWN = """
+SELECT sha256 FROM photos UNION SELECT sha256 FROM queries
+UNION SELECT json_extract_string(before, 'sha256') FROM journal WHERE record = 'photos' AND after IS NULL
+"""
+"""Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
+
+
 def check(catalog: Catalog) -> CheckReport:
     """Read every record of every store, compare them, and repair what can be had from the registry."""
     repaired: list[str] = []
@@ -46,7 +53,7 @@ def check(catalog: Catalog) -> CheckReport:
         with catalog.reading() as session:
             problems = broken_rules(session)
             rows = session.rows("SELECT sha256, keypoints, path FROM photos WHERE NOT removed ORDER BY id")
-            known = {str(row[0]) for row in session.rows("SELECT sha256 FROM photos UNION SELECT sha256 FROM queries")}
+            known = {str(row[0]) for row in session.rows(_KNOWN)}
         for digest, keypoints, path in rows:
             problem = _feature_problem(catalog, digest, keypoints)
             if not keypoints:

@@ -63,7 +63,7 @@ def history_command(
         str | None, typer.Option(help="Only what touched this turtle, its encounters, its photos.")
     ] = None,
     photo: Annotated[str | None, typer.Option(help="Only what touched this photo.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Events to show, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10**9, help="Events to show, newest first.")] = 50,
     as_of: options.AsOf = None,
     as_json: options.Json = False,
     as_csv: options.Csv = False,

@@ -133,7 +133,10 @@ def load_extractor(name: str, weights: Path | None = None, device: str | None = 
     found = re.fullmatch(r"(\w+)(#\w+)?(?:-(\d+)-(\d+))?", name)
     sizes = [int(number) for number in (found[3], found[4]) if number] if found else []
     if found and found[1] == "sift" and not found[2]:
-        return SiftExtractor(*sizes)
+        try:
+            return SiftExtractor(*sizes)
+        except ValueError as error:
+            raise RecipeMismatch(f"There is no extractor {name!r}: {error}.") from error
     if found:
         from retrieval.learned import METHODS, LearnedExtractor  # torch takes seconds to import
 

@@ -63,8 +63,8 @@ AsOf = Annotated[
     dt.date | None,
     typer.Option("--as-of", parser=parsed_moment, metavar="DATE", help="As it was at the end of that day, or moment."),
 ]
-Page = Annotated[int, typer.Option(min=1, help="Page of the list.")]
-PageSize = Annotated[int, typer.Option(min=1, help="Entries on a page.")]
+Page = Annotated[int, typer.Option(min=1, max=10**9, help="Page of the list.")]
+PageSize = Annotated[int, typer.Option(min=1, max=10**9, help="Entries on a page.")]
 Why = Annotated[str, typer.Option("--why", help="Your reason, for the history.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

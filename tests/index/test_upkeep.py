@@ -91,3 +91,13 @@ def test_compact_forgets_removed_photos_for_good(filled: Catalog) -> None:
     assert not outcome.already_there
     assert reopened.shortlist(vector(0), 1, ALL).photos[0].turtle == "T000"
     assert check(reopened).problems == ()
+
+
+def test_a_check_between_undo_and_its_undo_loses_nothing(catalog: Catalog) -> None:
+    catalog.enroll([photo(1, "T001"), photo(2)], "Ana")
+    curator = Curator(catalog, "Ana")
+    undone = curator.undo().event
+    assert check(catalog).repaired == ()
+    curator.undo(undone)
+    assert check(catalog).problems == ()
+    assert len(catalog.features(catalog.photos(GalleryFilter(identified=False)))) == 2

@@ -107,6 +107,10 @@ def test_encounters_merge_and_split(shell: Shell) -> None:
         (["history", "T001", "--photo", "1"], 2, "choose one"),
         (["undo", "999"], 1, "There is no event 999"),
         (["undo", "1"], 1, "cannot be undone"),
+        (["encounters", "merge", "1", "9" * 20, "--yes"], 1, "There is no encounter 9999"),
+        (["identify", "9" * 20, "--new"], 1, "There is no encounter 9999"),
+        (["turtles", "list", "--page-size", "9" * 20], 2, "--page-size"),
+        (["reindex", "--extractor", "sift-1-1"], 1, "multiple of 64"),
     ],
 )
 def test_what_cannot_be_done_gets_a_sentence(shell: Shell, arguments: list[str], code: int, sentence: str) -> None:
