@@ -124,7 +124,7 @@ class LearnedExtractor:
 
     KEYPOINTS, LONG_SIDE = 512, 480
     batch = 64
-    AT_ONCE = 16
+    AT_ONCE: Mapping[str, int] = {"cuda": 16}  # a CPU gains nothing from batches but a need for memory
 
     def __init__(
         self,
@@ -190,8 +190,9 @@ class LearnedExtractor:
             by_size[-(-height // GRID), -(-width // GRID)].append(row)
         found: dict[int, Found] = {}
         for rows in by_size.values():
-            for start in range(0, len(rows), self.AT_ONCE):
-                batch = rows[start : start + self.AT_ONCE]
+            most = self.AT_ONCE.get(self.device.type, 1)
+            for start in range(0, len(rows), most):
+                batch = rows[start : start + most]
                 images = torch.stack([padded(photos[row]) for row in batch]).to(self.device)
                 with torch.inference_mode():
                     detected = self.detector.detect(images)

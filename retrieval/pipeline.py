@@ -14,7 +14,6 @@ from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.instruments import Instruments
 from retrieval.judgement import Judge
-from retrieval.preparing import BATCH as BATCH
 from retrieval.preparing import prepared
 from retrieval.ranking import Pair, rank
 from retrieval.results import EnrollReport, Identification, Refusal
