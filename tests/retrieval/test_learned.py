@@ -28,9 +28,15 @@ needs_aliked = pytest.mark.skipif(not ALIKED.exists(), reason="the shared ALIKED
 needs_xfeat = pytest.mark.skipif(not XFEAT.exists(), reason="the shared XFeat export is not here")
 
 
+class Batching(LearnedExtractor):
+    """Takes batches on a CPU too."""
+
+    AT_ONCE = {"cpu": 4}  # noqa: RUF012
+
+
 @pytest.fixture(scope="module")
 def aliked() -> LearnedExtractor:
-    return LearnedExtractor("aliked", 64, 128, weights=ALIKED, device="cpu")
+    return Batching("aliked", 64, 128, weights=ALIKED, device="cpu")
 
 
 @pytest.fixture(scope="module")
