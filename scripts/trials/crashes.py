@@ -14,7 +14,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,12 +26,15 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.decisions import Decisions
 from index.errors import Conflict, InputError, UnknownRecord
-from index.records import Answer
+from index.records import Answer, PhotoRecord
+from index.replacement import Replacement
+from index.reviews import dismiss
 from index.session import Session
 from index.types import GalleryFilter, LocalFeatures, PreparedPhoto, Recipe, Side, Sighting
 from index.upkeep import check, compact
 
-RECIPE = Recipe("sift-64-480", "vlad-trial", 16)
+EXTRACTORS = ("sift-64-480", "sift-64-500")
+RECIPE = Recipe(EXTRACTORS[0], "vlad-trial", 16)
 NAMES = [f"T{number:03d}" for number in range(1, 9)]
 EVERYTHING = GalleryFilter(identified=False)
 
@@ -122,7 +125,7 @@ def digest_of(catalog: Catalog, event: int) -> str:
 
 
 def digest(session: Session) -> str:
-    tables = ("turtles", "encounters", "photos", "models", "queries", "decisions")
+    tables = ("turtles", "encounters", "photos", "models", "queries", "decisions", "reviews")
     return json.dumps([session.rows(f"SELECT count(*), CAST(bit_xor(hash(t)) AS VARCHAR) FROM {t} t") for t in tables])
 
 
@@ -153,6 +156,7 @@ class Worker:
             *(self.create, self.rename, self.merge, self.split, self.retire, self.restore, self.annotate),
             *(self.move, self.remove, self.bring_back, self.correct, self.relocate, self.join, self.part),
             *(self.undo, self.undo, self.fit, self.remember_pairs, self.decide, self.compact, self.archive, self.check),
+            *(self.identify, self.dismiss, self.reindex),
         ]
 
     def enroll(self) -> None:
@@ -232,6 +236,35 @@ class Worker:
 
     def check(self) -> None:
         check(self.catalog)
+
+    def identify(self) -> None:
+        nobodys = [one.id for one in Browser(self.catalog).encounters(unidentified=True)][:3]
+        self.curator.identify_encounters(nobodys, self.chance.choice([None, *NAMES])) if nobodys else None
+
+    def dismiss(self) -> None:
+        dismiss(self.catalog, [self.name() for _ in range(self.chance.randint(1, 2))], "trial")
+
+    def reindex(self) -> None:
+        """As another extractor that sees the same."""
+        now = self.catalog.recipe
+        other = replace(now, extractor=EXTRACTORS[now.extractor == EXTRACTORS[0]])
+        with self.catalog.writing("reindex"):
+            replacement = Replacement(self.catalog, other)
+            waiting = replacement.waiting()
+            for first in range(0, len(waiting), 8):
+                batch = waiting[first : first + 8]
+                replacement.stage([self.seen_again(record) for record in batch], [record.id for record in batch])
+            replacement.switch("trial")
+
+    def seen_again(self, record: PhotoRecord) -> PreparedPhoto:
+        [features] = self.catalog.feature_store.features([record.sha256])
+        thumbnail = self.catalog.feature_store.thumbnail(record.sha256)
+        [vector] = self.catalog.searcher.vectors(np.array([record.id], np.int64))
+        if features is None or thumbnail is None:
+            raise AssertionError(f"photo {record.id} lost its features")
+        return PreparedPhoto(
+            Sighting(record.path), record.sha256, features, vector, thumbnail, record.size, record.quality
+        )
 
     def name(self) -> str:
         return self.chance.choice(NAMES)

@@ -198,6 +198,23 @@ class Curation(RuleBasedStateMachine):
 
         self.both(lambda: self.curator.move_photos(numbers, turtle), mirror)
 
+    @rule(name=NAMES, number=st.integers(1, 12))
+    def identify(self, name: str, number: int) -> None:
+        """The encounter of a photo, whose number the catalogue and the model count differently."""
+        encounter = 10**6
+        with self.catalog.reading() as session:
+            encounter = session.number("SELECT encounter FROM photos WHERE id = ?", number) or encounter
+
+        def mirror(model: Model) -> None:
+            if number not in model.photos or model.encounters[model.photos[number].encounter].turtle is not None:
+                raise Refused
+            mine = model.photos[number].encounter
+            key = model.key_or_new(name)
+            model.encounters[mine] = replace(model.encounters[mine], turtle=key)
+            model.settle([key])
+
+        self.both(lambda: self.curator.identify_encounters([encounter], name), mirror)
+
     @rule(numbers=SOME, removed=st.booleans())
     def remove_or_restore(self, numbers: set[int], removed: bool) -> None:
         def mirror(model: Model) -> None:

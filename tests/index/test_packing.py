@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -39,7 +39,7 @@ def any_features(draw: st.DrawFn) -> LocalFeatures:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(any_features())
 def test_features_come_back_exactly(given_features: LocalFeatures) -> None:
     found = unpack_features(pack_features(given_features))
