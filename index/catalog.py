@@ -7,6 +7,7 @@ worst orphan features or an old index; the next writer repairs both, and readers
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import getpass
 import json
 import shutil
@@ -109,6 +110,18 @@ class Catalog:
         from index.searching import Searcher  # faiss takes half a second to import; most commands ask nothing
 
         return Searcher(self.path / VECTORS, self.registry, self.recipe.dimension, self._on_step)
+
+    def renew_features(self) -> None:
+        """Set a feature store that cannot be read aside, and begin an empty one for `reindex` to fill."""
+        with self._lock.holding("reindex"):
+            try:
+                self.feature_store.pending()
+            except CatalogDamaged:
+                broken = self.path / FEATURES
+                if broken.exists():
+                    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
+                    broken.rename(broken.with_name(f"{FEATURES}.damaged-{stamp}"))
+                FeatureStore.create(broken, self.recipe.extractor)
 
     def require(self, recipe: Recipe) -> None:
         """Raises RecipeMismatch when another extractor or encoder made the catalogue."""

@@ -51,6 +51,7 @@ def reindex(
     """
     refused: list[Refusal] = []
     read = 0
+    catalog.renew_features()
     with catalog.writing("reindex"), ThreadPoolExecutor(cpu_count()) as cores:
         replacement = Replacement(catalog, instruments.recipe)
         waiting = replacement.waiting()
@@ -71,8 +72,7 @@ def reindex(
 
 def lost_originals(catalog: Catalog, instruments: Instruments) -> list[Refusal]:
     """Photos that `reindex` would have to read and whose originals are not where the catalogue says."""
-    with catalog.writing("reindex"):
-        waiting = Replacement(catalog, instruments.recipe).waiting()
+    waiting = Replacement(catalog, instruments.recipe).waiting()
     return [_lost(record) for record in waiting if not original(record, catalog).is_file()]
 
 

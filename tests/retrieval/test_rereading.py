@@ -67,3 +67,18 @@ def test_a_catalogue_that_moved_with_its_photos_finds_them(own: Shell, tmp_path:
     shutil.move(tmp_path / "photos", elsewhere / "photos")
     own.catalog = elsewhere / own.catalog.name
     assert own("reindex", "--extractor", "sift-64-160", "--json").records[0]["read"] == 4
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage", "truncated"])
+def test_a_feature_store_that_cannot_be_read_is_filled_again(own: Shell, damage: str) -> None:
+    data = own.catalog / "features.lmdb" / "data.mdb"
+    whole = data.read_bytes()
+    data.unlink()
+    if damage != "missing":
+        data.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else bytes(len(whole)))
+    told = own("check")
+    assert (told.code, "turtleidx reindex" in told.err) == (1, True)
+    assert own("reindex", "--dry-run").code == 0
+    assert own("reindex", "--json").records[0]["read"] == 4
+    assert own("check").code == 0
+    assert len(list(own.catalog.glob("features.lmdb.damaged-*"))) == 1
