@@ -129,7 +129,9 @@ def find_photos(folder: Path) -> Iterator[Path]:
 def _files(folder: Path) -> Iterator[Path]:
     """Files below a folder, one folder's names at a time, so that millions of photos need no memory."""
     with os.scandir(folder) as entries:
-        names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith("."))
+        names = sorted(
+            (entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith(".")
+        )
     for name, is_folder in names:
         if is_folder:
             yield from _files(folder / name)

@@ -60,16 +60,12 @@ def mutual_nearest(query: Float32, candidate: Float32) -> Matches:
     rows = np.flatnonzero(back[forth] == np.arange(len(query)))
     columns = forth[rows]
     best = similarity[rows, columns]
-    second = np.maximum(_second(similarity, forth, 1)[rows], _second(similarity, back, 0)[columns])
+    # both second-best are asked for mutual neighbours only, whose best then stands in neither's way
+    similarity[rows, columns] = -1.0
+    second = np.maximum(similarity[rows].max(axis=1), similarity[:, columns].max(axis=0))
     ratio = _distance(best) / np.maximum(_distance(second), 1e-6)
     confidence = np.clip(1.0 - ratio, 0.0, 1.0).astype(np.float32)
     return Matches(np.stack([rows, columns], axis=1).astype(np.int32), confidence)
-
-
-def _second(similarity: Float32, best: npt.NDArray[np.intp], axis: int) -> Float32:
-    others = similarity.copy()
-    np.put_along_axis(others, np.expand_dims(best, axis), np.float32(-1.0), axis)
-    return np.asarray(others.max(axis=axis))
 
 
 def _distance(similarity: Float32) -> Float32:

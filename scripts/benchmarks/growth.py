@@ -49,7 +49,7 @@ def measure_growth(catalog: Catalog, photos: Sequence[Photo], grounds: Grounds, 
     everyone = _fitted_first(photos, turtle, rng)
     start = min(FITTED_AT, len(everyone) // 2)
     first = np.flatnonzero(np.isin(turtle, everyone[:start]))
-    rehearsed = rehearse(catalog, [photos[row] for row in first], grounds.instruments, 10**9, seed)
+    rehearsed = rehearse(catalog, [photos[row] for row in first.tolist()], grounds.instruments, 10**9, seed)
     judge = learn(rehearsed, grounds.instruments.score, seed)
     if judge.novelty is None:
         sys.exit(judge.missing)
