@@ -128,8 +128,8 @@ class Catalog:
         if recipe != self.recipe:
             raise RecipeMismatch(
                 f"{self.path} was made with {self.recipe.extractor} and {self.recipe.encoder}, not with "
-                f"{recipe.extractor} and {recipe.encoder}: choose those, or run `turtleidx reindex` to read the "
-                "originals again."
+                f"{recipe.extractor} and {recipe.encoder}: run `turtleidx reindex` to read the originals again, or "
+                "choose what it was made with where this version has it."
             )
 
     @contextmanager

@@ -91,7 +91,7 @@ class Recipe:
     Attributes
     ----------
     extractor, encoder : str
-        Ids such as ``sift-512-480`` and ``vlad-1``.
+        Ids such as ``sift-512-320-v2`` and ``vlad-1``.
     dimension : int
         Length of the global descriptors.
     """

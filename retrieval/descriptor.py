@@ -110,7 +110,7 @@ class SiftBeside:
     def __init__(self, encoder: Encoder, keypoints: int = 512) -> None:
         self._encoder = encoder
         self._sift = SiftExtractor(keypoints)
-        self.id = encoder.id + self.SUFFIX
+        self.id = f"{encoder.id}{self.SUFFIX}-v{self._sift.VERSION}"
         self.dimension = encoder.dimension
 
     def encode(self, pixels: Sequence[Pixels], features: Sequence[LocalFeatures]) -> Float32:

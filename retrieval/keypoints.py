@@ -53,6 +53,7 @@ class SiftExtractor:
     Descriptors are SIFT's own bytes; `rootsift` makes of them what matchers compare.
     """
 
+    VERSION = 2  # goes up whenever the same photo gets other keypoints, because catalogues must not mix them
     CONTRAST = 0.005
     FINEST = 3.0
     batch = 1
@@ -63,7 +64,7 @@ class SiftExtractor:
 
     @property
     def id(self) -> str:
-        return f"sift-{self.keypoints}-{self.long_side}"
+        return f"sift-{self.keypoints}-{self.long_side}-v{self.VERSION}"
 
     def extract(self, pixels: Pixels) -> LocalFeatures:
         found = self.find(pixels)
@@ -133,9 +134,9 @@ def each_alone(extractor: Extractor, photos: Sequence[Pixels]) -> list[Found]:
 
 
 def checked_count(keypoints: int) -> int:
-    """A number of keypoints to keep; ValueError unless it is a multiple of 64."""
+    """A number of keypoints to keep; ValueError with a sentence unless it is a multiple of 64."""
     if keypoints < MIN_KEYPOINTS or keypoints % BLOCK:
-        raise ValueError(f"keypoints must be a multiple of {BLOCK}, not {keypoints}")
+        raise ValueError(f"Keypoints are kept in multiples of {BLOCK}, and {keypoints} is none.")
     return keypoints
 
 

@@ -20,6 +20,9 @@ NEAREST = "nearest"
 
 EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 
+SMALLEST = 64
+"""Longest side in pixels below which a head shows no 64 keypoints."""
+
 KEEP = 30
 """Candidates that a network sees of a shortlist."""
 
@@ -32,7 +35,7 @@ class Choices:
     ----------
     extractor : str or None
         ``aliked``, or with keypoints at most and longest side in pixels ``aliked-512-480``; None takes the
-        catalogue's own.
+        catalogue's own, as this version of turtleidx computes it.
     encoder : str or None
         None takes the catalogue's own.
     encoder_weights, extractor_weights : Path or None
@@ -92,7 +95,9 @@ def default_matcher(extractor: str) -> str:
 def _wanted(choice: str | None, recipe: Recipe | None) -> str:
     """A name without numbers means the catalogue's own extractor where that is of this kind."""
     if recipe is not None and choice in (None, _family(recipe.extractor)):
-        return recipe.extractor
+        return re.sub(
+            r"-v\d+$", "", recipe.extractor
+        )  # an older one becomes this version's: `require` tells them apart
     return choice or SiftExtractor().id
 
 
@@ -102,7 +107,7 @@ def _family(extractor: str) -> str:
 
 def _encoder(choices: Choices, recipe: Recipe | None, extractor: Extractor) -> Encoder:
     spec = choices.encoder or (recipe.encoder if recipe else "vlad")
-    encoder = load_encoder(spec.removesuffix(SiftBeside.SUFFIX), choices.encoder_weights, choices.device)
+    encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], choices.encoder_weights, choices.device)
     of_sift = not spec.startswith("timm:")
     return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder
 
@@ -130,23 +135,38 @@ def load_extractor(name: str, weights: Path | None = None, device: str | None = 
     ------
     RecipeMismatch
     """
-    found = re.fullmatch(r"(\w+)(#\w+)?(?:-(\d+)-(\d+))?", name)
-    sizes = [int(number) for number in (found[3], found[4]) if number] if found else []
-    if found and found[1] == "sift" and not found[2]:
-        try:
-            return SiftExtractor(*sizes)
-        except ValueError as error:
-            raise RecipeMismatch(f"There is no extractor {name!r}: {error}.") from error
-    if found:
+    found = re.fullmatch(r"(\w+)(#\w+)?(?:-(\d+)-(\d+)(-v\d+)?)?", name)
+    try:
+        extractor = _extractor_of(found, weights, device) if found else None
+    except ValueError as error:
+        raise RecipeMismatch(f"{error} Write for example {found[1] if found else 'sift'}-512-320.") from error
+    if extractor is not None and found is not None and found[5] and extractor.id != name:
+        raise RecipeMismatch(
+            f"This version of turtleidx does not compute {name} but {extractor.id}: `turtleidx reindex` reads the "
+            "originals of an older catalogue again."
+        )
+    if extractor is not None:
+        return extractor
+    raise RecipeMismatch(
+        f"There is no extractor {name!r} in this version; write one of {', '.join(EXTRACTORS)}, where you like with "
+        "-KEYPOINTS-PIXELS, as in sift-512-320."
+    )
+
+
+def _extractor_of(found: re.Match[str], weights: Path | None, device: str | None) -> Extractor | None:
+    """None where nothing has this name; raises ValueError with a sentence about impossible numbers."""
+    sizes = [int(number) for number in (found[3], found[4]) if number]
+    if sizes and sizes[1] < SMALLEST:
+        raise ValueError(f"Photos are made at least {SMALLEST} pixels long, and {sizes[1]} is less.")
+    if found[1] == "sift":
+        return None if found[2] else SiftExtractor(*sizes)
+    if not found[5]:
         from retrieval.learned import METHODS, LearnedExtractor  # torch takes seconds to import
 
         if found[1] in METHODS:
             keypoints, long_side = sizes or (LearnedExtractor.KEYPOINTS, LearnedExtractor.LONG_SIDE)
             return LearnedExtractor(found[1], keypoints, long_side, weights, found[2] or "", device)
-    raise RecipeMismatch(
-        f"There is no extractor {name!r} in this version; write one of {', '.join(EXTRACTORS)}, where you like with "
-        "-KEYPOINTS-PIXELS, as in sift-512-320."
-    )
+    return None
 
 
 def licences(recipe: Recipe) -> list[str]:

@@ -110,7 +110,7 @@ def test_encounters_merge_and_split(shell: Shell) -> None:
         (["encounters", "merge", "1", "9" * 20, "--yes"], 1, "There is no encounter 9999"),
         (["identify", "9" * 20, "--new"], 1, "There is no encounter 9999"),
         (["turtles", "list", "--page-size", "9" * 20], 2, "--page-size"),
-        (["reindex", "--extractor", "sift-1-1"], 1, "multiple of 64"),
+        (["reindex", "--extractor", "sift-1-128"], 1, "multiples of 64"),
     ],
 )
 def test_what_cannot_be_done_gets_a_sentence(shell: Shell, arguments: list[str], code: int, sentence: str) -> None:

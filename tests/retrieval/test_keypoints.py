@@ -48,7 +48,7 @@ def test_too_few_keypoints_are_refused_with_the_count() -> None:
 
 @pytest.mark.parametrize("keypoints", [0, 63, 100])
 def test_keypoints_come_in_multiples_of_64(keypoints: int) -> None:
-    with pytest.raises(ValueError, match="multiple of 64"):
+    with pytest.raises(ValueError, match="multiples of 64"):
         SiftExtractor(keypoints)
 
 

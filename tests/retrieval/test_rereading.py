@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from drawing.samples import write_samples
 from index.catalog import Catalog
-from index.types import GalleryFilter
+from index.types import GalleryFilter, Sighting
+from retrieval.intake import from_paths
+from retrieval.keypoints import SiftExtractor
+from retrieval.loading import NEAREST, Choices, load_instruments
+from retrieval.pipeline import enroll
 from tests.retrieval.shelling import Shell
 
 
@@ -32,12 +37,31 @@ def test_another_extractor_reads_every_original_again(own: Shell) -> None:
     photo = own.catalog.parent / "photos" / "T001" / "left-1.jpg"
     assert own("reindex", "--extractor", "sift-128-240", "--dry-run").code == 0
     [done] = own("reindex", "--extractor", "sift-128-240", "--json").records
-    assert (done["read"], done["refused"], done["extractor"]) == (4, [], "sift-128-240")
+    assert (done["read"], done["refused"], done["extractor"]) == (4, [], "sift-128-240-v2")
     [info] = own("info", "--json").records
-    assert (info["extractor"], info["health"]) == ("sift-128-240", [])
+    assert (info["extractor"], info["health"]) == ("sift-128-240-v2", [])
     [answer] = own("query", photo, "--json").records
     assert answer["compared"]["photos"] == 3
     assert own("reindex", "--json").records[0]["read"] == 0
+
+
+def test_a_catalogue_of_an_earlier_versions_keypoints_says_so_and_is_read_again(own: Shell) -> None:
+    class Earlier(SiftExtractor):
+        VERSION = 1
+
+    folder = own.catalog.parent / "photos"
+    own.catalog = own.catalog.with_name("older.catalog")
+    instruments = replace(load_instruments(Choices(matcher=NEAREST)), extractor=Earlier())
+    catalog = Catalog.create(own.catalog, instruments.recipe)
+    enroll(catalog, from_paths([folder], Sighting(""), by_folder=True), instruments, "Ben")
+    for command in ("query", "enroll"):
+        refused = own(command, folder / "T001" / "left-1.jpg")
+        assert refused.code == 1
+        assert "sift-512-320-v1 and vlad-1, not with sift-512-320-v2 and vlad-1: run `turtleidx reindex`" in refused.err
+    assert own("turtles", "list", "--json").code == 0
+    [done] = own("reindex", "--json").records
+    assert (done["read"], done["extractor"]) == (4, "sift-512-320-v2")
+    assert own("query", folder / "T001" / "left-1.jpg").code == 0
 
 
 def test_lost_and_changed_originals_are_named_and_wait(own: Shell) -> None:
@@ -48,7 +72,7 @@ def test_lost_and_changed_originals_are_named_and_wait(own: Shell) -> None:
     shutil.copy(folder / "T002" / "left-1.jpg", folder / "T002" / "left-2.jpg")
     asked = own("reindex", "--extractor", "sift-128-240", answer="n\n")
     assert (asked.code, "left-1.jpg does not exist" in asked.err) == (1, True)
-    assert Catalog.open(own.catalog).recipe.extractor == "sift-512-320"
+    assert Catalog.open(own.catalog).recipe.extractor == "sift-512-320-v2"
     done = own("reindex", "--extractor", "sift-128-240", "--yes")
     assert done.code == 3
     assert "left-2.jpg has changed since it was enrolled" in done.err
