@@ -1,22 +1,24 @@
-"""The registry file: connections, transactions and migrations. The only door to DuckDB.
+"""The registry file: connections, transactions and migrations. The door to DuckDB.
 
 DuckDB admits either one writing process or many readers. So the file is opened for each transaction and closed
-at once (about 40 ms), readers do the same, and both try again for a moment while the other has it.
+at once, readers do the same, and both try again for a moment while the other has it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
 import numpy as np
 
+from index.attaching import of_process
 from index.durable import OnStep, is_full, no_steps, replacing, storage_full
 from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogTooNew
 from index.journal import Journal
@@ -26,10 +28,6 @@ from index.types import Float32
 
 _TAKEN = ("lock on file", "being used by another process", "different configuration")
 _BROKEN = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.CatalogException)
-_OFFLINE: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 
 
 class Transaction(Session):
@@ -186,11 +184,9 @@ class Registry:
     def copy(self, target: Path) -> None:
         """Write a consistent copy without gaps to a new file; nobody may be writing."""
         target.unlink(missing_ok=True)
-        with Registry(target)._connected(read_only=False) as connection:
-            (name,) = connection.execute("SELECT current_database()").fetchall()[0]
-            quoted = str(self.path).replace("'", "''")
-            connection.execute(f"ATTACH '{quoted}' AS original (READ_ONLY)")
-            connection.execute(f'COPY FROM DATABASE original TO "{name}"')
+        with self._connected(read_only=True) as original, Registry(target)._connected(read_only=False) as made:
+            source, copy = (one.execute("SELECT current_database()").fetchall()[0][0] for one in (original, made))
+            made.execute(f"COPY FROM DATABASE {source} TO {copy}")
 
     def set_aside(self, keep: int = 3) -> Path:
         """Copy the file into `backups` beside it, where the newest few are kept; nobody may be writing."""
@@ -216,11 +212,8 @@ class Registry:
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
-            connection = self._connect(read_only)
-            try:
-                yield connection
-            finally:
-                connection.close()
+            with ExitStack() as stack:
+                yield self._connect(stack, read_only)
         except duckdb.Error as error:
             if is_full(error):
                 raise storage_full(self.path) from error
@@ -228,11 +221,11 @@ class Registry:
                 raise CatalogDamaged(f"{self.path} cannot be read ({_first_line(error)}); restore a backup.") from error
             raise
 
-    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect(self, stack: ExitStack, read_only: bool) -> duckdb.DuckDBPyConnection:
         give_up, wait = time.monotonic() + self._patience, 0.01
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=_OFFLINE)
+                return stack.enter_context(of_process(os.getpid()).connected(self.path, read_only=read_only))
             except (duckdb.IOException, duckdb.ConnectionException) as error:
                 if not any(words in str(error) for words in _TAKEN):
                     raise
