@@ -9,11 +9,14 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from index.errors import CatalogBusy
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
@@ -27,8 +30,14 @@ class WriterLock:
 
     def __init__(self, folder: Path, patience: float = 0.5) -> None:
         self._folder = folder
-        self._lock = FileLock(folder / LOCK_NAME, timeout=patience, thread_local=False)
+        self._patience = patience
         self._depth = 0
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        from filelock import FileLock  # imports asyncio, and readers take no lock
+
+        return FileLock(self._folder / LOCK_NAME, timeout=self._patience, thread_local=False)
 
     @property
     def held(self) -> bool:
@@ -42,7 +51,7 @@ class WriterLock:
         if outermost:
             try:
                 self._lock.acquire()
-            except Timeout:
+            except TimeoutError:
                 raise CatalogBusy(self._busy_sentence()) from None
             self._write_holder(command)
         self._depth += 1

@@ -13,6 +13,12 @@ from retrieval.cli_photos import Photos, numbers_of
 
 app = typer.Typer(no_args_is_help=True, help="The encounters of the catalogue.")
 
+
+def add_to(whole: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    whole.add_typer(app, name="encounters")
+
+
 Number = Annotated[int, typer.Argument(metavar="ENCOUNTER", help="Its number, as `encounters list` shows it.")]
 
 

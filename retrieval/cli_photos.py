@@ -17,6 +17,12 @@ from retrieval.cli_changes import Manner, browser, change, form_of, page_of, tel
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
+
+def add_to(whole: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    whole.add_typer(app, name="photos")
+
+
 Photos = Annotated[list[str], typer.Argument(metavar="PHOTO", help="Numbers, paths, or beginnings of sha256 digests.")]
 
 

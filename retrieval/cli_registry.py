@@ -1,4 +1,4 @@
-"""The commands that look after a catalogue; none of them loads a network."""
+"""`turtleidx info`, `history` and `undo`."""
 
 from __future__ import annotations
 
@@ -8,33 +8,15 @@ from typing import Annotated
 import typer
 
 from index.errors import UnknownRecord
-from retrieval import (
-    cli_audit,
-    cli_decisions,
-    cli_encounters,
-    cli_exchange,
-    cli_identify,
-    cli_photos,
-    cli_reindex,
-    cli_turtles,
-    cli_upkeep,
-    console,
-    console_registry,
-    options,
-)
+from retrieval import console, console_registry, options
 from retrieval.cli_changes import Manner, browser, change, form_of, opened, page_of
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `turtleidx`."""
-    app.add_typer(cli_turtles.app, name="turtles")
-    app.add_typer(cli_photos.app, name="photos")
-    app.add_typer(cli_encounters.app, name="encounters")
     app.command("info")(info_command)
     app.command("history")(history_command)
     app.command("undo")(undo_command)
-    for module in (cli_identify, cli_audit, cli_reindex, cli_decisions, cli_upkeep, cli_exchange):
-        module.add_to(app)
 
 
 def info_command(context: typer.Context, as_json: options.Json = False) -> None:

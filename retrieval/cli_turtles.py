@@ -15,6 +15,12 @@ from retrieval.cli_photos import Photos, numbers_of
 
 app = typer.Typer(no_args_is_help=True, help="The turtles of the catalogue.")
 
+
+def add_to(whole: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    whole.add_typer(app, name="turtles")
+
+
 Name = Annotated[str, typer.Argument(metavar="TURTLE", help="Its id.")]
 
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -38,13 +37,6 @@ def print_json(record: Mapping[str, object]) -> None:
     out.out(json.dumps(record, ensure_ascii=False, allow_nan=False, default=str), highlight=False)
 
 
-class _Speed(ProgressColumn):
-    """Items per second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f}/s" if task.speed else "")
-
-
 class Advance(Protocol):
     """Moves a progress bar on."""
 
@@ -55,12 +47,22 @@ class Advance(Protocol):
 @contextmanager
 def progress_bar(label: str, total: int | None) -> Iterator[Advance]:
     """A bar on standard error with count, speed and time left; call what it gives with the items just finished."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        task = progress.add_task(label, total=total)
+    from rich import progress  # most commands show none, and need not wait for it
+
+    class Speed(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            return Text(f"{task.speed:.1f}/s" if task.speed else "")
+
+    text, count, left = (
+        progress.TextColumn("{task.description}"),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(text, progress.BarColumn(), count, Speed(), left, console=err, transient=True) as bars:
+        task = bars.add_task(label, total=total)
 
         def advance(done: int, total: int | None = None) -> None:
-            progress.update(task, advance=done, total=total)
+            bars.update(task, advance=done, total=total)
 
         yield advance
 

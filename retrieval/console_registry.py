@@ -10,15 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from index.exchange import COARSE_DEGREES, harmless
-from index.joining import Difference
 from index.records import Change, Done, Encounter, Event, KeptQuery, PhotoRecord, Turtle
 from retrieval.console import err, out, print_json
+
+if TYPE_CHECKING:
+    from index.joining import Difference
 
 Record = Mapping[str, object]
 MOST_LINES = 20

@@ -1,0 +1,175 @@
+"""`turtleidx init`, `enroll`, `fit` and `weights`: what fills a catalogue."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.catalog import Catalog
+from index.errors import CatalogMissing, InputError, WeightsUnavailable
+from index.manifest import parse_date
+from index.types import Sighting
+from retrieval import console, options
+from retrieval.limits import FIT_BUDGET, SHORTLIST
+from retrieval.scoring import Score
+
+if TYPE_CHECKING:
+    from retrieval.instruments import Instruments
+    from retrieval.loading import Choices
+
+NOTHING_DONE, SOME_REFUSED = 1, 3
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    app.command("init")(init_command)
+    app.command("enroll")(enroll_command)
+    app.command("fit")(fit_command)
+    app.command("weights")(weights_command)
+
+
+def init_command(
+    context: typer.Context,
+    extractor: options.Extractor = None,
+    encoder: Annotated[str, typer.Option(help="vlad (bundled), or timm:MODEL.")] = "vlad",
+    extractor_weights: options.ExtractorWeights = None,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Make an empty catalogue."""
+    from retrieval.loading import Choices
+
+    common: options.Common = context.obj
+    made = _create(
+        common, Choices(extractor, encoder, encoder_weights, device=common.device, extractor_weights=extractor_weights)
+    )
+    console.out.print(f"made {made.path} with {made.recipe.extractor} and {made.recipe.encoder}")
+
+
+def enroll_command(
+    context: typer.Context,
+    photos: Annotated[list[Path] | None, typer.Argument(help="Photos, or folders with a sub-folder a turtle.")] = None,
+    turtle: Annotated[str | None, typer.Option(help="The turtle that all these photos show.")] = None,
+    manifest: options.Manifest = None,
+    role: options.Role = None,
+    side: options.SideOfHead = None,
+    taken_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; else from EXIF.")] = None,
+    encounter: Annotated[str | None, typer.Option(help="Your name of it; else one a turtle and day.")] = None,
+    species: Annotated[str | None, typer.Option()] = None,
+    site: Annotated[str | None, typer.Option()] = None,
+    observer: Annotated[str | None, typer.Option()] = None,
+    latitude: Annotated[float | None, typer.Option(min=-90, max=90)] = None,
+    longitude: Annotated[float | None, typer.Option(min=-180, max=180)] = None,
+    by_folder: Annotated[bool, typer.Option("--by-folder/--not-by-folder", help="Sub-folders name turtles.")] = True,
+    automatic_fit: Annotated[bool, typer.Option("--fit/--no-fit", help="Fit the model when that is due.")] = True,
+    extractor: options.Extractor = None,
+    extractor_weights: options.ExtractorWeights = None,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Add photos to the gallery; what is there already stays as it is."""
+    from retrieval.intake import count_photos, from_manifest, from_paths
+    from retrieval.loading import NEAREST, Choices, load_instruments
+    from retrieval.pipeline import enroll
+
+    common: options.Common = context.obj
+    if bool(photos) == (manifest is not None):
+        raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
+    day = _day(taken_on)
+    known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
+    choices = Choices(extractor, None, encoder_weights, device=common.device, extractor_weights=extractor_weights)
+    catalog = _open_or_create(common, choices)
+    instruments = load_instruments(replace(choices, matcher=NEAREST), catalog.recipe)
+    sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
+    total = None if manifest else count_photos(photos or [])
+    with console.progress_bar("enrolling", total) as advance:
+        report = enroll(catalog, sightings, instruments, common.who, advance)
+    console.print_enrolment(report)
+    if not report.enrolled and not report.already_there:
+        if not report.refused:
+            raise InputError("There was no photo to enroll.")
+        raise typer.Exit(NOTHING_DONE)
+    if automatic_fit:
+        _fit_if_due(catalog, instruments, choices, common.who)
+    if report.refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def fit_command(
+    context: typer.Context,
+    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to compare at most; cached ones are free.")] = (
+        10 * FIT_BUDGET
+    ),
+    seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
+    matcher: options.Matcher = None,
+    verify: options.Verify = True,
+    score: options.ScoreRecipe = Score.WASSERSTEIN,
+    shortlist: options.ShortlistLength = SHORTLIST,
+    extractor_weights: options.ExtractorWeights = None,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Learn from the catalogue's own photos how right and wrong turtles score."""
+    from retrieval.loading import Choices, load_instruments
+
+    common: options.Common = context.obj
+    catalog = Catalog.open(common.catalog)
+    choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights)
+    _fit(catalog, load_instruments(choices, catalog.recipe), common.who, budget, seed)
+
+
+def weights_command(as_json: options.Json = False) -> None:
+    """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
+    from retrieval.learned import list_extractors  # torch takes seconds to import
+    from retrieval.pretrained import list_encoders
+    from retrieval.weights import list_weights
+
+    console.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
+
+
+def _open_or_create(common: options.Common, choices: Choices) -> Catalog:
+    try:
+        return Catalog.open(common.catalog)
+    except CatalogMissing:
+        made = _create(common, choices)
+        console.say(f"Made a new catalogue at {made.path}.")
+        return made
+
+
+def _create(common: options.Common, choices: Choices) -> Catalog:
+    from retrieval.loading import NEAREST, licences, load_instruments
+
+    made = Catalog.create(common.catalog, load_instruments(replace(choices, matcher=NEAREST)).recipe)
+    for sentence in licences(made.recipe):
+        console.say(sentence)
+    return made
+
+
+def _fit_if_due(catalog: Catalog, instruments: Instruments, choices: Choices, who: str) -> None:
+    """The photos are enrolled already, so a matcher that is not at hand costs only the model."""
+    from retrieval.fitting import fit_is_due
+    from retrieval.loading import with_matcher
+
+    try:
+        matching = with_matcher(instruments, choices)
+    except WeightsUnavailable as error:
+        console.say(f"No model was fitted: {error}")
+        return
+    if fit_is_due(catalog, matching):
+        _fit(catalog, matching, who, FIT_BUDGET, 0)
+
+
+def _fit(catalog: Catalog, instruments: Instruments, who: str, budget: int, seed: int) -> None:
+    from retrieval.fitting import fit
+
+    with console.progress_bar("fitting", None) as advance:
+        report = fit(catalog, instruments, who, budget, seed, advance)
+    console.print_fit(report)
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return parse_date(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
