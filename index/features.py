@@ -60,12 +60,19 @@ class FeatureStore:
             environment.close()
         return store
 
-    def put(self, photos: Sequence[PreparedPhoto]) -> None:
-        """Store and sync the records of one batch; until `settle` they count as unfinished. Raises StorageFull."""
+    def put(self, photos: Sequence[PreparedPhoto], *, following: bool = False) -> None:
+        """Store and sync the records of one batch; until `settle` they count as unfinished. Raises StorageFull.
+
+        Parameters
+        ----------
+        following : bool
+            The batch before stays unfinished with this one, instead of being finished by it.
+        """
         records = [(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
 
         def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
-            transaction.drop(databases[PENDING], delete=False)
+            if not following:
+                transaction.drop(databases[PENDING], delete=False)
             for digest, features, thumbnail in records:
                 transaction.put(self._key(digest), features, db=databases[FEATURES])
                 transaction.put(digest, thumbnail, db=databases[THUMBNAILS])

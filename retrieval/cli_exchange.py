@@ -100,13 +100,15 @@ def join_command(
     report = join(opened(context), Catalog.open(field_catalogue), common.who, dry_run=dry_run)
     differences = [console_registry.difference_record(difference) for difference in report.differences]
     if as_json:
-        record = {"dry_run": dry_run, "added": report.added, "there": report.there, "differences": differences}
-        console.print_json(record)
+        record = {"dry_run": dry_run, "event": report.event, "added": report.added, "there": report.there}
+        console.print_json(record | {"differences": differences})
         return
     console.out.print(
         f"{report.added} photos {'would be ' if dry_run else ''}added, {report.there} there already, "
         f"{len(differences)} differences"
     )
+    if report.event is not None:
+        console.out.print(f"event {report.event}; `turtleidx undo {report.event}` takes all of it back")
     if differences:
         console_registry.print_records(differences, console_registry.DIFFERENCES, form_of(False, False))
 

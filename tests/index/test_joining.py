@@ -13,8 +13,8 @@ from index.browsing import Browser
 from index.capture import capture_histories, write_histories, years
 from index.catalog import Catalog
 from index.curation import Curator
-from index.errors import RecipeMismatch
-from index.joining import Difference, join
+from index.errors import Conflict, RecipeMismatch
+from index.joining import BATCH, Difference, join
 from index.types import GalleryFilter, Side
 from index.upkeep import check
 from tests.index.making import RECIPE, day, photo, vector
@@ -32,8 +32,8 @@ def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_pa
     shown = join(catalog, field, "Ana", dry_run=True)
     assert len(Browser(catalog).photos()) == 2
     report = join(catalog, field, "Ana")
-    assert report == shown
-    assert (report.added, report.there) == (2, 2)
+    assert report == dataclasses.replace(shown, event=report.event)
+    assert (report.added, report.there, shown.event) == (2, 2, None)
     paths = [record.path for record in Browser(catalog).photos()]
     assert set(report.differences) == {
         Difference("turtle", "B", "note", "", "gone?"),
@@ -46,6 +46,50 @@ def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_pa
     assert catalog.shortlist(vector(4), 1, GalleryFilter()).photos[0].turtle == "New"
     assert check(catalog).problems == ()
     assert join(catalog, field, "Ana").added == 0
+
+
+def test_a_join_of_many_batches_is_one_event_and_one_undo_takes_it_back(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A", taken_on=day(1))], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    field.enroll([photo(seed, "AB"[seed % 2], taken_on=day(seed % 3)) for seed in range(2, BATCH + 10)], "Ben")
+    before = [*Browser(catalog).turtles(), *Browser(catalog).encounters(), *Browser(catalog).photos()]
+    report = join(catalog, field, "Ana")
+    assert report.added == BATCH + 8
+    assert [event.action for event in catalog.history()[:2]] == ["join", "enroll"]
+    assert len(Browser(catalog).encounters()) == 6
+    assert len(catalog.features(catalog.photos(GalleryFilter()))) == BATCH + 9
+    Curator(catalog, "Ana").undo(report.event)
+    assert [*Browser(catalog).turtles(), *Browser(catalog).encounters(), *Browser(catalog).photos()] == before
+    assert catalog.shortlist(vector(2), 1, GalleryFilter()).photos[0].turtle == "A"
+    assert check(catalog).problems == ()
+    assert join(catalog, field, "Ana").added == BATCH + 8
+    assert check(catalog).problems == ()
+
+
+def test_a_join_that_was_built_on_names_what_to_undo_first(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    field.enroll([photo(1, "A"), photo(2, "B")], "Ben")
+    report = join(catalog, field, "Ana")
+    Curator(catalog, "Ana").merge_turtles("A", {"B"})
+    with pytest.raises(Conflict, match="merge turtles"):
+        Curator(catalog, "Ana").undo(report.event)
+    Curator(catalog, "Ana").undo()
+    Curator(catalog, "Ana").undo(report.event)
+    assert Browser(catalog).turtles() == []
+
+
+def test_a_photo_that_one_side_removed_is_a_difference(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A"), photo(2, "A"), photo(3, "A")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    Curator(catalog, "Ana").remove_photos([1])
+    Curator(field, "Ben").remove_photos([2])
+    report = join(catalog, field, "Ana")
+    paths = [record.path for record in Browser(catalog).photos()]
+    assert (report.added, report.there, report.event) == (0, 1, None)
+    assert [(one.key == paths[0], one.column, one.ours, one.theirs) for one in report.differences] == [
+        (False, "removed", "yes", ""),
+        (True, "removed", "", "yes"),
+    ]
 
 
 def test_another_recipe_cannot_be_joined(catalog: Catalog, tmp_path: Path) -> None:
