@@ -1,4 +1,4 @@
-"""A catalogue of seven photos, and a shell on a copy of it for each test."""
+"""Drawn photos, a catalogue of seven photos without pixels, and a shell on a copy of it for each test."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from drawing.samples import SampleSet
 from index.catalog import Catalog
 from index.decisions import Decisions
 from index.types import Side
 from tests.index.making import day, photo
+from tests.retrieval.drawn import drawn_once
 from tests.retrieval.shelling import RECIPE, Shell, placed, sized
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
+    return drawn_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

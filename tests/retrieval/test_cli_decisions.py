@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drawing.samples import write_samples
+from drawing.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
 
@@ -26,9 +26,8 @@ def test_people_decide_about_kept_queries(shell: Shell) -> None:
 
 
 def test_a_query_is_kept_with_its_evidence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    samples: SampleSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = write_samples(tmp_path / "samples", turtles=2, photos_per_turtle=2, new_turtles=0, size=(320, 256))
     own = Shell(tmp_path / "own.catalog", capsys, monkeypatch)
     first, second = samples.folder / "T001" / "left-1.jpg", samples.folder / "T001" / "left-2.jpg"
     own("enroll", first, "--turtle", "Nina", "--side", "left")

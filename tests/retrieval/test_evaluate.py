@@ -5,37 +5,26 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import json
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from drawing.samples import COLUMNS, Sample, SampleSet, write_samples
+from drawing.samples import COLUMNS, Sample, SampleSet
 from index.catalog import Catalog
 from retrieval.cli import main
 from retrieval.protocol import from_rows, leave_one_out, since
+from tests.retrieval.drawn import copied
+from tests.retrieval.shelling import Shell
 
 QUICK = ("--matcher", "nearest")
 METHODS = ["wasserstein", "wasserstein_distance", "match_count", "confidence_sum", "nearest, unverified"]
 KNOWN_PHOTOS, NEW_PHOTOS = 6, 6
 RATES = ("--false-known", "0.1", "--misidentified", "0.1", "--false-new", "0.1")
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def record(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)
@@ -48,16 +37,17 @@ class Bay:
 
 
 @pytest.fixture(scope="module")
-def bay(tmp_path_factory: pytest.TempPathFactory) -> Bay:
+def bay(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Bay:
     """Nine turtles, two photos of the first day and one of the second, and two strangers."""
-    return drawn_bay(tmp_path_factory.mktemp("bay"), 9)
+    return bay_of(samples, tmp_path_factory.mktemp("bay"), 9)
 
 
-def drawn_bay(folder: Path, turtles: int) -> Bay:
-    samples = write_samples(folder / "photos", turtles, photos_per_turtle=3, new_turtles=2, size=(256, 208))
-    manifest = samples.folder / "evaluated.csv"
-    write_manifest(manifest, [(one, role_of(one)) for one in samples.samples])
-    return Bay(samples, manifest, folder / "turtles.catalog")
+def bay_of(samples: SampleSet, folder: Path, turtles: int) -> Bay:
+    names = {f"T{number:03d}" for number in range(1, turtles + 1)} | {one.turtle for one in samples.with_role("new")}
+    own = copied(samples, folder / "photos", names)
+    manifest = own.folder / "evaluated.csv"
+    write_manifest(manifest, [(one, role_of(one)) for one in own.samples])
+    return Bay(own, manifest, folder / "turtles.catalog")
 
 
 def role_of(sample: Sample) -> str:
@@ -73,15 +63,16 @@ def write_manifest(path: Path, rows: Sequence[tuple[Sample, str]]) -> None:
         table.writerows([one.photo, one.turtle, one.side, one.taken_on, one.encounter, role] for one, role in rows)
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
-    capsys.readouterr()
-    code = 0
-    try:
-        main(["--who", "Ana", *map(str, arguments)])
-    except SystemExit as exit_:
-        code = int(exit_.code or 0)
-    printed = capsys.readouterr()
-    return Ran(code, printed.out, printed.err)
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell where there is no catalogue yet."""
+    return Shell(tmp_path / "turtles.catalog", capsys, monkeypatch)
+
+
+@pytest.fixture
+def looking(kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell on the kept catalogue, for what does not change it."""
+    return Shell(kept, capsys, monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -95,35 +86,35 @@ def kept(bay: Bay) -> Path:
 
 
 @pytest.mark.slow
-def test_a_fitted_gallery_judges_and_every_score_is_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bay = drawn_bay(tmp_path, 22)
-    keep = ("--keep", tmp_path / "turtles.catalog", *RATES, *QUICK, "--json")
-    first = run(capsys, "evaluate", "--manifest", bay.manifest, *keep)
+def test_a_fitted_gallery_judges_and_every_score_is_fitted(shell: Shell, samples: SampleSet) -> None:
+    bay = bay_of(samples, shell.catalog.parent, 22)
+    keep = ("--keep", bay.catalog, *RATES, *QUICK, "--json")
+    first = shell("evaluate", "--manifest", bay.manifest, *keep)
     assert first.code == 0, first.err
-    assert [one["name"] for one in first.record["methods"]] == METHODS
-    for method in first.record["methods"]:
+    assert [one["name"] for one in first.records[0]["methods"]] == METHODS
+    for method in first.records[0]["methods"]:
         assert method["baks"] > 0.5
         assert method["auroc"] >= 0.8
         assert method["calibration_error"] < 0.3
         assert method["false_known"]["promised"] == 0.1
-    assert run(capsys, "evaluate", "--manifest", bay.manifest, *keep).out == first.out
-    hardly_new = run(capsys, "evaluate", "--manifest", bay.manifest, "--no-compare", *keep, "--prior-new", "0.001")
-    [method] = hardly_new.record["methods"]
+    assert shell("evaluate", "--manifest", bay.manifest, *keep).out == first.out
+    hardly_new = shell("evaluate", "--manifest", bay.manifest, "--no-compare", *keep, "--prior-new", "0.001")
+    [method] = hardly_new.records[0]["methods"]
     assert {one["verdict"]: one["known"] + one["new"] for one in method["verdicts"]}["NEW"] == 0
 
 
 def test_a_catalogue_without_a_model_ranks_and_the_page_needs_nothing_else(
-    bay: Bay, kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bay: Bay, looking: Shell, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.html"
-    common = ("--catalog", kept, "evaluate", "--manifest", queries_of(bay), *QUICK, *RATES)
-    ran = run(capsys, *common, "--json", "--report", page)
+    common = ("evaluate", "--manifest", queries_of(bay), *QUICK, *RATES)
+    ran = looking(*common, "--json", "--report", page)
     assert ran.code == 0, ran.err
-    methods = ran.record["methods"]
+    methods = ran.records[0]["methods"]
     assert [one["name"] for one in methods] == METHODS
-    assert ran.record["prior_new"] == pytest.approx(NEW_PHOTOS / (KNOWN_PHOTOS + NEW_PHOTOS))
-    assert {one["name"] for one in ran.record["groups"]} >= {"side: left", "quality: lowest third"}
-    for one in ran.record["groups"]:
+    assert ran.records[0]["prior_new"] == pytest.approx(NEW_PHOTOS / (KNOWN_PHOTOS + NEW_PHOTOS))
+    assert {one["name"] for one in ran.records[0]["groups"]} >= {"side: left", "quality: lowest third"}
+    for one in ran.records[0]["groups"]:
         assert (one["baks"], one["undecided"]) == (None, None)
     for one in methods:
         assert (one["known"], one["new"]) == (KNOWN_PHOTOS, NEW_PHOTOS)
@@ -136,26 +127,12 @@ def test_a_catalogue_without_a_model_ranks_and_the_page_needs_nothing_else(
     assert not re.search(r"(src|href)='(?!data:)", text)
 
 
-def test_an_outranked_turtle_is_shown_with_its_matches(
-    bay: Bay, kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_outranked_turtle_is_shown_with_its_matches(bay: Bay, looking: Shell, tmp_path: Path) -> None:
     samples = {one.photo: one for one in bay.samples.samples}
     mistaken = bay.samples.folder / "mistaken.csv"
     write_manifest(mistaken, [(replace(samples["T001/left-2.jpg"], turtle="T002", encounter="x"), "known")])
     page = tmp_path / "page.html"
-    ran = run(
-        capsys,
-        "--catalog",
-        kept,
-        "evaluate",
-        "--manifest",
-        mistaken,
-        *QUICK,
-        "--report",
-        page,
-        "--json",
-        "--no-compare",
-    )
+    ran = looking("evaluate", "--manifest", mistaken, *QUICK, "--report", page, "--json", "--no-compare")
     assert ran.code == 0, ran.err
     text = page.read_text(encoding="utf-8")
     [error] = re.findall(r"<figure class='error'>.*?</figure>", text)
@@ -173,9 +150,9 @@ def queries_of(bay: Bay) -> Path:
     return path
 
 
-def test_the_table_names_every_figure(bay: Bay, kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ("--catalog", kept, "evaluate", "--manifest", queries_of(bay), "--no-compare", *QUICK)
-    ran = run(capsys, *common, "--prior-new", "0.25")
+def test_the_table_names_every_figure(bay: Bay, looking: Shell) -> None:
+    common = ("evaluate", "--manifest", queries_of(bay), "--no-compare", *QUICK)
+    ran = looking(*common, "--prior-new", "0.25")
     assert ran.code == 0, ran.err
     for words in ("top-1", "top-3", "top-5", "mAP", "AUROC", "BAKS", "BAUS", "ECE", "undecided", "promised", "25.0%"):
         assert words in ran.out
@@ -184,14 +161,14 @@ def test_the_table_names_every_figure(bay: Bay, kept: Path, capsys: pytest.Captu
 
 
 def test_the_catalogue_itself_is_evaluated_with_encounter_or_turtle_hidden(
-    kept: Path, capsys: pytest.CaptureFixture[str]
+    looking: Shell,
 ) -> None:
-    ran = run(capsys, "--catalog", kept, "evaluate", "--json", "--most", "20", *QUICK)
+    ran = looking("evaluate", "--json", "--most", "20", *QUICK)
     assert ran.code == 0, ran.err
-    ours = ran.record["methods"][0]
+    ours = ran.records[0]["methods"][0]
     assert ours["known"] + ours["new"] == 20
     assert ours["auroc"] >= 0.8
-    protocol = leave_one_out(Catalog.open(kept))
+    protocol = leave_one_out(Catalog.open(looking.catalog))
     assert len(protocol.queries) == 2 * (9 * 3 - KNOWN_PHOTOS)
     assert sum(query.catalogued for query in protocol.queries) == len(protocol.queries) // 2
     for query in protocol.queries:
@@ -218,14 +195,14 @@ def test_a_split_by_time_searches_older_photos_only(bay: Bay, kept: Path) -> Non
 def test_rows_that_contradict_the_gallery_are_left_out_with_a_reason(bay: Bay, kept: Path) -> None:
     samples = {one.photo: one for one in bay.samples.samples}
     path = bay.samples.folder / "odd.csv"
-    rows = [(samples["T001/left-2.jpg"], "new"), (samples["T010/left-1.jpg"], "known")]
+    rows = [(samples["T001/left-2.jpg"], "new"), (samples["T023/left-1.jpg"], "known")]
     write_manifest(path, [*rows, (samples["T002/left-2.jpg"], "known")])
     path.write_text(path.read_text().replace("T002/left-2.jpg,T002,left", "T002/left-2.jpg,T002,right"))
     protocol = from_rows(Catalog.open(kept), path)
     assert not protocol.queries
     reasons = [refusal.reason for refusal in protocol.left_out]
     assert "is called new, but the gallery holds turtle T001" in reasons[0]
-    assert "is called known, but the gallery lacks turtle T010" in reasons[1]
+    assert "is called known, but the gallery lacks turtle T023" in reasons[1]
     assert "by no other encounter of the same side" in reasons[2]
 
 
@@ -240,13 +217,11 @@ def test_a_query_never_sees_photos_of_its_own_encounter(bay: Bay, kept: Path) ->
         assert days[query.where.without_encounter] == query.sighting.encounter
 
 
-def test_a_kept_catalogue_of_another_gallery_is_not_used(
-    bay: Bay, kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    own = Path(shutil.copytree(kept, tmp_path / "turtles.catalog"))
+def test_a_kept_catalogue_of_another_gallery_is_not_used(bay: Bay, kept: Path, shell: Shell, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(kept, tmp_path / "own.catalog"))
     smaller = bay.samples.folder / "smaller.csv"
     write_manifest(smaller, [(one, role_of(one)) for one in bay.samples.samples if one.turtle > "T003"])
-    ran = run(capsys, "evaluate", "--manifest", smaller, "--keep", own, *QUICK)
+    ran = shell("evaluate", "--manifest", smaller, "--keep", own, *QUICK)
     assert ran.code == 1
     assert "choose another folder" in " ".join(ran.err.split())
 
@@ -261,10 +236,8 @@ def test_a_kept_catalogue_of_another_gallery_is_not_used(
         (["--report", "no/such/folder/page.html"], 1, "cannot be written"),
     ],
 )
-def test_what_cannot_be_evaluated_says_so(
-    kept: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, sentence: str
-) -> None:
-    ran = run(capsys, "--catalog", kept, "evaluate", *arguments, *QUICK)
+def test_what_cannot_be_evaluated_says_so(looking: Shell, arguments: list[str], code: int, sentence: str) -> None:
+    ran = looking("evaluate", *arguments, *QUICK)
     assert ran.code == code
     assert sentence in " ".join(ran.err.split())
 

@@ -8,21 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from drawing.samples import write_samples
+from drawing.samples import SampleSet
 from index.catalog import Catalog
 from index.types import GalleryFilter, Sighting
 from retrieval.intake import from_paths
 from retrieval.keypoints import SiftExtractor
 from retrieval.loading import NEAREST, Choices, load_instruments
 from retrieval.pipeline import enroll
+from tests.retrieval.drawn import copied
 from tests.retrieval.shelling import Shell
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drawn(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two photos each of two turtles."""
-    folder = tmp_path_factory.mktemp("drawn")
-    return write_samples(folder, turtles=2, photos_per_turtle=2, new_turtles=0, size=(320, 256)).folder
+    folder = copied(samples, tmp_path_factory.mktemp("drawn"), ("T001", "T002")).folder
+    for third in folder.glob("*/left-3.jpg"):
+        third.unlink()
+    return folder
 
 
 @pytest.fixture
