@@ -174,6 +174,11 @@ class FeatureStore:
 
         self._write(write)
 
+    def count(self) -> int:
+        """How many feature records there are, those of kept queries and of other extractors among them."""
+        with self._reading() as (transaction, databases):
+            return int(transaction.stat(databases[FEATURES])["entries"])
+
     def digests(self) -> set[str]:
         """Photos (sha256) with a feature record of this extractor."""
         suffix = self._key(b"")

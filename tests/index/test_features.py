@@ -26,6 +26,7 @@ def test_records_come_back_and_misses_are_none(store: FeatureStore) -> None:
     assert missing is None
     assert store.thumbnail(photo(2).sha256) == photo(2).thumbnail
     assert store.digests() == {photo(1).sha256, photo(2).sha256}
+    assert store.count() == 2
 
 
 def test_another_extractor_has_its_own_features(store: FeatureStore) -> None:
