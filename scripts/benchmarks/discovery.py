@@ -16,6 +16,7 @@ import json
 import shutil
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
@@ -29,13 +30,12 @@ from benchmarks.discovery_faults import Found, find_faults
 from index.catalog import Catalog
 from index.errors import CatalogMissing
 from index.manifest import ManifestRow, read_manifest
-from index.types import Side, Sighting
+from index.types import Side
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.discovery import Group, resolve
 from retrieval.fitting import fit
 from retrieval.instruments import Instruments
-from retrieval.intake import from_manifest
 from retrieval.judgement import Judge
 from retrieval.loading import Choices, load_instruments
 from retrieval.lookaround import Look, look_around
@@ -44,8 +44,7 @@ from retrieval.pipeline import Terms, enroll
 
 PROMISED = (0.01, 0.05, 0.10)
 """False KNOWN and misidentified; more than the usual 1 %, because few encounters could not contradict that."""
-QUICK_EVERY = 8
-QUICK_BUDGET = 8_000
+QUICK_TURTLES, QUICK_NEW = 25, 5
 
 Said = Mapping[int, tuple[Verdict, str | None]]
 """What was said about each encounter."""
@@ -120,9 +119,10 @@ def main() -> None:
 def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     """All figures of one recipe."""
     started = time.process_time()
-    rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
-    rows = some(rows, QUICK_EVERY) if options.quick else rows
-    catalog, instruments = _season(options, folder, rows)
+    rows = [row for row in read_manifest(options.manifest, ["gallery", "known", "new"]) if isinstance(row, ManifestRow)]
+    rows = some(rows, QUICK_TURTLES, QUICK_NEW) if options.quick else rows
+    gallery, rows = ([row for row in rows if (row.role == "gallery") is wanted] for wanted in (True, False))
+    catalog, instruments = _season(options, folder, gallery, rows)
     share = float(np.mean([row.role == "new" for row in rows]))
     prior = share if options.prior_new is None else options.prior_new
     judge = Judge.of(catalog, instruments).without_intervals()
@@ -142,13 +142,19 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     }
 
 
-def some(rows: Sequence[ManifestRow], every: int) -> list[ManifestRow]:
-    """The rows of every so many turtles of each role."""
-    turtles = sorted({(str(row.role), str(row.sighting.turtle)) for row in rows})[::every]
-    return [row for row in rows if (row.role, row.sighting.turtle) in turtles]
+def some(rows: Sequence[ManifestRow], turtles: int, new: int) -> list[ManifestRow]:
+    """All rows of the turtles whose one side the gallery shows most often, and of the first new ones."""
+    seen: dict[str, Counter[Side | None]] = defaultdict(Counter)
+    for row in {(_occasion(row), row.sighting.side): row for row in rows if row.role == "gallery"}.values():
+        seen[str(row.sighting.turtle)][row.sighting.side] += 1
+    often = sorted(seen, key=lambda name: (-max(seen[name].values()), name))[:turtles]
+    strangers = sorted({str(row.sighting.turtle) for row in rows if row.role == "new"})[:new]
+    return [row for row in rows if row.sighting.turtle in (strangers if row.role == "new" else often)]
 
 
-def _season(options: argparse.Namespace, folder: Path, rows: list[ManifestRow]) -> tuple[Catalog, Instruments]:
+def _season(
+    options: argparse.Namespace, folder: Path, gallery: list[ManifestRow], rows: list[ManifestRow]
+) -> tuple[Catalog, Instruments]:
     """The gallery, fitted, and then the season's photos without turtles."""
     choices = Choices(matcher=options.matcher, shortlist=options.shortlist)
     try:
@@ -158,7 +164,7 @@ def _season(options: argparse.Namespace, folder: Path, rows: list[ManifestRow]) 
         instruments = load_instruments(choices)
     shutil.rmtree(folder / "made.catalog", ignore_errors=True)
     catalog = Catalog.create(folder / "made.catalog", instruments.recipe)
-    enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), instruments, "benchmark")
+    enroll(catalog, [row.sighting for row in gallery], instruments, "benchmark")
     fit(catalog, instruments, "benchmark", budget=options.budget)
     season = [replace(row.sighting, turtle=None, encounter=_occasion(row)) for row in rows]
     enroll(catalog, season, instruments, "benchmark")
@@ -285,13 +291,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="keep the catalogue and its compared pairs here")
     parser.add_argument("--matcher")
     parser.add_argument("--shortlist", type=int, default=Choices().shortlist)
-    parser.add_argument("--budget", type=int, help="photo pairs that each fit and the audit may compare")
+    parser.add_argument(
+        "--budget", type=int, default=200_000, help="photo pairs that each fit and the audit may compare"
+    )
     parser.add_argument("--prior-new", type=float, help="default: the manifest's share of new ones")
-    parser.add_argument("--quick", action="store_true", help="the encounters of every eighth turtle, a small fit")
-    options = parser.parse_args()
-    if options.budget is None:
-        options.budget = QUICK_BUDGET if options.quick else 200_000
-    return options
+    parser.add_argument("--quick", action="store_true", help="the turtles that were seen most, and five new ones")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

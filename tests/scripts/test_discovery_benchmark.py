@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,12 +103,14 @@ def test_verdicts_are_counted_by_encounter_and_rated_by_individual() -> None:
     assert result.false_new.rate == pytest.approx(1 / 3)
 
 
-def test_a_quick_run_takes_whole_turtles_of_each_role() -> None:
-    rows = [
-        ManifestRow(number, Sighting(str(Path("a.jpg")), turtle=f"{role[0]}{number % 8}"), role, {})
-        for number in range(32)
-        for role in ("known", "new")
+def test_a_quick_run_takes_the_turtles_that_were_seen_most_and_some_new_ones() -> None:
+    def row(turtle: str, role: str, day: int) -> ManifestRow:
+        return ManifestRow(1, Sighting("a.jpg", turtle=turtle, encounter=str(day)), role, {})
+
+    rows = [row(f"T{turtle}", "gallery", day) for turtle in range(4) for day in range(turtle)]
+    rows += [row(f"T{turtle}", "known", 9) for turtle in range(4)] + [
+        row(f"N{turtle}", "new", 9) for turtle in range(4)
     ]
-    chosen = some(rows, 8)
-    assert {row.role for row in chosen} == {"known", "new"}
-    assert len(chosen) == 8
+    chosen = some(rows, 2, 1)
+    assert {one.sighting.turtle for one in chosen} == {"T2", "T3", "N0"}
+    assert len(chosen) == 2 + 3 + 2 + 1
