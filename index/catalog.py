@@ -34,7 +34,7 @@ from index.registry import Registry, Transaction
 from index.regrouping import place_with
 from index.session import Session
 from index.summary import summarize
-from index.types import EnrollOutcome, Float32, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
+from index.types import Descriptor, EnrollOutcome, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
 
 if TYPE_CHECKING:
     from index.searching import Searcher
@@ -109,7 +109,7 @@ class Catalog:
         """Gallery and vector index, in memory from the first question on."""
         from index.searching import Searcher  # faiss takes half a second to import; most commands ask nothing
 
-        return Searcher(self.path / VECTORS, self.registry, self.recipe.dimension, self._on_step)
+        return Searcher(self.path / VECTORS, self.registry, self.recipe, self._on_step)
 
     def renew_features(self) -> None:
         """Set a feature store that cannot be read aside, and begin an empty one for `reindex` to fill."""
@@ -196,9 +196,9 @@ class Catalog:
             found = read_photos(session, "NOT removed AND sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
         return {photo.sha256: photo for photo in found}
 
-    def shortlist(self, vector: Float32, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
-        """The k nearest photos (vector float32 [d], unit length) that the filter admits, `per_turtle` of one turtle."""
-        return self.searcher.shortlist(vector, k, where, per_turtle)
+    def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
+        """The k photos nearest to a query's descriptor that the filter admits, `per_turtle` of one turtle at most."""
+        return self.searcher.shortlist(query, k, where, per_turtle)
 
     def photos(self, where: GalleryFilter) -> list[Photo]:
         """Every searchable photo that a filter admits, in order of enrolment."""
@@ -208,8 +208,8 @@ class Catalog:
         """How many searchable photos a filter admits."""
         return self.searcher.count(where)
 
-    def vectors(self, photos: Sequence[Photo]) -> Float32:
-        """Global descriptors of photos, float32 [n, d]."""
+    def vectors(self, photos: Sequence[Photo]) -> Descriptor:
+        """Global descriptors of photos, [n, d]."""
         return self.searcher.vectors(np.array([photo.id for photo in photos], np.int64))
 
     def features(self, photos: Sequence[Photo]) -> list[LocalFeatures]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from index.types import Float32, LocalFeatures
+from index.types import Descriptor, Float32, LocalFeatures, Recipe
 
 VERSION = 1
 DESCRIPTOR_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("u1"), 2: np.dtype("<f2")}
@@ -51,6 +52,17 @@ def unpack_features(record: bytes) -> LocalFeatures | None:
         descriptors=descriptors.astype(dtype.newbyteorder("=")),
         size=(width, height),
     )
+
+
+def pack_descriptor(descriptor: Descriptor) -> bytes:
+    """Write a global descriptor [d]: vectors in float32, signatures as they are."""
+    signature = descriptor.dtype == np.uint8
+    return np.ascontiguousarray(descriptor, None if signature else "<f4").tobytes()
+
+
+def unpack_descriptors(blobs: Iterable[bytes], recipe: Recipe) -> Descriptor:
+    """Read global descriptors, [n, d]."""
+    return np.frombuffer(b"".join(blobs), np.uint8 if recipe.votes else "<f4").reshape(-1, recipe.dimension)
 
 
 def pack_thumbnail(jpeg: bytes) -> bytes:

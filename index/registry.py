@@ -16,15 +16,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
-import numpy as np
 
 from index.attaching import of_process
 from index.durable import OnStep, is_full, no_steps, replacing, storage_full
 from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogTooNew
 from index.journal import Journal
+from index.packing import pack_descriptor
 from index.schema import MIGRATIONS
 from index.session import Session
-from index.types import Float32
+from index.types import Descriptor
 
 _TAKEN = ("lock on file", "being used by another process", "different configuration")
 _BROKEN = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.CatalogException)
@@ -58,9 +58,9 @@ class Transaction(Session):
             self.run("DELETE FROM counters WHERE name = ?", counter)
             self.run("INSERT INTO counters VALUES (?, ?)", counter, following)
 
-    def add_vectors(self, photos: Sequence[int], vectors: Float32) -> None:
-        """Store global descriptors float32 [n, d] of photos."""
-        blobs = [row.tobytes() for row in np.ascontiguousarray(vectors, "<f4")]
+    def add_vectors(self, photos: Sequence[int], vectors: Descriptor) -> None:
+        """Store global descriptors [n, d] of photos."""
+        blobs = [pack_descriptor(row) for row in vectors]
         self.run("INSERT INTO descriptors SELECT unnest(?), ?, unnest(?::BLOB[])", list(photos), self.event, blobs)
 
 

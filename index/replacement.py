@@ -12,13 +12,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-import numpy as np
-
 from index.catalog import VECTORS, Catalog
 from index.durable import OnStep, no_steps
 from index.errors import CatalogDamaged
 from index.features import FeatureStore
 from index.listing import read_records
+from index.packing import pack_descriptor
 from index.records import PhotoRecord
 from index.types import PreparedPhoto, Recipe
 
@@ -58,7 +57,7 @@ class Replacement:
         """Keep a batch for the switch. Raises StorageFull."""
         FeatureStore(self._catalog.feature_store.path, self._recipe.extractor, self._on_step).put_beside(photos)
         sizes = [photo.original_size for photo in photos]
-        blobs = [np.ascontiguousarray(photo.vector, "<f4").tobytes() for photo in photos]
+        blobs = [pack_descriptor(photo.vector) for photo in photos]
         with self._catalog.registry.transaction("reindex", "", "reindex") as transaction:
             transaction.run(
                 "INSERT INTO reread SELECT unnest(?), ?, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?::BLOB[])",

@@ -6,21 +6,21 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from index.durable import OnStep
 from index.errors import CatalogDamaged
 from index.gallery import Gallery, capped, read_checkpoint, read_gallery, read_photos
 from index.ladder import LADDER, Ladder
+from index.packing import unpack_descriptors
 from index.registry import Registry
 from index.selection import Selection
 from index.session import Session
-from index.types import Float32, GalleryFilter, Int64, Photo, Shortlist
+from index.types import Descriptor, GalleryFilter, Int64, Photo, Recipe, Shortlist
 from index.vectorfile import Checkpoint
 from index.vectors import VectorIndex
+from index.voting import VotingIndex
 
 MOST_NAMED = 2000
 """Beyond this many photos it is faster to read them all than to name each."""
@@ -55,26 +55,26 @@ class Searcher:
     """Gallery and vector index of one catalogue; both follow the registry by themselves."""
 
     def __init__(
-        self, path: Path, registry: Registry, dimension: int, on_step: OnStep, ladder: Ladder = LADDER
+        self, path: Path, registry: Registry, recipe: Recipe, on_step: OnStep, ladder: Ladder = LADDER
     ) -> None:
         self._path = path
         self._registry = registry
-        self._dimension = dimension
+        self._recipe = recipe
         self._on_step = on_step
         self._ladder = ladder
         self._state: _State | None = None
-        self._index: VectorIndex | None = None
+        self._index: VectorIndex | VotingIndex | None = None
         self._held = Checkpoint(0, "")
         self._caught_up_with: tuple[int, ...] = ()
         self._changed = False
 
-    def shortlist(self, vector: Float32, k: int, where: GalleryFilter, per_turtle: int) -> Shortlist:
+    def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int) -> Shortlist:
         """See `Catalog.shortlist`."""
         state = self._now()
         gallery, index, admitted = state.gallery, self._vectors(), _admitted(state, where)
         wanted = min(2 * k, admitted.photos)
         while True:
-            found = index.search(vector, wanted, admitted.selection)
+            found = index.search(query, wanted, admitted.selection)
             kept = capped(gallery.individuals(np.searchsorted(gallery.ids, found.ids)), per_turtle)[:k]
             if len(kept) == k or wanted == admitted.photos:
                 break
@@ -98,17 +98,17 @@ class Searcher:
         """See `Catalog.count`."""
         return _admitted(self._now(), where).photos
 
-    def vectors(self, ids: Int64) -> Float32:
-        """Global descriptors float32 [n, d] of photos int64 [n]."""
+    def vectors(self, ids: Int64) -> Descriptor:
+        """Global descriptors [n, d] of photos int64 [n]."""
         self._now()
         index = self._vectors()
-        if index.exact:
+        if isinstance(index, VectorIndex) and index.exact:
             return index.vectors(ids)
         with self._registry.reading() as session:
             sql = "SELECT photo, vector FROM descriptors WHERE photo IN (SELECT unnest(?::BIGINT[])) ORDER BY photo"
             stored = session.columns(sql, ids.tolist())
         rows = np.searchsorted(np.asarray(stored["photo"], np.int64), ids)
-        return _matrix(stored["vector"], self._dimension)[rows]
+        return unpack_descriptors(stored["vector"], self._recipe)[rows]
 
     def save_if_due(self) -> None:
         """Vectors were added: rewrite the file when a crash would leave much to catch up with."""
@@ -128,16 +128,21 @@ class Searcher:
         """Make the file anew from the registry."""
         with self._registry.reading() as session:
             held, photos = read_checkpoint(session), session.number("SELECT count(*) FROM descriptors")
-            blocks = _newer_than(session, 0, self._dimension)
-            self._index = VectorIndex.build(
-                self._path, self._dimension, photos, blocks, held, self._on_step, self._ladder
-            )
+            blocks, dimension = _newer_than(session, 0, self._recipe), self._recipe.dimension
+            if self._recipe.votes:
+                self._index = VotingIndex.build(self._path, dimension, blocks, held, self._on_step)
+            else:
+                self._index = VectorIndex.build(
+                    self._path, dimension, photos, blocks, held, self._on_step, self._ladder
+                )
         self._held, self._state, self._caught_up_with = held, None, ()
 
     def file_is_right(self) -> bool:
         """Whether the file holds exactly the registry's vectors up to the event that it names."""
         try:
-            index, held = VectorIndex.load(self._path, self._dimension, self._ladder)
+            index, held = self._load()
+            if isinstance(index, VotingIndex) and not index.file_is_whole(self._path):
+                return False
         except (FileNotFoundError, CatalogDamaged):
             return False
         with self._registry.reading() as session:
@@ -149,7 +154,7 @@ class Searcher:
             for first in range(0, total, CHUNK):
                 sql = "SELECT photo, vector FROM descriptors WHERE event <= ? ORDER BY photo LIMIT ? OFFSET ?"
                 part = session.columns(sql, held.event, CHUNK, first)
-                if not index.holds(part["photo"], _matrix(part["vector"], self._dimension)):
+                if not index.holds(part["photo"], unpack_descriptors(part["vector"], self._recipe)):
                     return False
         return True
 
@@ -179,18 +184,18 @@ class Searcher:
             self._state = _State(signature, gallery, {})
         return self._state
 
-    def _vectors(self) -> VectorIndex:
+    def _vectors(self) -> VectorIndex | VotingIndex:
         """The index at the state of `_now`; a file that is missing, damaged or of another history is not used."""
         return self._caught_up() if self._index is None else self._index
 
-    def _caught_up(self) -> VectorIndex:
+    def _caught_up(self) -> VectorIndex | VotingIndex:
         """The index at the registry's state, without reading the gallery, which takes longer."""
         signature = self._registry.signature()
         if self._index is None:
             try:
-                self._index, self._held = VectorIndex.load(self._path, self._dimension, self._ladder)
+                self._index, self._held = self._load()
             except (FileNotFoundError, CatalogDamaged):
-                self._index, self._held = VectorIndex(self._dimension, self._ladder), Checkpoint(0, "")
+                self._index, self._held = self._empty(), Checkpoint(0, "")
             self._caught_up_with = ()
         if self._caught_up_with != signature:
             with self._registry.reading() as session:
@@ -204,12 +209,21 @@ class Searcher:
         known = session.row("SELECT token FROM events WHERE id = ?", self._held.event)
         replaced = session.number("SELECT max(id) FROM events WHERE action = 'reindex'")
         if index is None or known != (self._held.token,) or self._held.event < replaced:
-            index, self._held = VectorIndex(self._dimension, self._ladder), Checkpoint(0, "")
-        _add_newer(session, index, self._held.event)
+            index, self._held = self._empty(), Checkpoint(0, "")
+        _add_newer(session, index, self._held.event, self._recipe)
         if len(index) < session.number("SELECT count(*) FROM descriptors"):
-            index = VectorIndex(self._dimension, self._ladder)
-            _add_newer(session, index, 0)
+            index = self._empty()
+            _add_newer(session, index, 0, self._recipe)
         self._index, self._held = index, read_checkpoint(session)
+
+    def _empty(self) -> VectorIndex | VotingIndex:
+        dimension = self._recipe.dimension
+        return VotingIndex(dimension) if self._recipe.votes else VectorIndex(dimension, self._ladder)
+
+    def _load(self) -> tuple[VectorIndex | VotingIndex, Checkpoint]:
+        if self._recipe.votes:
+            return VotingIndex.load(self._path, self._recipe.dimension)
+        return VectorIndex.load(self._path, self._recipe.dimension, self._ladder)
 
 
 def _admitted(state: _State, where: GalleryFilter) -> _Admitted:
@@ -225,23 +239,19 @@ def _admitted(state: _State, where: GalleryFilter) -> _Admitted:
     return state.admitted[where]
 
 
-def _newer_than(session: Session, event: int, dimension: int) -> Iterator[tuple[Int64, Float32]]:
+def _newer_than(session: Session, event: int, recipe: Recipe) -> Iterator[tuple[Int64, Descriptor]]:
     """Ids and descriptors of later events, in order of photo, a block at a time."""
     last = -1
     while True:
         sql = "SELECT photo, vector FROM descriptors WHERE event > ? AND photo > ? ORDER BY photo LIMIT ?"
         newer = session.columns(sql, event, last, CHUNK)
         if len(newer["photo"]):
-            yield newer["photo"], _matrix(newer["vector"], dimension)
+            yield newer["photo"], unpack_descriptors(newer["vector"], recipe)
         if len(newer["photo"]) < CHUNK:
             return
         last = int(newer["photo"][-1])
 
 
-def _add_newer(session: Session, index: VectorIndex, event: int) -> None:
-    for ids, vectors in _newer_than(session, event, index.dimension):
-        index.add(ids, vectors)
-
-
-def _matrix(blobs: npt.NDArray[Any], dimension: int) -> Float32:
-    return np.frombuffer(b"".join(blobs), "<f4").reshape(-1, dimension)
+def _add_newer(session: Session, index: VectorIndex | VotingIndex, event: int, recipe: Recipe) -> None:
+    for ids, descriptors in _newer_than(session, event, recipe):
+        index.add(ids, descriptors)

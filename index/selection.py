@@ -16,10 +16,11 @@ _faiss: Any = faiss
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """What a selection admits of one part of the index: how many, and a FAISS selector of positions, None for all."""
+    """What a selection admits of one part of the index: how many, which, and a FAISS selector of positions or None."""
 
     count: int
     everything: bool
+    positions: Int64
     selector: Any
 
 
@@ -30,7 +31,7 @@ class Selection:
         self._member = np.zeros(int(ids.max(initial=0)) + 1, bool)
         self._member[ids] = True
         self._part: Int64 | None = None
-        self._within = Within(0, everything=False, selector=None)
+        self._within = Within(0, everything=False, positions=np.zeros(0, np.int64), selector=None)
 
     def of_ids(self) -> Any:
         """A FAISS selector of ids."""
@@ -45,9 +46,9 @@ class Selection:
         if self._part is not ids:
             there = ids < len(self._member)
             member = self._member[ids] if there.all() else there & self._member[np.where(there, ids, 0)]
-            count = int(np.count_nonzero(member))
-            everything = count == len(ids)
-            self._within = Within(count, everything, None if everything else _bitmap(member))
+            positions = np.flatnonzero(member)
+            everything = len(positions) == len(ids)
+            self._within = Within(len(positions), everything, positions, None if everything else _bitmap(member))
             self._part = ids
         return self._within
 

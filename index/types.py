@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
+Descriptor = npt.NDArray[Any]
+"""Global descriptors: vectors (float32) or signatures (uint8), as the catalogue's recipe says."""
 
 MIN_KEYPOINTS = 64
 """A photo with fewer keypoints "cannot be compared", which is different from "new"."""
@@ -94,11 +97,14 @@ class Recipe:
         Ids such as ``sift-512-320-v2`` and ``vlad-1``.
     dimension : int
         Length of the global descriptors.
+    votes : bool
+        Global descriptors are signatures of visual words (bytes, see `index.signature`) instead of vectors.
     """
 
     extractor: str
     encoder: str
     dimension: int
+    votes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +147,8 @@ class PreparedPhoto:
     ----------
     sha256 : str
         Hex digest of the file's bytes; the photo's identity.
-    vector : float32 [d]
-        Global descriptor of unit length.
+    vector : float32 [d] or uint8 [b]
+        Global descriptor: a vector of unit length, or a signature.
     thumbnail : bytes
         JPEG, working image in colour, so that match pictures do not need the original.
     original_size : (width, height)
@@ -154,7 +160,7 @@ class PreparedPhoto:
     sighting: Sighting
     sha256: str
     features: LocalFeatures
-    vector: Float32
+    vector: Descriptor
     thumbnail: bytes
     original_size: tuple[int, int]
     quality: float
@@ -207,7 +213,7 @@ class Shortlist:
     ----------
     photos : tuple of Photo
     similarity : float32 [len(photos)]
-        Cosine of the global descriptors.
+        Of the global descriptors: cosine, or votes.
     turtle_photos : int64 [len(photos)]
         How many photos of each photo's turtle the filter admits, shortlisted or not.
     gallery_photos, gallery_turtles : int

@@ -19,6 +19,7 @@ from retrieval.instruments import Instruments
 from retrieval.judgement import Judge
 from retrieval.likeness import Comparer, candidates_of
 from retrieval.limits import AUDIT_BUDGET
+from retrieval.resemblance import Resemblance
 from retrieval.suspicion import Kind, Searched, Suspicion, suspicions
 
 DEPTHS = (10, 30, 100)
@@ -119,16 +120,16 @@ class _Comparison:
         return Searched(photo, candidates_of(others, lambda one: str(one.turtle)), shortlist, same)
 
     def _near(self, photo: Photo, depth: int) -> tuple[Shortlist, list[Photo]]:
-        [vector] = self._catalog.vectors([photo])
-        where = GalleryFilter(side=photo.side, without_turtle=photo.turtle)
-        shortlist = self._catalog.shortlist(vector, depth, where, self._instruments.per_turtle)
         own = [
             one
             for one in self._of_turtle[str(photo.turtle)]
             if one.encounter != photo.encounter and one.side == photo.side
         ]
+        resemblance = Resemblance.of_stored(self._catalog, self._instruments, [photo, *own])
+        where = GalleryFilter(side=photo.side, without_turtle=photo.turtle)
+        shortlist = self._catalog.shortlist(resemblance.probe(0), depth, where, self._instruments.per_turtle)
         if len(own) > depth:
-            order = np.argsort(-(self._catalog.vectors(own) @ vector), kind="stable")[:depth]
+            order = np.argsort(-resemblance.to(0)[1:], kind="stable")[:depth]
             own = [own[row] for row in order]
         return shortlist, own
 

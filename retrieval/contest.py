@@ -220,7 +220,8 @@ def _ways(catalog: Catalog, contenders: Sequence[Contender]) -> dict[str, _Way]:
 
 
 def _shortlist(catalog: Catalog, query: Query, photo: PreparedPhoto, instruments: Instruments) -> Shortlist:
-    found = catalog.shortlist(photo.vector, instruments.shortlist, query.where, instruments.per_turtle)
+    probe = instruments.encoder.probe(photo.features, photo.vector)
+    found = catalog.shortlist(probe, instruments.shortlist, query.where, instruments.per_turtle)
     return found if query.turtles is None else replace(found, catalogued_turtles=query.turtles)
 
 

@@ -12,27 +12,26 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-import numpy as np
-
 from index.browsing import Browser
 from index.catalog import Catalog
 from index.decisions import Decisions, Settled
 from index.errors import CatalogDamaged
 from index.records import Answer
-from index.types import Float32, LocalFeatures, Photo, Side
+from index.types import Descriptor, LocalFeatures, Photo, Side
 from retrieval.images import decode
 from retrieval.instruments import Instruments
+from retrieval.resemblance import no_descriptors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decided:
-    """Photos that are asked about, with their global descriptors float32 [n, d].
+    """Photos that are asked about, with their global descriptors [n, d].
 
     A photo that a person called new has a turtle of its own, whose name no turtle of the catalogue can have.
     """
 
     photos: tuple[Photo, ...]
-    vectors: Float32
+    vectors: Descriptor
 
 
 def decided_queries(catalog: Catalog, instruments: Instruments) -> Decided:
@@ -49,7 +48,7 @@ def decided_queries(catalog: Catalog, instruments: Instruments) -> Decided:
             features.append(kept)
             pixels.append(decode(catalog.thumbnail(photos[-1])))
     if not photos:
-        return Decided((), np.zeros((0, instruments.recipe.dimension), np.float32))
+        return Decided((), no_descriptors(instruments))
     return Decided(tuple(photos), instruments.encoder.encode(pixels, features))
 
 

@@ -5,35 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
-from index.types import Float32, LocalFeatures
+from index.types import Descriptor, Float32, LocalFeatures
+from retrieval.aggregated import BUNDLED_WORDS, AsmkEncoder
+from retrieval.encoder import Encoder as Encoder
+from retrieval.encoder import Pixels, VectorEncoder
 from retrieval.keypoints import SiftExtractor, rootsift
 
-Pixels = npt.NDArray[np.uint8]
 BUNDLED = "vlad-1"
+ASMK = "asmk"
 
 
-class Encoder(Protocol):
-    """Turns photos into global descriptors."""
-
-    @property
-    def id(self) -> str:
-        """Names the method and its weights; catalogues are made with exactly one."""
-
-    @property
-    def dimension(self) -> int:
-        """Length of a descriptor."""
-
-    def encode(self, pixels: Sequence[Pixels], features: Sequence[LocalFeatures]) -> Float32:
-        """Unit vectors float32 [n, dimension] of n photos: RGB uint8 [h, w, 3] each, and their local features."""
-
-
-class VladEncoder:
+class VladEncoder(VectorEncoder):
     """Vector of locally aggregated descriptors (Jegou et al., CVPR 2010) of the photo's own SIFT features.
 
     Residuals to the nearest visual word are summed, each word's sum is brought to unit length (Arandjelovic and
@@ -112,18 +98,26 @@ class SiftBeside:
         self._sift = SiftExtractor(keypoints)
         self.id = f"{encoder.id}{self.SUFFIX}-v{self._sift.VERSION}"
         self.dimension = encoder.dimension
+        self.votes = encoder.votes
 
-    def encode(self, pixels: Sequence[Pixels], features: Sequence[LocalFeatures]) -> Float32:
+    def encode(self, pixels: Sequence[Pixels], features: Sequence[LocalFeatures]) -> Descriptor:
         del features
         return self._encoder.encode(pixels, [self._sift.find(one) for one in pixels])
 
+    def probe(self, features: LocalFeatures, descriptor: Descriptor) -> Descriptor:
+        """The descriptor itself, because the SIFT features are not kept."""
+        del features
+        return descriptor
+
 
 def load_encoder(spec: str, weights: Path | None = None, device: str | None = None) -> Encoder:
-    """The encoder that `spec` names: ``vlad`` (bundled) or ``timm:NAME``; `weights` is a local checkpoint for timm."""
+    """The encoder that `spec` names: ``asmk`` or ``vlad`` (bundled), or ``timm:NAME`` (`weights`: a checkpoint)."""
+    if spec in (ASMK, BUNDLED_WORDS):
+        return AsmkEncoder.bundled()
     if spec in ("vlad", BUNDLED):
         return VladEncoder.bundled()
     if spec.startswith("timm:"):
         from retrieval.pretrained import TimmEncoder  # torch takes seconds to import
 
         return TimmEncoder(spec.removeprefix("timm:").partition("#")[0], weights, device)
-    raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'vlad' or 'timm:MODEL'.")
+    raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'asmk', 'vlad' or 'timm:MODEL'.")

@@ -22,6 +22,7 @@ from retrieval.pairing import Compared, Pairing, Progress
 from retrieval.ranking import no_null
 from retrieval.rehearsal import Rehearsal, Trial
 from retrieval.rerank import first_look, strength, strongest
+from retrieval.resemblance import Resemblance, no_descriptors
 from retrieval.results import FitReport
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, score_pairs
 from retrieval.separation import GenuineScores, ImpostorMaxima
@@ -118,10 +119,11 @@ def rehearse(
     visitors : Decided or None
         Photos of known truth that are asked about too, but are not in the gallery.
     """
-    vectors = catalog.vectors(photos) if photos else np.zeros((0, instruments.recipe.dimension), np.float32)
+    vectors = catalog.vectors(photos) if photos else no_descriptors(instruments)
     if visitors is not None:
         photos, vectors = [*photos, *visitors.photos], np.concatenate((vectors, visitors.vectors))
-    table = Rehearsal(photos, vectors, instruments, 0 if visitors is None else len(visitors.photos))
+    similar = Resemblance(catalog, instruments, photos, vectors).to
+    table = Rehearsal(photos, similar, instruments, 0 if visitors is None else len(visitors.photos))
     trials = table.plan(budget, np.random.default_rng(seed))
     compared = 0
     if instruments.reranking.keep is not None:

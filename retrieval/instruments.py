@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import PhotoRefused, TooFewKeypoints
-from index.types import Float32, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
+from index.types import Descriptor, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
 from retrieval.descriptor import Encoder
 from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
 from retrieval.keypoints import Extractor, Found
@@ -45,7 +45,7 @@ class Instruments:
     @property
     def recipe(self) -> Recipe:
         """What a catalogue must have been made with."""
-        return Recipe(self.extractor.id, self.encoder.id, self.encoder.dimension)
+        return Recipe(self.extractor.id, self.encoder.id, self.encoder.dimension, self.encoder.votes)
 
     @property
     def comparison(self) -> str:
@@ -134,7 +134,7 @@ class Extracted:
     thumbnail: bytes
     quality: float
 
-    def prepared(self, vector: Float32) -> PreparedPhoto:
+    def prepared(self, vector: Descriptor) -> PreparedPhoto:
         """Ready for the catalogue; a date from EXIF where nobody gave one."""
         known = self.sighting
         return PreparedPhoto(

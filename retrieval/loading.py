@@ -8,7 +8,7 @@ from pathlib import Path
 
 from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
-from retrieval.descriptor import Encoder, SiftBeside, load_encoder
+from retrieval.descriptor import ASMK, Encoder, SiftBeside, load_encoder
 from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
 from retrieval.matcher import Matcher
@@ -106,7 +106,7 @@ def _family(extractor: str) -> str:
 
 
 def _encoder(choices: Choices, recipe: Recipe | None, extractor: Extractor) -> Encoder:
-    spec = choices.encoder or (recipe.encoder if recipe else "vlad")
+    spec = choices.encoder or (recipe.encoder if recipe else ASMK)
     encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], choices.encoder_weights, choices.device)
     of_sift = not spec.startswith("timm:")
     return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder

@@ -12,6 +12,7 @@ from index.catalog import Catalog
 from index.types import GalleryFilter, Photo, Shortlist
 from retrieval.instruments import Instruments
 from retrieval.likeness import Comparer, candidates_of
+from retrieval.resemblance import Resemblance
 from retrieval.results import Candidate
 from retrieval.scoring import ConfidenceNull
 
@@ -70,14 +71,14 @@ def look_around(
     photos = [one for one in everyone if not only or one.encounter in only]
     if not photos:
         return {}
-    vectors = catalog.vectors(photos)
+    resemblance = Resemblance(catalog, instruments, photos, catalog.vectors(photos))
     comparer = Comparer(catalog, instruments, null)
     found: dict[int, list[Look]] = defaultdict(list)
     for row, photo in enumerate(photos):
         where = GalleryFilter(side=photo.side)
-        shortlist = catalog.shortlist(vectors[row], instruments.shortlist, where, instruments.per_turtle)
+        shortlist = catalog.shortlist(resemblance.probe(row), instruments.shortlist, where, instruments.per_turtle)
         others = [other for other, one in enumerate(photos) if _comparable(photo, one)]
-        nearest = [photos[others[place]] for place in np.argsort(-(vectors[others] @ vectors[row]), kind="stable")]
+        nearest = [photos[others[place]] for place in np.argsort(-resemblance.to(row)[others], kind="stable")]
         counts: dict[str, int] = defaultdict(int)
         for one in nearest:
             counts[named(one.encounter)] += 1

@@ -83,7 +83,8 @@ def identify(
         return unanswered(sighting.path, refusal, instruments, time.perf_counter() - started)
     enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
     where = GalleryFilter(side=sighting.side)
-    shortlist = catalog.shortlist(query.vector, instruments.shortlist + 1, where, instruments.per_turtle)
+    probe = instruments.encoder.probe(query.features, query.vector)
+    shortlist = catalog.shortlist(probe, instruments.shortlist + 1, where, instruments.per_turtle)
     gallery = [one for one in shortlist.photos if one.sha256 != query.sha256][: instruments.shortlist]
     features = catalog.features(gallery)
     pairs = [

@@ -21,6 +21,7 @@ from index.errors import WeightsCorrupt, WeightsUnavailable
 from index.types import Float32, LocalFeatures
 from retrieval.batching import choose_device
 from retrieval.checkpoints import WeightsListing, read_state
+from retrieval.encoder import VectorEncoder
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -92,7 +93,7 @@ class Pooled(nn.Module):
         return pooled
 
 
-class TimmEncoder:
+class TimmEncoder(VectorEncoder):
     """A timm model with its own preprocessing; weights from the hub, or from a local file without a network.
 
     Parameters

@@ -8,7 +8,7 @@ encounter are never evidence of each other.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,11 +46,15 @@ class Rehearsal:
 
     Parameters
     ----------
+    similar : callable
+        From a photo's row to the similarity of all photos' global descriptors to its own, float32 [n].
     visitors : int
         So many of the last photos are asked about, but in no gallery.
     """
 
-    def __init__(self, photos: Sequence[Photo], vectors: Float32, instruments: Instruments, visitors: int = 0) -> None:
+    def __init__(
+        self, photos: Sequence[Photo], similar: Callable[[int], Float32], instruments: Instruments, visitors: int = 0
+    ) -> None:
         self.photos = photos
         self.gallery_photos = len(photos) - visitors
         self.in_gallery = np.arange(len(photos)) < self.gallery_photos
@@ -60,7 +64,7 @@ class Rehearsal:
         sides = [None, *Side]
         self.side_code = np.array([sides.index(photo.side) for photo in photos], np.int64)
         self.turtles = len(codes)
-        self.vectors = vectors
+        self.similar = similar
         self.instruments = instruments
 
     def photos_by_turtle_and_side(self) -> Int64:
@@ -96,7 +100,8 @@ class Rehearsal:
             (self.turtle[same_side] == self.turtle[query]) & (self.encounter[same_side] != self.encounter[query])
         ]
         strangers = rng.permutation(np.unique(self.turtle[others]))
-        ranked = others[np.argsort(-(self.vectors[others] @ self.vectors[query]), kind="stable")]
+        similar = self.similar(query)
+        ranked = others[np.argsort(-similar[others], kind="stable")]
         trials = []
         size = len(strangers)
         while size >= min(SMALLEST_GALLERY, len(strangers)) and size:
@@ -105,7 +110,7 @@ class Rehearsal:
             size //= 2
         if len(own):
             everyone = np.concatenate((others, own))
-            near = everyone[np.argsort(-(self.vectors[everyone] @ self.vectors[query]), kind="stable")]
+            near = everyone[np.argsort(-similar[everyone], kind="stable")]
             trials.append(Trial(query, len(strangers) + 1, self.shortlisted(near), len(own)))
         return trials
 

@@ -161,12 +161,18 @@ def _duplicates(
 
 
 def _bonds(one: Searched, novelty: NoveltyModel | None) -> Iterator[_Bond]:
-    others = [candidate.score for candidate in one.others]
+    """How a photo matches those of its own id; another id that matches better may be the same turtle, so it is no
+    measure of how others match."""
     for likeness in one.own:
+        others = [candidate.score for candidate in one.others[_better(one.others, likeness) :]]
         height = likeness.score
         if novelty is not None and novelty.cohort is not None:
             height = float(novelty.cohort.standardise(np.array([likeness.score, *others]))[0])
         yield _Bond(one, likeness, height)
+
+
+def _better(others: Sequence[Candidate], likeness: Likeness) -> bool:
+    return bool(others) and others[0].score > likeness.score
 
 
 def _mixed(bonds: Sequence[_Bond], sizes: Mapping[int, int], novelty: NoveltyModel | None) -> Suspicion | None:

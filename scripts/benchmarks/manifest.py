@@ -111,7 +111,8 @@ def _baseline(
         return {}
     [query] = instruments.encode([instruments.extract(sighting)])
     where = GalleryFilter(side=sighting.side)
-    photos = catalog.shortlist(query.vector, instruments.shortlist, where, instruments.per_turtle).photos
+    probe = instruments.encoder.probe(query.features, query.vector)
+    photos = catalog.shortlist(probe, instruments.shortlist, where, instruments.per_turtle).photos
     counted = on_all_cores(lambda features: ransac_inliers(query.features, features), catalog.features(photos))
     best: dict[str, float] = {}
     for photo, inliers in zip(photos, counted, strict=True):

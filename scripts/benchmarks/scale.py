@@ -133,7 +133,7 @@ def _ours(
     photos = len(drawn)
     started = time.perf_counter()
     with catalog.writing("rebuild"):
-        Searcher(catalog.path / VECTORS, catalog.registry, population.dimension, no_steps).rebuild()
+        Searcher(catalog.path / VECTORS, catalog.registry, catalog.recipe, no_steps).rebuild()
     built = time.perf_counter() - started
     path = catalog.path / VECTORS
     started = time.perf_counter()

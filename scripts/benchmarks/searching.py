@@ -17,6 +17,7 @@ from retrieval.pairing import Pairing
 from retrieval.posterior import Candidates, Posterior
 from retrieval.rehearsal import Rehearsal, ordered_pair
 from retrieval.rerank import first_look, strength, strongest
+from retrieval.resemblance import Resemblance
 from retrieval.scoring import PairConfidences, score_pairs
 
 Int64 = npt.NDArray[np.int64]
@@ -28,14 +29,14 @@ class Grounds:
 
     def __init__(self, catalog: Catalog, photos: Sequence[Photo], instruments: Instruments) -> None:
         self.catalog, self.photos, self.instruments = catalog, photos, instruments
-        self.table = Rehearsal(photos, catalog.vectors(photos), instruments)
+        self.table = Rehearsal(photos, Resemblance.of_stored(catalog, instruments, photos).to, instruments)
         self._looking = Pairing(catalog, instruments.first_look, first_look)
         self._comparing = Pairing(catalog, instruments.comparison, instruments.compare)
 
     def shortlist(self, row: int, gallery: Int64) -> Int64:
         """The rows of the gallery that a search with this photo would match, int64 [k]."""
         table, same_side = self.table, gallery[self.table.side_code[gallery] == self.table.side_code[row]]
-        near = same_side[np.argsort(-(table.vectors[same_side] @ table.vectors[row]), kind="stable")]
+        near = same_side[np.argsort(-table.similar(row)[same_side], kind="stable")]
         found = table.shortlisted(near)
         keep = self.instruments.reranking.keep
         if keep is None or len(found) <= keep:

@@ -17,6 +17,7 @@ from index.ladder import Ladder
 from index.searching import Searcher
 from index.types import GalleryFilter, Photo, Side
 from index.upkeep import check, compact
+from index.vectors import VectorIndex
 from tests.index.making import DIMENSION, day, photo, vector
 
 ALL = GalleryFilter(identified=False)
@@ -26,7 +27,7 @@ TINY = Ladder(exact_bytes=4 * DIMENSION * 10)
 
 def with_ladder(path: Path) -> Catalog:
     catalog = Catalog.open(path)
-    catalog.searcher = Searcher(path / VECTORS, catalog.registry, DIMENSION, no_steps, TINY)
+    catalog.searcher = Searcher(path / VECTORS, catalog.registry, catalog.recipe, no_steps, TINY)
     return catalog
 
 
@@ -58,6 +59,7 @@ def large(built: Path, tmp_path: Path) -> Catalog:
 
 def test_few_new_photos_do_not_rewrite_a_coded_file(large: Catalog) -> None:
     index = large.searcher._vectors()
+    assert isinstance(index, VectorIndex)
     assert (index.exact, index.unsaved, len(index)) == (False, 4, 64)
     before = (large.path / VECTORS).stat()
     large.enroll([photo(70, "T001")], "Ana")
@@ -118,5 +120,6 @@ def test_compacting_leaves_removed_photos_out_of_the_codes(large: Catalog) -> No
     assert not {one.id for one in large.shortlist(vector(4), 60, ALL, 60).photos} & set(gone)
     compact(large, "Ana")
     index = with_ladder(large.path).searcher._vectors()
+    assert isinstance(index, VectorIndex)
     assert (len(index), index.unsaved, index.exact) == (64 - len(gone), 0, False)
     assert check(with_ladder(large.path)).problems == ()

@@ -12,6 +12,7 @@ from index.curation import Curator
 from index.errors import Conflict
 from index.types import GalleryFilter
 from index.upkeep import check, compact
+from index.vectors import VectorIndex
 from tests.index.making import photo, vector
 
 ALL = GalleryFilter(identified=False)
@@ -30,8 +31,8 @@ def test_a_whole_catalogue_has_nothing_to_report(filled: Catalog) -> None:
 
 def test_a_wrong_vector_file_is_built_anew(filled: Catalog) -> None:
     held = filled.searcher._held
-    filled.searcher._vectors().vectors(np.array([1]))
-    wrong = type(filled.searcher._vectors())(16)
+    filled.searcher._vectors()
+    wrong = VectorIndex(16)
     wrong.add(np.arange(1, 7), np.stack([vector(n + 50) for n in range(6)]))
     wrong.save(filled.path / "vectors.faiss", held)  # whole, of the right state, but not the registry's vectors
     assert len(check(Catalog.open(filled.path)).repaired) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float32, LocalFeatures, PreparedPhoto, Side
+from index.types import LocalFeatures, PreparedPhoto, Side
 from retrieval.fitting import fit
 from retrieval.instruments import Instruments
 from retrieval.loading import Choices, load_instruments
@@ -28,7 +28,9 @@ def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) ->
     """Photo `number` of a turtle, taken on a day of its own; it shares this part of the turtle's keypoints."""
     seed = 1000 * turtle + number
     made = photo(seed, name, taken_on=day(20 * turtle + number), side=Side.LEFT)
-    return replace(made, features=_seen(turtle, seed, alike), vector=_vector(turtle, seed))
+    seen = _seen(turtle, seed, alike)
+    [descriptor] = instruments().encoder.encode([], [seen])
+    return replace(made, features=seen, vector=descriptor)
 
 
 def enrolled(folder: Path) -> Catalog:
@@ -64,10 +66,3 @@ def _seen(turtle: int, seed: int, alike: float) -> LocalFeatures:
         scale=np.where(same, own.scale, other.scale).astype(np.float32),
         orientation=np.where(same, own.orientation, other.orientation).astype(np.float32),
     )
-
-
-def _vector(turtle: int, seed: int) -> Float32:
-    length = instruments().recipe.dimension
-    of_turtle, of_photo = (np.random.default_rng(one).normal(size=length) for one in (turtle, seed))
-    mixed = (of_turtle + 0.5 * of_photo).astype(np.float32)
-    return np.asarray(mixed / np.linalg.norm(mixed), np.float32)

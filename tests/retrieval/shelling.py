@@ -15,9 +15,9 @@ import pytest
 from index.types import PreparedPhoto
 from retrieval.cli import main
 from retrieval.loading import Choices, load_instruments
-from tests.index.making import vector
 
-RECIPE = load_instruments(Choices("sift-64-480", matcher="nearest")).recipe
+_INSTRUMENTS = load_instruments(Choices("sift-64-480", matcher="nearest"))
+RECIPE, ENCODER = _INSTRUMENTS.recipe, _INSTRUMENTS.encoder
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,6 @@ def placed(one: PreparedPhoto, latitude: float, longitude: float) -> PreparedPho
 
 
 def sized(one: PreparedPhoto) -> PreparedPhoto:
-    """With a vector of the length that the bundled encoder gives."""
-    return replace(one, vector=vector(int(one.sha256[:8], 16), RECIPE.dimension))
+    """With a descriptor of the bundled encoder."""
+    [descriptor] = ENCODER.encode([], [one.features])
+    return replace(one, vector=descriptor)

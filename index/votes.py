@@ -1,0 +1,163 @@
+"""Photos found by the votes of visual words: the inverted file over signatures (aggregated selective match kernels).
+
+Each word of a query compares its code with those of the photos that have the word, and near codes vote for their
+photo (Tolias, Avrithis and Jegou, "To aggregate or not to aggregate", ICCV 2013, with binary codes). FAISS keeps the
+lists, mapped from the file where they are large. Shares the door to FAISS with `index.vectors`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from index.errors import CatalogDamaged
+from index.signature import BITS, CODE_BYTES, WORDS, UInt8, unpacked
+from index.types import Float32, Int64
+
+_faiss: Any = faiss
+
+NEAR = 52
+"""Bits in which codes differ at most that vote; of unrelated codes one in forty-five is so near."""
+
+_POWER = 3
+_CHUNK = 1 << 22
+_VOTE = np.maximum(1 - np.arange(NEAR + 1) / (BITS / 2), 0).astype(np.float32) ** _POWER
+_COUNT = struct.Struct("<q")
+_COUNT_AT = 12
+"""Where FAISS's header of a binary index holds the number of codes."""
+
+
+class VotePart:
+    """Photos by position, and the inverted lists of their words.
+
+    Attributes
+    ----------
+    ids : int64 [n]
+        Photo ids.
+    checks : uint32 [n]
+        Checksums of the signatures.
+    """
+
+    def __init__(self, ids: Int64, checks: Any, weight: Float32, lists: Any) -> None:
+        self.ids = ids
+        self.checks = checks
+        self._weight = weight
+        self.lists = lists
+
+    @classmethod
+    def empty(cls) -> VotePart:
+        """Without photos."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.float32), _no_lists())
+
+    @classmethod
+    def of(cls, ids: Int64, signatures: UInt8) -> VotePart:
+        """Of photo ids int64 [n] and their signatures uint8 [n, b]."""
+        part = cls.empty()
+        part.add(ids, signatures)
+        return part
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def weight(self) -> Float32:
+        """What a vote for each photo counts, float32 [n]: less for photos of many words."""
+        return self._weight
+
+    def add(self, ids: Int64, signatures: UInt8) -> None:
+        """Add photos, in memory. Raises CatalogDamaged for what is not a signature."""
+        rows, words, codes = unpacked(signatures)
+        if (words >= WORDS).any():
+            raise CatalogDamaged("The global descriptors of some photos are damaged; restore a backup, or `reindex`.")
+        if len(rows):
+            positions = rows + len(self)
+            pointers = (_faiss.swig_ptr(array) for array in (codes, positions, words))
+            self.lists.add_core(len(rows), *pointers)
+        occupied = np.bincount(rows, minlength=len(ids)).astype(np.float32)
+        checks = np.array([zlib.crc32(row.tobytes()) for row in signatures], np.uint32)
+        self.ids = np.concatenate([self.ids, np.asarray(ids, np.int64)])
+        self.checks = np.concatenate([self.checks, checks])
+        self._weight = np.concatenate([self._weight, 1 / np.sqrt(np.maximum(occupied, 1), dtype=np.float32)])
+
+    def similarity(self, signature: UInt8) -> Float32:
+        """The votes of a query's signature uint8 [b] for every photo, float32 [n] in 0..1."""
+        _, words, codes = unpacked(signature[None])
+        if not len(self) or not len(words):
+            return np.zeros(len(self), np.float32)
+        unused = np.zeros((len(words), 1), np.int32)
+        _, bits, positions = self.lists.range_search_preassigned(codes, NEAR + 1, words[:, None], unused)
+        votes = np.bincount(positions, _VOTE[bits.astype(np.int64)], len(self)).astype(np.float32)
+        return np.asarray(votes * self.weight / np.float32(len(words) ** 0.5), np.float32)
+
+    def absorb(self, other: VotePart) -> None:
+        """Take over the photos of another part, which is empty afterwards; both in memory."""
+        self.lists.merge_from(other.lists, len(self))
+        self.ids = np.concatenate([self.ids, other.ids])
+        self.checks = np.concatenate([self.checks, other.checks])
+        self._weight = np.concatenate([self._weight, other.weight])
+        other.ids, other.checks, other._weight = other.ids[:0], other.checks[:0], other.weight[:0]
+
+    def sizes(self) -> Int64:
+        """How many photos have each word, int64 [WORDS]."""
+        lists = self.lists.invlists
+        return np.fromiter((lists.list_size(word) for word in range(WORDS)), np.int64, WORDS)
+
+    def list_of(self, word: int, size: int) -> tuple[UInt8, Int64]:
+        """Codes uint8 [m, 16] and positions int64 [m] of the photos that have a word."""
+        if not size:
+            return np.zeros((0, CODE_BYTES), np.uint8), np.zeros(0, np.int64)
+        lists = self.lists.invlists
+        codes, ids = lists.get_codes(word), lists.get_ids(word)
+        copied = _faiss.rev_swig_ptr(codes, size * CODE_BYTES).copy(), _faiss.rev_swig_ptr(ids, size).copy()
+        lists.release_codes(word, codes)
+        lists.release_ids(word, ids)
+        return copied
+
+
+def write_part(path: Path, part: VotePart) -> None:
+    """Write the lists of a part in memory."""
+    with path.open("wb") as file:
+        _faiss.write_index_binary(part.lists, _faiss.PyCallbackIOWriter(file.write, _CHUNK))
+
+
+def write_merged(path: Path, parts: Sequence[VotePart]) -> None:
+    """Write the lists of parts, one behind the other, in FAISS's own format; one word at a time is in memory."""
+    sizes = np.stack([part.sizes() for part in parts])
+    before = np.cumsum([0, *map(len, parts)])[:-1]
+    head = bytearray(_faiss.serialize_index_binary(_no_lists()).tobytes())
+    head = head[: head.rindex(b"ilar")]
+    _COUNT.pack_into(head, _COUNT_AT, int(sizes.sum()))
+    with path.open("wb") as file:
+        file.write(head + struct.pack("<4sQQ4sQ", b"ilar", WORDS, CODE_BYTES, b"full", WORDS))
+        file.write(sizes.sum(axis=0).astype("<u8").tobytes())
+        for word in range(WORDS):
+            found = [part.list_of(word, int(size[word])) for part, size in zip(parts, sizes, strict=True)]
+            file.writelines(codes.tobytes() for codes, _ in found)
+            file.writelines(
+                (ids + first).astype("<i8").tobytes() for (_, ids), first in zip(found, before, strict=True)
+            )
+
+
+def read_lists(path: Path, *, mapped: bool) -> Any:
+    """The lists at the beginning of a file."""
+    lists = _faiss.read_index_binary(str(path), _faiss.IO_FLAG_MMAP if mapped else 0)
+    if not isinstance(lists, _faiss.IndexBinaryIVF) or lists.nlist != WORDS or lists.d != BITS:
+        raise ValueError("another kind of index")
+    lists.nprobe = 1
+    return lists
+
+
+def _no_lists() -> Any:
+    quantizer = _faiss.IndexBinaryFlat(BITS)
+    lists = _faiss.IndexBinaryIVF(quantizer, BITS, WORDS)
+    quantizer.this.disown()
+    lists.own_fields = True
+    lists.is_trained = True  # words come assigned
+    lists.nprobe = 1
+    return lists
