@@ -22,7 +22,7 @@ ALL = GalleryFilter(identified=False)
 
 @pytest.mark.parametrize("more", [-1_000_000, 20_000])
 def test_a_full_disk_keeps_finished_batches(catalog: Catalog, more: int) -> None:
-    command = [sys.executable, "-m", "tests.index.filling", str(catalog.path), str(more)]
+    command = [sys.executable, "-m", "tests.index.filling", "enroll", str(catalog.path), str(more)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     batches, said = run.stdout.split(maxsplit=1)
@@ -32,6 +32,17 @@ def test_a_full_disk_keeps_finished_batches(catalog: Catalog, more: int) -> None
     reopened.enroll([photo(seed, "T001") for seed in range(8 * int(batches) + 8)], "Ana")
     assert len(reopened.features(reopened.photos(ALL))) == 8 * int(batches) + 8
     assert reopened.summary().health == ()
+
+
+def test_a_disk_that_is_full_while_photos_are_read_again_leaves_the_old_or_the_new(catalog: Catalog) -> None:
+    catalog.enroll([photo(seed, "T001") for seed in range(40)], "Ana")
+    command = [sys.executable, "-m", "tests.index.filling", "reindex", str(catalog.path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    small, larger, enough = run.stdout.splitlines()
+    assert small.startswith("64 ") and "features.lmdb is full" in small
+    assert larger.startswith("64 ") and "registry.duckdb is full" in larger
+    assert enough == "128 enough"
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
