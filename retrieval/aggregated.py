@@ -17,7 +17,7 @@ from retrieval.keypoints import rootsift
 BUNDLED_WORDS = "asmk-1"
 
 SLOTS = 256
-"""Keypoints of a gallery photo, the strongest, that may have a word; twice as many find hardly more."""
+"""Keypoints of a photo, the strongest, that have words; twice as many find no more."""
 
 ASKED = 5
 """Nearest words of a query's keypoint that are asked about, since a keypoint seen again may fall to a neighbour."""
@@ -75,9 +75,9 @@ class AsmkEncoder:
         return np.stack([packed(*self._aggregated(one, SLOTS, 1), SLOTS) for one in features])
 
     def probe(self, features: LocalFeatures, descriptor: Descriptor) -> UInt8:
-        """A signature of all keypoints of a query, each with several words."""
+        """A query's signature, several words for each keypoint."""
         del descriptor
-        words, codes = self._aggregated(features, len(features), ASKED)
+        words, codes = self._aggregated(features, SLOTS, ASKED)
         return packed(words, codes, len(words))
 
     def _aggregated(self, features: LocalFeatures, strongest: int, nearest: int) -> tuple[Int64, UInt8]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.population import PHOTOS_OF_A_TURTLE
 from index.catalog import Catalog
-from index.types import Float32, Photo, Side
+from index.types import Descriptor, Photo, Side
 
 SITES = 97
 
 
-def grow(catalog: Catalog, enrolled: Sequence[Photo], start: int, photos: int, vectors: Iterable[Float32]) -> None:
+def grow(catalog: Catalog, enrolled: Sequence[Photo], start: int, photos: int, vectors: Iterable[Descriptor]) -> None:
     """Add photos `start` to `photos`, which show the `enrolled` ones in turn, and descriptors block by block.
 
     Features and thumbnails are found by a photo's bytes, so they are shared. A turtle has ten photos, half of

@@ -1,9 +1,9 @@
-"""How quickly a registry of decades answers: 100,000 turtles and a million photos, through the Python API.
+"""How quickly a registry of decades answers: 100,000 turtles and a million photos, in Python and as commands.
 
     scripts/benchmark_registry [--quick] [--keep FOLDER]
 
-Builds a catalogue by SQL (no pictures), warms it up once, and takes the median of each operation. The alternative
-in the same run is the plain one: the same questions over rows read into Python.
+Builds a catalogue by SQL (no pictures), warms it up once, and takes the median of each operation; commands also in CPU
+seconds. The alternative in the same run is the plain one: the same questions over rows read into Python.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from index.browsing import Browser, Page
+from index.browsing import Browser, Page, TurtleOrder
 from index.catalog import Catalog
 from index.curation import Curator
 from index.records import TurtleStatus
@@ -36,11 +40,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch) / "large.catalog"
         catalog = Catalog.open(folder) if folder.exists() else build(folder, turtles, 10 * turtles)
-        figures = measure(catalog)
+        figures = measure(catalog) | measure_commands(catalog)
     print(f"\n{turtles:,} turtles, {10 * turtles:,} photos on {platform.machine()} {platform.system()}")
     for name, value in figures.items():
-        print(f"  {name:<28}{value:>10.1f}")
-    print(json.dumps({name: round(value, 1) for name, value in figures.items()}))
+        print(f"  {name:<28}{value:>10.2f}")
+    print(json.dumps({name: round(value, 2) for name, value in figures.items()}))
 
 
 def build(folder: Path, turtles: int, photos: int) -> Catalog:
@@ -94,6 +98,38 @@ def measure(catalog: Catalog) -> dict[str, float]:
         "photos_page_ms": median(lambda: browser.photos(page=FIRST_PAGE)),
         "plain_list_ms": median(lambda: plain_list(catalog), 1),
     }
+
+
+def measure_commands(catalog: Catalog) -> dict[str, float]:
+    """Seconds of the same as commands, each a process of its own, and what they took of the processor."""
+    turtles = Browser(catalog).turtles(
+        status=TurtleStatus.ACTIVE, order=TurtleOrder.ID, descending=True, page=FIRST_PAGE
+    )
+    names = [turtle.id for turtle in turtles]
+    pairs = iter(zip(names[1::2], names[::2], strict=True))
+    commands: dict[str, Callable[[], list[str]]] = {
+        "list": lambda: ["turtles", "list"],
+        "show": lambda: ["turtles", "show", names[-1]],
+        "merge": lambda: ["turtles", "merge", *next(pairs), "--yes"],
+        "history": lambda: ["history", names[-1]],
+    }
+    figures = {}
+    for name, command in commands.items():
+        before = _used()
+        figures[f"{name}_command_s"] = median(partial(_run, catalog, command), 5) / 1000
+        figures[f"{name}_command_cpu_s"] = (_used() - before) / 6
+    return figures
+
+
+def _run(catalog: Catalog, command: Callable[[], list[str]]) -> None:
+    whole = [sys.executable, "-m", "retrieval", "--catalog", str(catalog.path), *command()]
+    subprocess.run(whole, check=True, capture_output=True)
+
+
+def _used() -> float:
+    """Processor seconds of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def plain_list(catalog: Catalog) -> list[tuple[str, int]]:

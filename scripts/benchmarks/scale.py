@@ -71,7 +71,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str, float | None]]:
     """Grow one catalogue from size to size and measure each; the figures of the last line."""
-    instruments = load_instruments(Choices())
+    instruments = load_instruments(Choices(encoder="vlad"))  # this is about vectors; `benchmark_votes` has the others
     manifest, gallery, asked = _photos(options, folder)
     catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
     report = enroll(catalog, from_manifest(manifest, gallery, Sighting("")), instruments, "benchmark")
