@@ -10,11 +10,12 @@ from index.catalog import Catalog
 from index.errors import Conflict, InputError, UnknownRecord
 from index.integrity import builders_on
 from index.journal import refuse_for, undone
+from index.occasions import identify_encounters, merge_encounters, split_encounter
 from index.placing import Placing, checked_id, relative_to
 from index.records import Change, Done, TurtleStatus
 from index.registry import Transaction
 from index.regrouping import place_by_day, place_with, settle_encounters, several
-from index.requirements import encounter_turtles, refuse_taken, require_photos, touched_turtles, turtle_key
+from index.requirements import refuse_taken, require_photos, touched_turtles, turtle_key
 from index.types import Side
 
 FINAL = {
@@ -202,59 +203,18 @@ class Curator:
 
     def merge_encounters(self, into: int, others: Collection[int]) -> Done:
         """Say that several encounters of one turtle were one occasion."""
-
-        def change(transaction: Transaction) -> None:
-            turtles = encounter_turtles(transaction, [into, *others])
-            if len({turtle for turtle in turtles.values() if turtle is not None}) > 1:
-                raise Conflict("These encounters belong to different turtles: merge the turtles, or move the photos.")
-            if into in others or not others:
-                raise InputError("Name one encounter to keep and at least one other to merge into it.")
-            journal = transaction.journal
-            turtle = next((turtle for turtle in turtles.values() if turtle is not None), None)
-            journal.update("encounters", "?::BIGINT AS turtle", "id = ?", turtle, into)
-            journal.update("photos", "?::BIGINT AS encounter", f"encounter IN ({several(others)})", into)
-            journal.remove("encounters", f"id IN ({several(others)})")
-            settle_encounters(transaction, [] if turtle is None else [turtle])
-
-        return self._do("merge encounters", change)
+        return self._do("merge encounters", lambda transaction: merge_encounters(transaction, into, others))
 
     def split_encounter(self, encounter: int, photos: Collection[int], name: str) -> Done:
         """Say that some photos of an encounter were an occasion of their own, which needs a name."""
-
-        def change(transaction: Transaction) -> None:
-            turtle = encounter_turtles(transaction, [encounter])[encounter]
-            require_photos(transaction, photos)
-            inside = {row[0] for row in transaction.rows("SELECT id FROM photos WHERE encounter = ?", encounter)}
-            if set(photos) - inside:
-                raise UnknownRecord(f"Photo {min(set(photos) - inside)} does not belong to encounter {encounter}.")
-            if set(photos) == inside:
-                raise InputError(f"That is every photo of encounter {encounter}: nothing would be left of it.")
-            day = transaction.rows("SELECT day FROM encounters WHERE id = ?", encounter)[0][0]
-            taken = "SELECT 1 FROM encounters WHERE turtle IS NOT DISTINCT FROM ? AND name = ?"
-            if transaction.row(taken, turtle, checked_id(name)):
-                raise Conflict(f"There is an encounter called {name} already: choose another name.")
-            placing = Placing(transaction, [])
-            made = placing.encounter(turtle, day, name)
-            placing.write()
-            transaction.journal.update("photos", "?::BIGINT AS encounter", f"id IN ({several(photos)})", made)
-
-        return self._do("split encounter", change)
+        return self._do("split encounter", lambda transaction: split_encounter(transaction, encounter, photos, name))
 
     def identify_encounters(self, encounters: Collection[int], turtle: str | None) -> Done:
         """Say that unidentified encounters show one turtle; None: a new one, which gets the next free id."""
 
         def change(transaction: Transaction) -> None:
-            owners = encounter_turtles(transaction, encounters)
-            taken = sorted(number for number, owner in owners.items() if owner is not None)
-            if taken:
-                raise Conflict(f"Encounter {taken[0]} has a turtle already: use `turtleidx photos move` to correct it.")
             name = self._catalog.next_turtle_id() if turtle is None else turtle
-            placing = Placing(transaction, [name])
-            seen = f"SELECT min(species) FROM photos WHERE encounter IN ({several(encounters)})"
-            key = placing.turtle(name, transaction.rows(seen)[0][0])
-            placing.write()
-            transaction.journal.update("encounters", "?::BIGINT AS turtle", f"id IN ({several(encounters)})", key)
-            settle_encounters(transaction, [key])
+            identify_encounters(transaction, encounters, name)
 
         return self._do("identify", change)
 
