@@ -21,17 +21,16 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from index.durable import OnStep, full_disk_named, no_steps, sync_folder
-from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, Conflict, RecipeMismatch, UnknownRecord
+from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch, UnknownRecord
 from index.features import FeatureStore
 from index.gallery import read_photos
 from index.journal import look_back
 from index.listing import read_encounters, read_events, read_models, read_setting, read_turtles
 from index.lock import WriterLock
 from index.pairs import PairCache
-from index.placing import Placing, checked_id, place_photos
+from index.placing import place_photos
 from index.records import CatalogSummary, Encounter, Event, StoredModel, Turtle
 from index.registry import Registry, Transaction
-from index.regrouping import place_with
 from index.session import Session
 from index.summary import summarize
 from index.types import Descriptor, EnrollOutcome, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
@@ -228,27 +227,6 @@ class Catalog:
                 r"SELECT max(CAST(id[2:] AS BIGINT)) FROM turtles WHERE regexp_full_match(id, 'T\d{3,15}')"
             )
         return f"T{largest + 1:03d}"
-
-    def create_turtle(self, name: str, who: str, *, species: str | None = None, note: str | None = None) -> Turtle:
-        """Add a turtle without photos. Raises Conflict when the id is taken."""
-        with (
-            self.writing("turtles create"),
-            self.registry.transaction("create turtle", who, self._command) as transaction,
-        ):
-            if transaction.row("SELECT 1 FROM turtles WHERE id = ?", checked_id(name)):
-                raise Conflict(f"There is a turtle {name} already: choose another id.")
-            placing = Placing(transaction, [])
-            placing.turtle(name, species, note)
-            placing.write()
-        return self.turtle(name)
-
-    def identify(self, photo: Photo, turtle: str, who: str) -> Photo:
-        """Say which turtle a photo shows; the turtle is made when it is new. Raises UnknownRecord."""
-        with self.writing("identify"), self.registry.transaction("identify", who, self._command) as transaction:
-            if not transaction.row("SELECT 1 FROM photos WHERE id = ? AND NOT removed", photo.id):
-                raise UnknownRecord(f"Photo {photo.id} ({photo.path}) is not in the catalogue.")
-            place_with(transaction, [photo.id], turtle)
-        return self.enrolled([photo.sha256])[photo.sha256]
 
     def turtles(self, *, limit: int | None = None, offset: int = 0) -> list[Turtle]:
         """Turtles in order of id, those with merged ids included."""

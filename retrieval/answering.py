@@ -10,7 +10,7 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.errors import PhotoUnreadable
 from index.manifest import RefusedRow
-from index.types import Photo, Sighting
+from index.types import Sighting
 from retrieval.decision import Verdict
 from retrieval.encounter import answer_together
 from retrieval.images import decode, load_photo
@@ -167,8 +167,7 @@ def _mark(catalog: Catalog, turtle: str, unsearched: int, who: str) -> None:
         Curator(catalog, who, why).tag_turtle(turtle, [OTHER_SIDE])
 
 
-def _enroll_as(catalog: Catalog, sighting: Sighting, instruments: Instruments, who: str) -> Photo:
+def _enroll_as(catalog: Catalog, sighting: Sighting, instruments: Instruments, who: str) -> None:
     report = enroll(catalog, [sighting], instruments, who)
-    if report.enrolled:
-        return report.enrolled[0]
-    return catalog.identify(report.already_there[0], str(sighting.turtle), who)
+    if report.already_there:
+        Curator(catalog, who).move_photos([photo.id for photo in report.already_there], str(sighting.turtle))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from index.catalog import Catalog
+from index.curation import Curator
 from index.errors import (
     CatalogDamaged,
     CatalogExists,
@@ -94,30 +95,33 @@ def test_a_turtle_tells_what_its_photos_add_up_to(catalog: Catalog) -> None:
 def test_next_id_follows_the_largest_of_its_form(catalog: Catalog) -> None:
     assert catalog.next_turtle_id() == "T001"
     for name in ("T009", "Tortuga", "T1", "T0100", "x-T999"):
-        catalog.create_turtle(name, "Ana")
+        Curator(catalog, "Ana").create_turtle(name)
     assert catalog.next_turtle_id() == "T101"
 
 
 def test_a_taken_or_impossible_id_is_refused(catalog: Catalog) -> None:
-    catalog.create_turtle("Ñandú'; DROP TABLE turtles; --", "Ana", note="old friend")
+    curator = Curator(catalog, "Ana")
+    curator.create_turtle("Ñandú'; DROP TABLE turtles; --", note="old friend")
     with pytest.raises(Conflict, match="already"):
-        catalog.create_turtle("Ñandú'; DROP TABLE turtles; --", "Ana")
+        curator.create_turtle("Ñandú'; DROP TABLE turtles; --")
     for name in ("", " T1", "T1\n", "x" * 121):
         with pytest.raises(InputError):
-            catalog.create_turtle(name, "Ana")
+            curator.create_turtle(name)
     assert [turtle.note for turtle in catalog.turtles()] == ["old friend"]
 
 
-def test_identify_moves_a_photo_to_its_turtle(catalog: Catalog) -> None:
+def test_moving_a_photo_makes_its_turtle_and_its_encounter(catalog: Catalog) -> None:
     catalog.enroll([photo(1, "T001", taken_on=day(1)), photo(2, taken_on=day(1)), photo(3)], "Ana")
+    curator = Curator(catalog, "Ben")
+    curator.move_photos([2], "T001")
+    curator.move_photos([3], "T002")
     first, second, third = catalog.photos(ALL)
-    assert catalog.identify(second, "T001", "Ben").encounter == first.encounter
-    assert catalog.identify(third, "T002", "Ben").turtle == "T002"
+    assert (second.turtle, second.encounter, third.turtle) == ("T001", first.encounter, "T002")
     assert [turtle.photos for turtle in catalog.turtles()] == [2, 1]
     assert catalog.summary().unidentified == 0
     assert len(catalog.encounters()) == 2
     with pytest.raises(UnknownRecord):
-        catalog.identify(dataclasses.replace(first, id=99), "T001", "Ben")
+        curator.move_photos([99], "T001")
 
 
 def test_models_settings_and_pairs_are_kept(catalog: Catalog) -> None:

@@ -13,7 +13,7 @@ from index.records import Answer
 
 
 def test_a_query_keeps_its_evidence_and_its_newest_decision(catalog: Catalog) -> None:
-    catalog.create_turtle("T017", "Ana")
+    Curator(catalog, "Ana").create_turtle("T017")
     decisions = Decisions(catalog)
     kept = decisions.keep("ab" * 32, "/boat/a.jpg", "UNDECIDED", '{"candidates": ["T017"]}', "Ana")
     assert (kept.verdict, kept.evidence, kept.decision) == ("UNDECIDED", '{"candidates": ["T017"]}', None)
@@ -28,7 +28,7 @@ def test_a_query_keeps_its_evidence_and_its_newest_decision(catalog: Catalog) ->
 
 def test_decisions_follow_undo_and_merges(catalog: Catalog) -> None:
     for name in ("A", "B"):
-        catalog.create_turtle(name, "Ana")
+        Curator(catalog, "Ana").create_turtle(name)
     decisions, curator = Decisions(catalog), Curator(catalog, "Ana")
     kept = decisions.keep("ab" * 32, "a.jpg", "NEW", "{}", "Ana")
     curator.merge_turtles("A", ["B"])
