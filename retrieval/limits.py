@@ -1,7 +1,7 @@
 """How much is compared unless the user says otherwise."""
 
 SHORTLIST = 300
-"""Photos that are looked at: looks are cheap and global descriptors weak, so that a small gallery is seen whole."""
+"""Photos that are looked at: looks are cheap, and a small gallery is seen whole."""
 PER_TURTLE = 3
 FIT_BUDGET = 20_000
 """Pairs that an automatic fit compares at most; those that are cached cost nothing."""

@@ -1,0 +1,63 @@
+"""The shortlist benchmarks measure what they say: shares of a gallery, and crowds that resemble their photos."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.shortlist import SHARES, measure, read, table
+from benchmarks.votes import BLOCK, CHANGED, crowd
+from drawing.heads import draw_head
+from index.signature import BITS, CODE_BYTES, WORDS, packed, unpacked
+from index.votes import VotePart
+from retrieval.loading import Choices, load_instruments
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four turtles: a photo each in the gallery, and one of them upside down as a known one."""
+    folder = tmp_path_factory.mktemp("heads")
+    rows = ["photo,turtle,side,role"]
+    for number in range(4):
+        head = Image.fromarray(draw_head(number, 0, size=(200, 160)))
+        head.save(folder / f"{number}.png")
+        rows.append(f"{number}.png,T{number},left,gallery")
+    head.rotate(180).save(folder / "turned.png")
+    rows += ["turned.png,T3,left,known", "turned.png,T3,right,known"]  # nobody is known from the right
+    (folder / "photos.csv").write_text("\n".join(rows))
+    return folder / "photos.csv"
+
+
+@pytest.mark.parametrize("encoder", ["vlad", "asmk"])
+def test_a_turned_photo_is_the_first_of_its_side(manifest: Path, encoder: str) -> None:
+    instruments = load_instruments(Choices("sift-128-200", encoder=encoder, matcher="nearest"))
+    gallery, known = (read(manifest, role, instruments) for role in ("gallery", "known"))
+    found = measure(instruments.encoder, gallery, known)
+    assert (found.recall, found.top1) == ((1.0,) * len(SHARES), 1.0)
+    assert found.size == instruments.encoder.encode([], [gallery.photos[0].features])[0].nbytes
+    assert table([found], gallery, known).row_count == 1
+    wrong = replace(known, rows=[replace(row, sighting=replace(row.sighting, turtle="T1")) for row in known.rows])
+    assert measure(instruments.encoder, gallery, wrong).top1 == 0
+
+
+def test_a_crowd_has_the_words_of_its_photos_and_codes_near_theirs() -> None:
+    rng = np.random.default_rng(0)
+    own = np.stack(
+        [packed(rng.choice(WORDS, 6, False), rng.integers(0, 256, (6, CODE_BYTES), np.uint8), 8) for _ in range(5)]
+    )
+    blocks = list(crowd(own, BLOCK + 10, seed=1))
+    assert [len(block) for block in blocks] == [BLOCK, 10]
+    _, words, codes = unpacked(own)
+    rows, grown, changed = unpacked(blocks[1])
+    assert set(grown) <= set(words)
+    assert np.bincount(rows).tolist() == [8] * 10
+    bits = [
+        np.bitwise_count(code ^ codes[words == word]).sum(axis=1).min()
+        for word, code in zip(grown, changed, strict=True)
+    ]
+    assert np.mean(bits) == pytest.approx(BITS * CHANGED / 2, rel=0.2)
+    assert len(VotePart.of(np.arange(10), blocks[1])) == 10
