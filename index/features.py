@@ -247,7 +247,8 @@ def _databases(environment: Any, transaction: Any) -> Mapping[bytes, Any]:
 
 
 def _pair_key(recipe: bytes, pair: tuple[str, str]) -> bytes:
-    return recipe + b"".join(sorted(bytes.fromhex(digest) for digest in pair))
+    first, second = bytes.fromhex(pair[0]), bytes.fromhex(pair[1])
+    return recipe + (first + second if first < second else second + first)
 
 
 def _whole(value: Read | None, digest: str, path: Path) -> Read:

@@ -17,7 +17,7 @@ MOST_CACHED = 505  # float16 confidences that fit a record of 1 KB
 
 _HEAD = struct.Struct("<4sHI")  # kind and checksum of what follows
 _FEATURES = struct.Struct("<IHBII")  # keypoints, descriptor length, descriptor type, width, height
-_PAIR = struct.Struct("<HH")  # confidences in all, confidences kept
+_PAIR = struct.Struct("<HH")  # confidences in all, confidences above zero
 
 
 def pack_features(features: LocalFeatures) -> bytes:
@@ -94,12 +94,15 @@ def unpack_confidences(record: bytes) -> Float32 | None:
     if body is None or len(body) < _PAIR.size:
         return None
     n, above_zero = _PAIR.unpack_from(body)
-    kept = np.frombuffer(body, dtype="<f2", offset=_PAIR.size).astype(np.float32)
+    kept = np.frombuffer(body, dtype="<f2", offset=_PAIR.size)
     if above_zero > n or len(kept) != min(above_zero, MOST_CACHED):
         return None
+    confidences = np.zeros(n, np.float32)
     if above_zero > MOST_CACHED:
-        kept = np.quantile(kept, np.linspace(0, 1, above_zero)).astype(np.float32)
-    return np.concatenate([np.zeros(n - above_zero, np.float32), kept])
+        confidences[n - above_zero :] = np.quantile(kept.astype(np.float32), np.linspace(0, 1, above_zero))
+    else:
+        confidences[n - above_zero :] = kept
+    return confidences
 
 
 def _seal(kind: bytes, body: bytes) -> bytes:

@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import cpu_count
 
 import numpy as np
+import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import Float32, Matches, Photo, PreparedPhoto, Shortlist
+from index.types import Float32, Int64, Matches, Photo, PreparedPhoto, Shortlist
 from retrieval.conformal import Rates
 from retrieval.evaluation import Evaluation, Method, Outcome, RankedTurtle, by_group, evaluate
 from retrieval.images import decode, jpeg
-from retrieval.instruments import Extracted, Instruments
+from retrieval.instruments import Each, Extracted, Instruments
 from retrieval.judgement import Judge
+from retrieval.keypoints import one_core_a_photo
 from retrieval.metrics import ErrorRate
 from retrieval.pairing import Pairing, VerifiedPairing, unverified
 from retrieval.pipeline import Terms
-from retrieval.preparing import BATCH
+from retrieval.preparing import BATCH, one_ahead
 from retrieval.protocol import Protocol, Query
 from retrieval.render import Panel, match_picture
 from retrieval.rerank import first_look, strength, strongest
 from retrieval.results import Candidate, Refusal
 from retrieval.scoring import MATCH_THRESHOLD, PairConfidences, best_first, score_pairs
+
+Float64 = npt.NDArray[np.float64]
 
 Progress = Callable[[int], None]
 """Called with the number of queries that were just finished."""
@@ -94,6 +99,7 @@ def compete(
     matching: list[Float32] = []
     different: list[Float32] = []
     rng = np.random.default_rng(0)
+    contenders = [replace(one, judge=one.judge.without_intervals()) for one in contenders]  # no figure shows them
     with catalog.writing("evaluate"):
         ways = _ways(catalog, contenders)
         for query, photo in _prepared(catalog, protocol.queries, instruments):
@@ -146,7 +152,7 @@ def picture(catalog: Catalog, answered: Answered, instruments: Instruments) -> b
     return jpeg(match_picture(decode(photo.thumbnail), photo.features, panels))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Compared:
     """A query's shortlist, and the photos of it that were matched with their confidences."""
 
@@ -154,34 +160,51 @@ class _Compared:
     photos: list[Photo]
     confidences: list[Float32]
 
+    @cached_property
+    def pairs(self) -> PairConfidences:
+        """The same, joined."""
+        return PairConfidences.of(self.confidences)
+
+    @cached_property
+    def mean(self) -> Float64:
+        """Mean confidence of each photo, float64 [k]."""
+        return self.pairs.mean()
+
+    @cached_property
+    def matches(self) -> Int64:
+        """Matches of each photo that count, int64 [k]."""
+        return np.add.reduceat(self.pairs.values >= MATCH_THRESHOLD, self.pairs.start[:-1], dtype=np.int64)
+
 
 def _prepared(
     catalog: Catalog, queries: Sequence[Query], instruments: Instruments
 ) -> Iterator[tuple[Query, PreparedPhoto | Refusal]]:
-    """Queries with what is computed from their photos, in order; photos outside the catalogue on all cores."""
-    with ThreadPoolExecutor(cpu_count()) as cores:
-        for first in range(0, len(queries), BATCH):
-            batch = queries[first : first + BATCH]
-            outside = [query for query in batch if query.enrolled is None]
-            extracted = instruments.extract_batch([query.sighting for query in outside], cores.map)
-            encoded = iter(instruments.encode([one for one in extracted if isinstance(one, Extracted)]))
-            read = iter(
-                [
-                    next(encoded) if isinstance(one, Extracted) else Refusal(query.sighting.path, str(one))
-                    for query, one in zip(outside, extracted, strict=True)
-                ]
-            )
-            for query in batch:
-                if query.enrolled is None:
-                    yield query, _unless_enrolled(catalog, next(read))
-                else:
-                    yield query, _stored(catalog, query, query.enrolled)
+    """Queries with what is computed from their photos, in order; a batch is read while the one before is asked."""
+    batches = (queries[first : first + BATCH] for first in range(0, len(queries), BATCH))
+    with one_core_a_photo(), ThreadPoolExecutor(cpu_count()) as cores:
+        for batch in one_ahead(lambda batch: _read(catalog, batch, instruments, cores.map), batches):
+            yield from batch
 
 
-def _unless_enrolled(catalog: Catalog, photo: PreparedPhoto | Refusal) -> PreparedPhoto | Refusal:
-    if isinstance(photo, Refusal) or not catalog.enrolled([photo.sha256]):
-        return photo
-    return Refusal(photo.sighting.path, f"{photo.sighting.path} is in the gallery itself.")
+def _read(
+    catalog: Catalog, batch: Sequence[Query], instruments: Instruments, each: Each
+) -> list[tuple[Query, PreparedPhoto | Refusal]]:
+    """A batch; photos outside the catalogue are read on all cores."""
+    outside = [query for query in batch if query.enrolled is None]
+    extracted = instruments.extract_batch([query.sighting for query in outside], each)
+    encoded = instruments.encode([one for one in extracted if isinstance(one, Extracted)])
+    there = catalog.enrolled([photo.sha256 for photo in encoded])
+    following = iter(encoded)
+    read: dict[int, PreparedPhoto | Refusal] = {}
+    for query, one in zip(outside, extracted, strict=True):
+        path = query.sighting.path
+        photo = next(following) if isinstance(one, Extracted) else Refusal(path, str(one))
+        inside = isinstance(photo, PreparedPhoto) and photo.sha256 in there
+        read[id(query)] = Refusal(path, f"{path} is in the gallery itself.") if inside else photo
+    return [
+        (query, read[id(query)] if query.enrolled is None else _stored(catalog, query, query.enrolled))
+        for query in batch
+    ]
 
 
 def _stored(catalog: Catalog, query: Query, photo: Photo) -> PreparedPhoto:
@@ -256,14 +279,13 @@ def _rank(compared: _Compared, contender: Contender) -> tuple[Candidate, ...]:
     """As `ranking.rank` does, from confidences alone: cached pairs do not remember which keypoints matched."""
     if not compared.photos:
         return ()
-    pairs = PairConfidences.of(compared.confidences)
-    scores = score_pairs(pairs, contender.judge.null, contender.instruments.score)
+    scores = score_pairs(compared.pairs, contender.judge.null, contender.instruments.score)
     best: dict[str, Candidate] = {}
-    for row in best_first(scores, pairs.mean()):
-        turtle = str(compared.photos[row].turtle)
+    for row in best_first(scores, compared.mean):
+        photo = compared.photos[row]
+        turtle = str(photo.turtle)
         if turtle not in best:
-            counted = int((compared.confidences[row] >= MATCH_THRESHOLD).sum())
-            best[turtle] = Candidate(turtle, float(scores[row]), None, counted, compared.photos[row], _UNSEEN)
+            best[turtle] = Candidate(turtle, float(scores[row]), None, int(compared.matches[row]), photo, _UNSEEN)
     return tuple(best.values())
 
 

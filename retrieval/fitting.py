@@ -28,6 +28,7 @@ from retrieval.scoring import ConfidenceNull, PairConfidences, Score, score_pair
 from retrieval.separation import GenuineScores, ImpostorMaxima
 
 Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
 BUDGET = FIT_BUDGET
 NULL_PAIRS = 10_000
@@ -62,6 +63,16 @@ class Rehearsed:
             return None
         confidences = PairConfidences.of([self.pairs.confidences[row] for row in some])
         return ConfidenceNull.fit(confidences, first[some], second[some])
+
+    @cached_property
+    def confidences(self) -> PairConfidences:
+        """Of every pair."""
+        return PairConfidences.of(self.pairs.confidences)
+
+    @cached_property
+    def rows(self) -> tuple[Int64, ...]:
+        """Places of each trial's pairs in `confidences`, int64 [k] each."""
+        return tuple(self.pairs.of(trial) for trial in self.trials)
 
 
 def fit(
@@ -153,26 +164,31 @@ def _let_through(trial: Trial, looks: Compared, keep: int) -> Trial:
     return replace(trial, shortlist=trial.shortlist[strongest(strengths, keep)])
 
 
-def learn(rehearsed: Rehearsed, score: Score, seed: int = 0, replicates: int = REPLICATES) -> Judge:
+def learn(
+    rehearsed: Rehearsed, score: Score, seed: int = 0, replicates: int = REPLICATES, before: Judge | None = None
+) -> Judge:
     """The model that these searches give with one way of scoring pairs.
 
     Parameters
     ----------
     replicates : int
         Bootstrap fits, for the interval of P(new).
+    before : Judge or None
+        What perhaps was learnt from the same searches; then the model is not fitted again.
     """
     table, trials = rehearsed.table, rehearsed.trials
     null = rehearsed.null
     if null is None:
         return Judge(no_null(), None, table.gallery_photos, "The catalogue has no two turtles to compare.")
-    scores = score_pairs(PairConfidences.of(rehearsed.pairs.confidences), null, score)
-    searches = [_search(table, trial, scores[rehearsed.pairs.of(trial)]) for trial in trials]
+    scores = score_pairs(rehearsed.confidences, null, score)
+    searches = [_search(table, trial, scores[rows]) for trial, rows in zip(trials, rehearsed.rows, strict=True)]
     removed = [one for one in searches if not one.trial.own]
     largest = max((one.trial.gallery for one in removed), default=0)
     cohort = Cohort.fit([one.others for one in removed if one.trial.gallery >= 0.9 * largest])
     impostors = _impostor_maxima(table, [one.standardised(cohort) for one in removed])
     genuine = _genuine_scores(table, [one.standardised(cohort) for one in searches if one.trial.own])
-    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort)
+    known = None if before is None else before.novelty
+    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort, known)
     if isinstance(model, TooSmall):
         return Judge(null, None, table.gallery_photos, model.reason)
     return Judge(null, model, table.gallery_photos)

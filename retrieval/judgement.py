@@ -116,7 +116,8 @@ def _table(candidates: Sequence[Candidate], shortlist: Shortlist) -> Candidates:
 
 def _judgement(decision: Decision, posterior: Posterior, ranked: tuple[Candidate, ...], absent: int) -> Judgement:
     probable = tuple(
-        replace(candidate, probability=float(p)) for candidate, p in zip(ranked, posterior.p_candidates, strict=True)
+        Candidate(one.turtle, one.score, float(p), one.matches, one.photo, one.evidence)
+        for one, p in zip(ranked, posterior.p_candidates, strict=True)
     )
     return Judgement(
         verdict=decision.verdict,

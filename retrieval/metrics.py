@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
-from scipy.stats import rankdata
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -47,7 +46,9 @@ def auroc(score: Float64, positive: Bool) -> float:
     negatives = len(positive) - positives
     if not positives or not negatives:
         return float("nan")
-    return float((rankdata(score)[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    return float((rank[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def balanced_share(hit: Bool, individual: Int64) -> float:

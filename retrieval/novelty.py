@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +99,7 @@ class NoveltyModel:
 
     def thresholds(self, rates: Rates) -> Thresholds:
         """Thresholds on `tail`, `lead` and `low` that keep these rates."""
-        return self.calibration.thresholds(rates)
+        return _thresholds(self.calibration, rates)
 
     def to_json(self) -> str:
         """JSON text for `from_json`."""
@@ -116,6 +117,11 @@ class NoveltyModel:
         )
 
 
+@lru_cache(maxsize=16)
+def _thresholds(calibration: Calibration, rates: Rates) -> Thresholds:
+    return calibration.thresholds(rates)
+
+
 def fit_novelty(
     impostors: ImpostorMaxima,
     genuine: GenuineScores,
@@ -123,6 +129,7 @@ def fit_novelty(
     seed: int = 0,
     replicates: int = REPLICATES,
     cohort: Cohort | None = None,
+    before: NoveltyModel | None = None,
 ) -> NoveltyModel | TooSmall:
     """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.
 
@@ -132,6 +139,9 @@ def fit_novelty(
         Photos of each catalogued turtle.
     cohort : Cohort or None
         What `impostors` and `genuine` were standardised with; queries then are, too.
+    before : NoveltyModel or None
+        A model of these very searches, perhaps: it is returned where its first fit is the same, because the bootstrap
+        and the calibration then are, too, and take fifty times as long.
     """
     refusal = _too_small(impostors, genuine)
     if refusal is not None:
@@ -139,6 +149,8 @@ def fit_novelty(
     rng = np.random.default_rng(seed)
     known = np.unique(impostors.individual)
     separation = fit_separation(impostors, genuine, photos, seed)
+    if before is not None and _same_fit(before, NoveltyModel(separation, (), before.calibration, cohort), replicates):
+        return before
     resampled = []
     for _ in range(replicates):
         drawn = rng.choice(known, len(known))
@@ -153,6 +165,10 @@ def fit_novelty(
         )
     calibration = _cross_fit(impostors, genuine, photos, separation, rng.permutation(known))
     return NoveltyModel(separation, tuple(resampled), calibration, cohort)
+
+
+def _same_fit(before: NoveltyModel, now: NoveltyModel, replicates: int) -> bool:
+    return len(before.replicates) == replicates and replace(before, replicates=()).to_json() == now.to_json()
 
 
 def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores) -> TooSmall | None:

@@ -15,7 +15,6 @@ from retrieval.instruments import Instruments
 from retrieval.intake import from_manifest
 from retrieval.judgement import MODEL, Judge
 from retrieval.nearest import NearestNeighbourMatcher
-from retrieval.novelty import REPLICATES
 from retrieval.pairing import Progress as FitProgress
 from retrieval.pairing import VerifiedPairing, unverified
 from retrieval.pipeline import Progress, enroll
@@ -83,11 +82,10 @@ def fitted_contenders(
             both = one.reranking.verification is not None and unverified(one).comparing in wanted
             pairing = VerifiedPairing(catalog, one) if both else None
             made[name] = rehearse(catalog, photos, one, 10 * BUDGET, progress=progress, pairing=pairing)
-        judges = [
-            learn(made[one.instruments.comparing], one.instruments.score, replicates=0 if place else REPLICATES)
-            for place, one in enumerate(among)
-        ]
-        stored, kept = catalog.model(MODEL), judges[0].to_json()
+        before, stored = Judge.of(catalog, among[0].instruments), catalog.model(MODEL)
+        first, *others = [(made[one.instruments.comparing], one.instruments.score) for one in among]
+        judges = [learn(*first, before=before), *(learn(*one, replicates=0) for one in others)]
+        kept = judges[0].to_json()
         if stored is None or (stored.recipe, stored.payload) != (among[0].instruments.evidence, kept):
             catalog.save_model(MODEL, among[0].instruments.evidence, kept, who)
     return [Contender(one.name, one.instruments, judge) for one, judge in zip(among, judges, strict=True)]

@@ -257,3 +257,16 @@ def test_false_known_keeps_its_promise_while_the_gallery_grows_tenfold(shared: f
         fixed.append((at_five_hundred > np.quantile(at_fifty, 0.95)).mean())
     assert np.mean(realised) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 50 / 2)
     assert np.mean(fixed) > 0.1
+
+
+def test_a_model_of_the_same_searches_is_taken_as_it_is() -> None:
+    world = World(0, 60)
+    impostors, genuine, later = world.impostor_maxima(60), world.genuine_scores(60), world.genuine_scores(60)
+    known = fit_novelty(impostors, genuine, world.photos, replicates=2)
+    assert isinstance(known, NoveltyModel)
+    read = NoveltyModel.from_json(known.to_json())
+    assert fit_novelty(impostors, genuine, world.photos, replicates=2, before=read) is read
+    more = fit_novelty(impostors, genuine, world.photos, replicates=3, before=known)
+    assert isinstance(more, NoveltyModel)
+    assert len(more.replicates) == 3
+    assert fit_novelty(impostors, later, world.photos, replicates=2, before=known) is not known
