@@ -19,7 +19,7 @@ from pathlib import Path
 from index.archive import restore
 from index.catalog import Catalog
 from index.upkeep import check
-from trials.worker import BACKUP, EVERYTHING, FIELD, RECIPE, RESTORED, Acknowledged, digest_of, work
+from trials.worker import BACKUP, EVERYTHING, FIELD, RECIPES, RESTORED, Acknowledged, digest_of, work
 
 
 @dataclass
@@ -36,7 +36,7 @@ def crash(kills: int, seed: int, folder: Path, longest_life: float = 2.5) -> Res
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["trials.worker"])
     chance = random.Random(seed)
-    path = Catalog.create(folder / "crashing.catalog", RECIPE).path
+    path = Catalog.create(folder / "crashing.catalog", RECIPES[seed % 2]).path
     last = Acknowledged("create", 1, digest_of(Catalog.open(path), 1))
     result = Result(0, [], {})
     for number in range(kills):

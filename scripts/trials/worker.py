@@ -8,7 +8,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,11 +26,15 @@ from index.records import Answer, PhotoRecord
 from index.replacement import Replacement
 from index.reviews import dismiss
 from index.session import Session
-from index.types import GalleryFilter, LocalFeatures, PreparedPhoto, Recipe, Side, Sighting
+from index.signature import CODE_BYTES, SLOT_BYTES, packed
+from index.types import Descriptor, GalleryFilter, LocalFeatures, PreparedPhoto, Recipe, Side, Sighting
 from index.upkeep import check, compact
 
-EXTRACTORS = ("sift-64-480", "sift-64-500")
-RECIPE = Recipe(EXTRACTORS[0], "vlad-trial", 16)
+SLOTS = 8
+RECIPES = (
+    Recipe("sift-64-480", "vlad-trial", 16),
+    Recipe("sift-64-500", "words-trial", SLOTS * SLOT_BYTES, votes=True),
+)
 NAMES = [f"T{number:03d}" for number in range(1, 9)]
 EVERYTHING = GalleryFilter(identified=False)
 BACKUP, RESTORED, FIELD = "backup.zip", "restored.catalog", "field.catalog"
@@ -90,7 +94,7 @@ class Worker:
 
     def enroll(self) -> None:
         count = self.chance.randint(1, 8)
-        self.catalog.enroll([prepared(self.chance) for _ in range(count)], "trial")
+        self.catalog.enroll([prepared(self.chance, self.catalog.recipe) for _ in range(count)], "trial")
 
     def create(self) -> None:
         self.curator.create_turtle(self.name())
@@ -181,7 +185,7 @@ class Worker:
         """A field catalogue with new photos of old and new turtles."""
         shutil.rmtree(self.beside(FIELD), ignore_errors=True)
         field = Catalog.create(self.beside(FIELD), self.catalog.recipe)
-        field.enroll([prepared(self.chance) for _ in range(self.chance.randint(1, 8))], "field")
+        field.enroll([prepared(self.chance, field.recipe) for _ in range(self.chance.randint(1, 8))], "field")
         join(self.catalog, field, "trial")
 
     def take_table(self) -> None:
@@ -206,21 +210,20 @@ class Worker:
         dismiss(self.catalog, [self.name() for _ in range(self.chance.randint(1, 2))], "trial")
 
     def reindex(self) -> None:
-        """As another extractor that sees the same."""
-        now = self.catalog.recipe
-        other = replace(now, extractor=EXTRACTORS[now.extractor == EXTRACTORS[0]])
+        """As another extractor that sees the same, with vectors for signatures or the other way round."""
+        other = RECIPES[self.catalog.recipe == RECIPES[0]]
         with self.catalog.writing("reindex"):
             replacement = Replacement(self.catalog, other)
             waiting = replacement.waiting()
             for first in range(0, len(waiting), 8):
                 batch = waiting[first : first + 8]
-                replacement.stage([self.seen_again(record) for record in batch], [record.id for record in batch])
+                replacement.stage([self.seen_again(record, other) for record in batch], [one.id for one in batch])
             replacement.switch("trial")
 
-    def seen_again(self, record: PhotoRecord) -> PreparedPhoto:
+    def seen_again(self, record: PhotoRecord, recipe: Recipe) -> PreparedPhoto:
         [features] = self.catalog.feature_store.features([record.sha256])
         thumbnail = self.catalog.feature_store.thumbnail(record.sha256)
-        [vector] = self.catalog.searcher.vectors(np.array([record.id], np.int64))
+        vector = described(record.sha256, recipe)
         if features is None or thumbnail is None:
             raise AssertionError(f"photo {record.id} lost its features")
         return PreparedPhoto(
@@ -242,13 +245,23 @@ def day(chance: random.Random) -> dt.date | None:
     return chance.choice([None, dt.date(2020, 1, 1), dt.date(2020, 1, 2), dt.date(2021, 7, 7)])
 
 
-def prepared(chance: random.Random) -> PreparedPhoto:
+def described(digest: str, recipe: Recipe) -> Descriptor:
+    """A photo's global descriptor, random and ever the same."""
+    numbers = np.random.default_rng(int(digest[:16], 16))
+    if recipe.votes:
+        codes = numbers.integers(0, 256, (SLOTS, CODE_BYTES), dtype=np.uint8)
+        return packed(numbers.choice(200, SLOTS, replace=False), codes, SLOTS)
+    vector = numbers.normal(size=recipe.dimension).astype(np.float32)
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def prepared(chance: random.Random, recipe: Recipe) -> PreparedPhoto:
     """A photo of random numbers."""
     numbers = np.random.default_rng(chance.randrange(1 << 30))
-    vector = numbers.normal(size=RECIPE.dimension).astype(np.float32)
+    digest = numbers.bytes(32).hex()
     return PreparedPhoto(
         sighting=Sighting("photo.jpg", turtle=chance.choice([None, *NAMES]), taken_on=day(chance)),
-        sha256=numbers.bytes(32).hex(),
+        sha256=digest,
         features=LocalFeatures(
             xy=numbers.random((64, 2), np.float32),
             scale=numbers.random(64, np.float32),
@@ -256,7 +269,7 @@ def prepared(chance: random.Random) -> PreparedPhoto:
             descriptors=numbers.integers(0, 256, (64, 128), dtype=np.uint8),
             size=(480, 320),
         ),
-        vector=vector / np.linalg.norm(vector),
+        vector=described(digest, recipe),
         thumbnail=numbers.bytes(2000),
         original_size=(4000, 3000),
         quality=0.5,
