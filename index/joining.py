@@ -7,6 +7,7 @@ them without owners, and the next writer takes them back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from index.browsing import Browser
@@ -52,23 +53,21 @@ class JoinReport:
 def join(main: Catalog, field: Catalog, who: str, *, dry_run: bool = False) -> JoinReport:
     """Add the photos of a field copy to the main catalogue. Raises RecipeMismatch, CatalogBusy, StorageFull."""
     main.require(field.recipe)
-    ours = {record.sha256: record for record in Browser(main).photos()}
-    theirs = {record.sha256: record for record in Browser(field).photos()}
-    removed, dropped = ({one.sha256: one for one in Browser(at).photos(removed=True)} for at in (main, field))
-    differences = [
-        *_turtle_differences(main, field),
-        *_photo_differences(ours, theirs),
-        *(
-            Difference("photo", removed[one].path, "removed", "yes", "")
-            for one in sorted(removed.keys() & theirs.keys())
-        ),
-        *(Difference("photo", ours[one].path, "removed", "", "yes") for one in sorted(ours.keys() & dropped.keys())),
-    ]
-    photos = {photo.sha256: photo for photo in field.photos(GalleryFilter(identified=False))}
-    there = ours.keys() | removed.keys()
-    new = [record for digest, record in theirs.items() if digest not in there and digest in photos]
-    event = _add(main, field, new, [photos[record.sha256] for record in new], who) if new and not dry_run else None
-    return JoinReport(event, len(new), len(ours.keys() & theirs.keys()), tuple(differences))
+    with nullcontext() if dry_run else main.writing("join"):
+        ours, removed = _by_digest(main, removed=False), _by_digest(main, removed=True)
+        theirs, dropped = _by_digest(field, removed=False), _by_digest(field, removed=True)
+        photos = {photo.sha256: photo for photo in field.photos(GalleryFilter(identified=False))}
+        there = ours.keys() | removed.keys()
+        new = [record for digest, record in theirs.items() if digest not in there and digest in photos]
+        differences = (
+            *_turtle_differences(main, field),
+            *_photo_differences(ours, theirs),
+            *_removal_differences(removed, theirs, ("yes", "")),
+            *_removal_differences(ours, dropped, ("", "yes")),
+        )
+        adding = new and not dry_run
+        event = _add(main, field, new, [photos[record.sha256] for record in new], who) if adding else None
+    return JoinReport(event, len(new), len(ours.keys() & theirs.keys()), differences)
 
 
 def _add(main: Catalog, field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo], who: str) -> int:
@@ -79,14 +78,17 @@ def _add(main: Catalog, field: Catalog, records: Sequence[PhotoRecord], photos: 
             chosen = slice(first, first + BATCH)
             yield _prepared(field, records[chosen], photos[chosen])
 
-    with main.writing("join"):
-        for number, batch in enumerate(batches()):
-            main.feature_store.put(batch, following=number > 0)
-        with main.transaction("join", who) as transaction:
-            for batch in batches():
-                place_photos(transaction, batch, main.path.parent)
-        main.searcher.save_if_due()
+    for number, batch in enumerate(batches()):
+        main.feature_store.put(batch, following=number > 0)
+    with main.transaction("join", who) as transaction:
+        for batch in batches():
+            place_photos(transaction, batch, main.path.parent)
+    main.searcher.save_if_due()
     return transaction.event
+
+
+def _by_digest(catalog: Catalog, *, removed: bool) -> dict[str, PhotoRecord]:
+    return {record.sha256: record for record in Browser(catalog).photos(removed=removed)}
 
 
 def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:
@@ -128,6 +130,13 @@ def _photo_differences(ours: dict[str, PhotoRecord], theirs: dict[str, PhotoReco
             if mine[name] != other[name]
         ]
     return found
+
+
+def _removal_differences(
+    ours: dict[str, PhotoRecord], theirs: dict[str, PhotoRecord], said: tuple[str, str]
+) -> list[Difference]:
+    both = sorted(ours.keys() & theirs.keys())
+    return [Difference("photo", ours[digest].path, "removed", *said) for digest in both]
 
 
 def _turtle_differences(main: Catalog, field: Catalog) -> list[Difference]:
