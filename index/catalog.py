@@ -23,7 +23,7 @@ import numpy as np
 from index.durable import OnStep, full_disk_named, no_steps, sync_folder
 from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch, UnknownRecord
 from index.features import FeatureStore
-from index.gallery import read_photos
+from index.gallery import count_identified, read_drawn, read_photos
 from index.journal import look_back
 from index.listing import read_encounters, read_events, read_models, read_setting, read_turtles
 from index.lock import WriterLock
@@ -206,6 +206,16 @@ class Catalog:
     def count(self, where: GalleryFilter) -> int:
         """How many searchable photos a filter admits."""
         return self.searcher.count(where)
+
+    def identified(self) -> int:
+        """How many searchable photos show a known turtle; counted without reading them."""
+        with self.registry.reading() as session:
+            return count_identified(session)
+
+    def drawn(self, most: int) -> list[Photo]:
+        """All searchable photos of some turtles drawn at random, with the last of them so many photos or a few more."""
+        with self.registry.reading() as session:
+            return read_drawn(session, most)
 
     def vectors(self, photos: Sequence[Photo]) -> Descriptor:
         """Global descriptors of photos, [n, d]."""

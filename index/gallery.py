@@ -30,6 +30,11 @@ SELECT p.id, p.encounter, coalesce(t.key, {NONE}) AS turtle,
 FROM {_JOINED} WHERE NOT p.removed AND p.keypoints > 0 AND coalesce(t.status, 'active') = 'active' ORDER BY p.id
 """
 
+_IDENTIFIED = (
+    "photos p JOIN encounters e ON e.id = p.encounter JOIN turtles t ON t.key = e.turtle "
+    "WHERE NOT p.removed AND p.keypoints > 0 AND t.status = 'active'"
+)
+
 # each step only reads what the one before it needs; joined as a whole, all encounters and turtles would be read
 _PHOTOS = """
 WITH p AS MATERIALIZED (SELECT * FROM photos WHERE {condition}),
@@ -128,6 +133,26 @@ def read_checkpoint(session: Session) -> Checkpoint:
 def read_photos(session: Session, condition: str, *values: object) -> list[Photo]:
     """Photos that meet a condition on the columns of photos."""
     return [_photo(row) for row in session.rows(_PHOTOS.format(condition=condition), *values)]
+
+
+def count_identified(session: Session) -> int:
+    """How many photos of turtles can be searched."""
+    return session.number(f"SELECT count(*) FROM {_IDENTIFIED}")
+
+
+def read_drawn(session: Session, most: int) -> list[Photo]:
+    """All searchable photos of some turtles, with the last of them so many photos or a few more.
+
+    The turtles are drawn at random, but always in the same order, so that what was compared for one fit serves the
+    next.
+    """
+    drawn = f"""
+        SELECT key FROM (
+            SELECT t.key AS key, sum(count(*)) OVER (ORDER BY hash(t.key), t.key) - count(*) AS before
+            FROM {_IDENTIFIED} GROUP BY t.key
+        ) WHERE before < ?"""
+    encounters = f"SELECT id FROM encounters WHERE turtle IN ({drawn})"
+    return read_photos(session, f"NOT removed AND keypoints > 0 AND encounter IN ({encounters})", most)
 
 
 def capped(individuals: Sequence[int] | Int64, most: int) -> list[int]:

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import GalleryFilter, Photo
+from index.types import GalleryFilter, Photo, Shortlist
 from retrieval.cohort import Cohort
 from retrieval.decided import Decided, decided_queries
 from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
-from retrieval.limits import FIT_BUDGET
+from retrieval.limits import FIT_BUDGET, FIT_PHOTOS
 from retrieval.novelty import REPLICATES, TooSmall, fit_novelty
 from retrieval.pairing import Compared, Pairing, Progress
 from retrieval.ranking import no_null
@@ -92,11 +92,12 @@ def fit(
     """
     started = time.perf_counter()
     with catalog.writing("fit"):
-        rehearsed = rehearse(
-            *(catalog, catalog.photos(GalleryFilter()), instruments, budget, seed, progress),
-            visitors=decided_queries(catalog, instruments),
-        )
-        judge = learn(rehearsed, instruments.score, seed)
+        photos = catalog.identified()
+        part = photos > FIT_PHOTOS
+        chosen = catalog.drawn(FIT_PHOTOS) if part else catalog.photos(GalleryFilter())
+        visitors = decided_queries(catalog, instruments)
+        rehearsed = rehearse(catalog, chosen, instruments, budget, seed, progress, visitors=visitors, part=part)
+        judge = replace(learn(rehearsed, instruments.score, seed), photos=photos)
         catalog.save_model(MODEL, instruments.evidence, judge.to_json(), who)
     queried = {trial.query for trial in rehearsed.trials}
     return FitReport(
@@ -120,6 +121,7 @@ def rehearse(
     progress: Progress | None = None,
     pairing: Pairing | None = None,
     visitors: Decided | None = None,
+    part: bool = False,
 ) -> Rehearsed:
     """Search some of these identified photos among the others; needs the writer's lock for the cache.
 
@@ -129,13 +131,21 @@ def rehearse(
         Compares as the instruments do; None makes one.
     visitors : Decided or None
         Photos of known truth that are asked about too, but are not in the gallery.
+    part : bool
+        Whether the photos are only some of the catalogue's, which then is searched as a whole too.
     """
     vectors = catalog.vectors(photos) if photos else no_descriptors(instruments)
     if visitors is not None:
         photos, vectors = [*photos, *visitors.photos], np.concatenate((vectors, visitors.vectors))
-    similar = Resemblance(catalog, instruments, photos, vectors).to
-    table = Rehearsal(photos, similar, instruments, 0 if visitors is None else len(visitors.photos))
+    alike = Resemblance(catalog, instruments, photos, vectors)
+
+    def whole(row: int, where: GalleryFilter) -> Shortlist:
+        return catalog.shortlist(alike.probe(row), instruments.shortlist, where, instruments.per_turtle)
+
+    others = 0 if visitors is None else len(visitors.photos)
+    table = Rehearsal(photos, alike.to, instruments, others, whole if part else None)
     trials = table.plan(budget, np.random.default_rng(seed))
+    photos = table.photos
     compared = 0
     if instruments.reranking.keep is not None:
         looking = Pairing(catalog, instruments.first_look, first_look)
@@ -155,7 +165,7 @@ def fit_is_due(catalog: Catalog, instruments: Instruments) -> bool:
     stored = catalog.model(MODEL)
     if stored is None or stored.recipe != instruments.evidence:
         return True
-    return catalog.count(GalleryFilter()) >= GROWTH * Judge.from_json(stored.payload).photos
+    return catalog.identified() >= GROWTH * Judge.from_json(stored.payload).photos
 
 
 def _let_through(trial: Trial, looks: Compared, keep: int) -> Trial:
@@ -225,14 +235,12 @@ def _search(table: Rehearsal, trial: Trial, scores: Float64) -> _Search:
     turtle = table.turtle[trial.shortlist]
     own = turtle == table.turtle[trial.query]
     order = np.argsort(-scores[~own], kind="stable")
-    names, first = np.unique(turtle[~own][order], return_index=True)
-    side = (table.side_code == table.side_code[trial.query]) & table.in_gallery
-    winner = names[first.argmin()] if len(names) else -1
+    names, first = np.unique(turtle[~own][order], return_index=True)  # the first of each is its best
     return _Search(
         trial,
         float(scores[own].max()) if own.any() else np.nan,
         scores[~own][order][np.sort(first)],
-        int((side & (table.turtle == winner)).sum()),
+        int(trial.turtle_photos[~own][order[0]]) if len(names) else 0,
     )
 
 

@@ -5,5 +5,7 @@ SHORTLIST = 300
 PER_TURTLE = 3
 FIT_BUDGET = 20_000
 """Pairs that an automatic fit compares at most; those that are cached cost nothing."""
+FIT_PHOTOS = 2_000
+"""Photos from which a fit draws: of a larger catalogue it takes some turtles, and searches the whole for each."""
 AUDIT_BUDGET = 20_000
 """Pairs that an audit compares at most; those that are cached cost nothing."""

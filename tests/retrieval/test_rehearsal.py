@@ -1,0 +1,76 @@
+"""A part of a catalogue teaches what the whole would, for as many comparisons as were granted."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.catalog import Catalog
+from index.curation import Curator
+from index.types import GalleryFilter
+from retrieval.fitting import rehearse
+from tests.retrieval.lookalikes import TURTLES, enrolled, instruments
+
+SOME = 30
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return enrolled(tmp_path_factory.mktemp("made")).path
+
+
+@pytest.fixture
+def catalog(made: Path, tmp_path: Path) -> Catalog:
+    return Catalog.open(Path(shutil.copytree(made, tmp_path / "turtles.catalog")))
+
+
+def test_whole_turtles_are_drawn_and_always_the_same(catalog: Catalog) -> None:
+    drawn = catalog.drawn(SOME)
+    assert set(Counter(photo.turtle for photo in drawn).values()) == {2}
+    assert len(drawn) == SOME
+    assert catalog.drawn(SOME) == drawn
+    assert {photo.id for photo in catalog.drawn(9)} < {photo.id for photo in drawn}
+    assert catalog.identified() == catalog.count(GalleryFilter()) == len(catalog.drawn(10**6)) == 2 * TURTLES
+    Curator(catalog, "Ana").retire_turtle(str(drawn[0].turtle))
+    assert catalog.identified() == catalog.count(GalleryFilter()) == 2 * TURTLES - 2
+    assert drawn[0] not in catalog.drawn(10**6)
+
+
+def test_the_drawn_are_searched_in_the_whole(catalog: Catalog) -> None:
+    tools = replace(instruments(), shortlist=12)
+    with catalog.writing("fit"):
+        found = rehearse(catalog, catalog.drawn(SOME), tools, 10_000, part=True)
+    asked = {trial.query for trial in found.trials}
+    assert asked == set(range(SOME))
+    whole = [trial for trial in found.trials if trial.gallery >= TURTLES - 1]
+    assert len(whole) == 2 * SOME  # without the turtle, and without the encounter
+    assert max(int(trial.shortlist.max()) for trial in whole) >= SOME  # photos beside the drawn ones are found
+    smaller = [trial for trial in found.trials if trial.gallery < TURTLES - 1]
+    assert {trial.gallery for trial in smaller} == {14, 7}
+    assert all(int(trial.shortlist.max()) < SOME for trial in smaller)
+    assert all((trial.turtle_photos <= 2).all() and len(trial.shortlist) <= 12 for trial in found.trials)
+    [photos] = set(found.table.photos_by_turtle_and_side().tolist())
+    assert photos == 2
+    assert len(found.pairs.rows) == len(found.pairs.confidences)
+
+
+def test_a_part_says_what_the_whole_says(catalog: Catalog) -> None:
+    """With everything drawn, the searches through the index are those that the table makes."""
+    tools = replace(instruments(), shortlist=12)
+    with catalog.writing("fit"):
+        whole = rehearse(catalog, catalog.photos(GalleryFilter()), tools, 10_000)
+        part = rehearse(catalog, catalog.photos(GalleryFilter()), tools, 10_000, part=True)
+    expected = {(t.query, t.gallery, t.own): t for t in whole.trials}
+    compared = 0
+    for trial in part.trials:
+        if trial.gallery >= TURTLES - 1:
+            other = expected[trial.query, trial.gallery, trial.own]
+            compared += 1
+            assert set(trial.shortlist.tolist()) == set(other.shortlist.tolist())
+            np.testing.assert_array_equal(np.sort(trial.turtle_photos), np.sort(other.turtle_photos))
+    assert compared >= 4 * TURTLES
