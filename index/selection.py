@@ -8,6 +8,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 
 from index.types import Int64
 
@@ -41,11 +42,21 @@ class Selection:
     def _of_ids(self) -> Any:
         return _bitmap(self._member)
 
+    def positions(self, ids: Int64) -> Int64:
+        """Where the admitted photos stand among these ids, int64 in rising order."""
+        return np.flatnonzero(self._admits(ids))
+
+    def _admits(self, ids: Int64) -> npt.NDArray[np.bool_]:
+        there = ids < len(self._member)
+        found: npt.NDArray[np.bool_] = (
+            self._member[ids] if there.all() else self._member[np.where(there, ids, 0)] & there
+        )
+        return found
+
     def within(self, ids: Int64) -> Within:
         """What is admitted of a part with these ids; remembered for the part that was asked for last."""
         if self._part is not ids:
-            there = ids < len(self._member)
-            member = self._member[ids] if there.all() else there & self._member[np.where(there, ids, 0)]
+            member = self._admits(ids)
             positions = np.flatnonzero(member)
             everything = len(positions) == len(ids)
             self._within = Within(len(positions), everything, positions, None if everything else _bitmap(member))

@@ -6,6 +6,7 @@ Every photo's votes are counted, so a filter never shortens an answer, and nothi
 from __future__ import annotations
 
 import contextlib
+import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -65,12 +66,13 @@ class VotingIndex:
         """The k of the `allowed` photos with most votes for a signature uint8 [b], fewer when there are fewer."""
         selection = allowed if isinstance(allowed, Selection) else Selection(allowed)
         ids, similarity = [], []
-        for part in (self._newer, self._saved):  # the selection remembers the last, which is the larger
-            votes, within = part.similarity(query), selection.within(part.ids)
-            admitted = votes if within.everything else votes[within.positions]
-            best = _highest(admitted, k)
-            ids.append(part.ids[best if within.everything else within.positions[best]])
-            similarity.append(admitted[best])
+        for part in (self._saved, self._newer):
+            # the selection remembers one part, and that shall be the larger one
+            places = selection.within(part.ids).positions if part is self._saved else selection.positions(part.ids)
+            votes = part.similarity(query)[places]
+            best = _highest(votes, k)
+            ids.append(part.ids[places[best]])
+            similarity.append(votes[best])
         every = np.concatenate(similarity)
         best = np.argsort(-every, kind="stable")[:k]
         return Neighbours(np.concatenate(ids)[best], every[best])
@@ -184,4 +186,4 @@ def _one_behind_the_other(parts: Iterable[VotePart]) -> VotePart:
 
 
 def _mapped(part: VotePart, path: Path) -> VotePart:
-    return VotePart(part.ids, part.checks, part.weight, read_lists(path, mapped=True))
+    return VotePart(part.ids, part.checks, part.weight, read_lists(path, mapped=os.name != "nt"))
