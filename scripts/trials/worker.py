@@ -37,7 +37,7 @@ RECIPES = (
 )
 NAMES = [f"T{number:03d}" for number in range(1, 9)]
 EVERYTHING = GalleryFilter(identified=False)
-BACKUP, RESTORED, FIELD = "backup.zip", "restored.catalog", "field.catalog"
+BACKUP, RESTORED, DISCARDED, FIELD = "backup.zip", "restored.catalog", "discarded.catalog", "field.catalog"
 """Beside the catalogue: what operations leave there."""
 
 
@@ -174,12 +174,13 @@ class Worker:
         """What a backup gives back is the registry as it was."""
         if not self.beside(BACKUP).exists():
             return
-        shutil.rmtree(self.beside(RESTORED), ignore_errors=True)
+        shutil.rmtree(self.beside(DISCARDED), ignore_errors=True)
         restored = restore(self.beside(BACKUP), self.beside(RESTORED))
         event = restored.history(limit=1)[0].id
         if digest_of(restored, event) != digest_of(self.catalog, event):
             raise AssertionError(f"the backup of event {event} differs from the catalogue as of then")
-        shutil.rmtree(restored.path)
+        restored.path.rename(self.beside(DISCARDED))  # a kill must not leave half of what was whole
+        shutil.rmtree(self.beside(DISCARDED))
 
     def bring_home(self) -> None:
         """A field catalogue with new photos of old and new turtles."""
