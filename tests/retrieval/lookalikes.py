@@ -20,8 +20,8 @@ TURTLES = 24
 
 @cache
 def instruments() -> Instruments:
-    """SIFT, the bundled encoder and nearest neighbours."""
-    return load_instruments(Choices("sift-64-320", matcher="nearest"))
+    """SIFT, nearest neighbours, and the encoder whose descriptors stay at hand while they are few, which is quicker."""
+    return load_instruments(Choices("sift-64-320", "vlad", matcher="nearest"))
 
 
 def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) -> PreparedPhoto:
