@@ -17,7 +17,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -28,7 +28,7 @@ from rich.console import Console
 from benchmarks import rivals
 from benchmarks.crowd import grow
 from benchmarks.population import BLOCK, Population, nearest, recall
-from benchmarks.scale_rows import Row, Timed, plot, table
+from benchmarks.scale_rows import Row, Timed, plot, table, timed
 from drawing.samples import write_samples
 from index.catalog import VECTORS, Catalog
 from index.durable import no_steps
@@ -142,27 +142,27 @@ def _ours(
     vectors = population.queries(64, photos)
     grown = np.sort(index.ids())[-photos:]  # the photos that were really enrolled came first
     selection = Selection(grown)
-    found, timed = _timed_searches(lambda v, k: index.search(v, k, selection).ids - grown[0], vectors)
+    found, took = _timed_searches(lambda v, k: index.search(v, k, selection).ids - grown[0], vectors)
     truth = nearest(drawn, vectors, DEEPEST)
     left = GalleryFilter(side=Side.LEFT)
     started = time.perf_counter()
     reader = Catalog.open(catalog.path)
     reader.shortlist(vectors[0], instruments.shortlist, left, instruments.per_turtle)
     first = time.perf_counter() - started
-    shortlist = _timed(
+    shortlist = timed(
         lambda row: reader.shortlist(vectors[row], instruments.shortlist, left, instruments.per_turtle),
         range(len(vectors)),
     )
     judge = Judge.of(reader, instruments)
     whole = [Sighting(query.path, side=Side.LEFT, box=query.box) for query in queries]
     identify(reader, whole[0], instruments, judge, Terms())
-    query = _timed(lambda row: identify(reader, whole[row], instruments, judge, Terms()), range(len(whole)))
+    query = timed(lambda row: identify(reader, whole[row], instruments, judge, Terms()), range(len(whole)))
     return Row(
         "turtleidx",
         photos,
         built,
         path.stat().st_size,
-        timed,
+        took,
         recall(found, truth, 50),
         recall(found, truth, 100),
         opened,
@@ -189,10 +189,10 @@ def _rival(build: Callable[[Float32, Path], rivals.Rival], drawn: Float32, popul
     rival = build(drawn, scratch)
     built = time.perf_counter() - started
     vectors = population.queries(64, len(drawn))
-    found, timed = _timed_searches(rival.search, vectors)
+    found, took = _timed_searches(rival.search, vectors)
     shutil.rmtree(scratch)
     truth = nearest(drawn, vectors, DEEPEST)
-    return Row(rival.name, len(drawn), built, rival.bytes, timed, recall(found, truth, 50), recall(found, truth, 100))
+    return Row(rival.name, len(drawn), built, rival.bytes, took, recall(found, truth, 50), recall(found, truth, 100))
 
 
 def _timed_searches(search: Search, vectors: Float32) -> tuple[list[Int64], Timed]:
@@ -201,19 +201,9 @@ def _timed_searches(search: Search, vectors: Float32) -> tuple[list[Int64], Time
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     search(vectors[0], DEEPEST)
-    timed = _timed(lambda row: found.append(search(vectors[row], DEEPEST)), range(len(vectors)))
+    took = timed(lambda row: found.append(search(vectors[row], DEEPEST)), range(len(vectors)))
     faiss.omp_set_num_threads(threads)
-    return found, timed
-
-
-def _timed(operation: Callable[[int], object], times: Iterable[int]) -> Timed:
-    wall, cpu = [], []
-    for number in times:
-        started, worked = time.perf_counter(), time.process_time()
-        operation(number)
-        wall.append(1000 * (time.perf_counter() - started))
-        cpu.append(1000 * (time.process_time() - worked))
-    return Timed(float(np.median(wall)), float(np.quantile(wall, 0.99)), float(np.median(cpu)))
+    return found, took
 
 
 def _real_recall(manifest: Path, instruments: Instruments) -> float:

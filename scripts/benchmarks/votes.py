@@ -15,7 +15,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.crowd import grow
-from benchmarks.scale_rows import Timed
+from benchmarks.scale_rows import Timed, timed
 from drawing.samples import write_samples
 from index.catalog import VECTORS, Catalog
 from index.manifest import ManifestRow, read_manifest
@@ -149,17 +149,6 @@ def measure(catalog: Catalog, instruments: Instruments, asked: list[Sighting], p
     identify(reader, asked[0], instruments, judge, Terms())
     query = timed(lambda row: identify(reader, asked[row], instruments, judge, Terms()), range(len(asked)))
     return Row(photos, path.stat().st_size, built, opened, added, search, shortlist, query)
-
-
-def timed(operation: Callable[[int], object], times: Iterable[int]) -> Timed:
-    """Milliseconds of doing it for each number."""
-    wall, cpu = [], []
-    for number in times:
-        started, worked = time.perf_counter(), time.process_time()
-        operation(number)
-        wall.append(1000 * (time.perf_counter() - started))
-        cpu.append(1000 * (time.process_time() - worked))
-    return Timed(float(np.median(wall)), float(np.quantile(wall, 0.99)), float(np.median(cpu)))
 
 
 def figures(rows: list[Row]) -> dict[str, float | None]:
