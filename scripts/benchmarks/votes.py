@@ -42,6 +42,8 @@ from retrieval.pipeline import Terms, enroll, identify
 BLOCK = 20_000
 CHANGED = 0.2
 """Share of a code's bits that are drawn anew."""
+MASKS = 1 << 16
+"""Different changes of a code."""
 ADDED = 1_000
 
 
@@ -105,11 +107,12 @@ def crowd(signatures: UInt8, photos: int, seed: int) -> Iterator[UInt8]:
     rng = np.random.default_rng([seed, 3])
     slots = signatures.shape[1] // SLOT_BYTES
     _, words, codes = unpacked(signatures)
+    drawn_anew = np.packbits(rng.random((MASKS, 8 * CODE_BYTES), np.float32) < CHANGED, axis=1)
+    masks = drawn_anew & rng.integers(0, 256, drawn_anew.shape, np.uint8)
     for first in range(0, photos, BLOCK):
         n = min(BLOCK, photos - first)
         chosen = rng.integers(len(words), size=(n, slots))
-        which = np.packbits(rng.random((n * slots, 8 * CODE_BYTES), np.float32) < CHANGED, axis=1)
-        changed = codes[chosen.reshape(-1)] ^ (which & rng.integers(0, 256, which.shape, np.uint8))
+        changed = codes[chosen.reshape(-1)] ^ masks[rng.integers(MASKS, size=n * slots)]
         yield np.concatenate(
             [words[chosen].astype("<u2").view(np.uint8).reshape(n, -1), changed.reshape(n, -1)], axis=1
         )
