@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from index.errors import CatalogDamaged
 from index.types import Descriptor, Float32, LocalFeatures, Recipe
 
 VERSION = 1
@@ -61,8 +62,18 @@ def pack_descriptor(descriptor: Descriptor) -> bytes:
 
 
 def unpack_descriptors(blobs: Iterable[bytes], recipe: Recipe) -> Descriptor:
-    """Read global descriptors, [n, d]."""
-    return np.frombuffer(b"".join(blobs), np.uint8 if recipe.votes else "<f4").reshape(-1, recipe.dimension)
+    """Read global descriptors, [n, d]. Raises CatalogDamaged where one has another length."""
+    every, size = list(blobs), descriptor_bytes(recipe)
+    if wrong := sum(len(one) != size for one in every):
+        raise CatalogDamaged(
+            f"The global descriptors of {wrong} photos are damaged; `turtleidx reindex` reads their originals again."
+        )
+    return np.frombuffer(b"".join(every), np.uint8 if recipe.votes else "<f4").reshape(-1, recipe.dimension)
+
+
+def descriptor_bytes(recipe: Recipe) -> int:
+    """Length of a global descriptor's record."""
+    return recipe.dimension * (1 if recipe.votes else 4)
 
 
 def pack_thumbnail(jpeg: bytes) -> bytes:

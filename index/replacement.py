@@ -17,7 +17,7 @@ from index.durable import OnStep, no_steps
 from index.errors import CatalogDamaged
 from index.features import FeatureStore
 from index.listing import read_records
-from index.packing import pack_descriptor
+from index.packing import descriptor_bytes, pack_descriptor
 from index.records import PhotoRecord
 from index.types import PreparedPhoto, Recipe
 
@@ -43,7 +43,8 @@ class Replacement:
         staged = "id NOT IN (SELECT photo FROM reread WHERE recipe = ?)"
         with self._catalog.reading() as session:
             records = read_records(session, f"SELECT * FROM photos WHERE {KEPT} AND {staged} ORDER BY id", self._name)
-            with_vector = {int(row[0]) for row in session.rows("SELECT photo FROM descriptors")}
+            whole = "SELECT photo FROM descriptors WHERE octet_length(vector) = ?"
+            with_vector = {int(row[0]) for row in session.rows(whole, descriptor_bytes(self._catalog.recipe))}
         if self._other:
             return records
         return [

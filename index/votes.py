@@ -74,7 +74,7 @@ class VotePart:
         """Add photos, in memory. Raises CatalogDamaged for what is not a signature."""
         rows, words, codes = unpacked(signatures)
         if (words >= WORDS).any():
-            raise CatalogDamaged("The global descriptors of some photos are damaged; restore a backup, or `reindex`.")
+            raise CatalogDamaged("The global descriptors of some photos are damaged; restore a backup.")
         if len(rows):
             positions = rows + len(self)
             pointers = (_faiss.swig_ptr(array) for array in (codes, positions, words))

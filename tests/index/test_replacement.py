@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from index.browsing import Browser
-from index.catalog import Catalog
+from index.catalog import VECTORS, Catalog
 from index.curation import Curator
-from index.errors import Conflict
+from index.errors import CatalogDamaged, Conflict
 from index.replacement import Replacement
 from index.types import GalleryFilter, PreparedPhoto, Recipe, Side
 from index.upkeep import check, compact
@@ -129,3 +129,15 @@ def test_a_search_in_another_process_notices_the_switch(three: Catalog) -> None:
     found = watching.shortlist(vector(51), 3, ALL)
     assert found.photos[0].sha256 == photo(1).sha256
     assert found.similarity[0] == pytest.approx(1.0)
+
+
+def test_a_damaged_descriptor_is_named_and_waits_to_be_read_again(three: Catalog) -> None:
+    catalog = three
+    damaged = catalog.photos(ALL)[1]
+    with catalog.writing("damage"), catalog.transaction("damage", "Ana") as transaction:
+        transaction.run("UPDATE descriptors SET vector = '\\x00'::BLOB WHERE photo = ?", damaged.id)
+    (catalog.path / VECTORS).unlink(missing_ok=True)
+    again = Catalog.open(catalog.path)
+    with pytest.raises(CatalogDamaged, match="descriptors of 1 photos are damaged; `turtleidx reindex`"):
+        again.shortlist(vector(1), 1, ALL)
+    assert [one.id for one in Replacement(again, again.recipe).waiting()] == [damaged.id]
