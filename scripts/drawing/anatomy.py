@@ -37,8 +37,8 @@ class Anatomy:
         How far individuals move their scutes, in parts of the spacing.
     pale, warm, dark, horn : float32 [3]
         RGB 0..1 of seams, scutes, blotches and beak.
-    crown, seam, blotches : float
-        Darkness of the crown, width of the seams, share of a scute that is dark.
+    crown, seam, blotches, grain : float
+        Darkness of the crown, width of the seams, share of a scute that is dark, roughness of the skin.
     axes : float32 [3]
         Half axes of the head: along the snout, upwards, towards the viewer.
     bumps : float32 [m, 3], heights, sharpness : float32 [m]
@@ -61,6 +61,7 @@ class Anatomy:
     crown: float
     seam: float
     blotches: float
+    grain: float
     axes: Float32
     bumps: Float32
     heights: Float32
@@ -70,7 +71,7 @@ class Anatomy:
 @lru_cache(maxsize=64)
 def anatomy(species: int) -> Anatomy:
     """The species of this number; the same number always gives the same one."""
-    rng = seeded(1, species)
+    rng, finish = seeded(1, species), seeded(8, species)
     neck = rng.uniform(0.75, 1.0)
     size = rng.uniform(0.24, 0.33)
     scutes, spacing = _scute_layout(rng, neck, size)
@@ -91,8 +92,9 @@ def anatomy(species: int) -> Anatomy:
         dark=_array(*(warm * rng.uniform(0.22, 0.45))),
         horn=_array(*(np.array([0.72, 0.60, 0.46]) * rng.uniform(0.8, 1.1, 3))),
         crown=rng.uniform(0.1, 0.65),
-        seam=rng.uniform(0.7, 1.5),
+        seam=rng.uniform(0.7, 1.5) * finish.uniform(0.2, 1.0),
         blotches=rng.uniform(0.25, 0.75),
+        grain=finish.uniform(0.15, 1.0),
         axes=_array(rng.uniform(1.15, 1.4), rng.uniform(0.85, 1.0), rng.uniform(0.55, 0.8)),
         bumps=(bumps / np.linalg.norm(bumps, axis=1, keepdims=True)).astype(np.float32),
         heights=(_array(0.10, 0.05, 0.65, 0.0, -0.03) + rng.normal(0, 0.03, 5)).astype(np.float32),

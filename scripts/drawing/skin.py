@@ -47,9 +47,9 @@ def paint_skin(species: int, individual: int, side: int) -> Skin:
     rng = seeded(2, species, individual, side)
     u, v = plane()
     seams, tones = _seams(body, rng)
-    grain = fractal_noise(rng, (TEXELS, TEXELS), 60, 4, 0.9)
+    grain = fractal_noise(rng, (TEXELS, TEXELS), 60, 4, 0.9) * np.float32(body.grain)
     colour = _scute_colour(body, rng, seams, tones, v)
-    relief = 0.010 * body.seam * _ridge(seams.distance, 0.10) + 0.004 * grain
+    relief = 0.010 * body.seam * _ridge(seams.distance, 0.02 + 0.055 * body.seam) + 0.004 * grain
     for part in (_neck, _beak, _mouth, _eye):
         colour, relief = part(body, rng, u, v, colour, relief)
     colour *= 1 + 0.14 * grain[..., None]
@@ -92,6 +92,7 @@ def _seams(body: Anatomy, rng: np.random.Generator) -> tuple[Seams, Float32]:
     u, v = (cv2.resize(field, (half, half), interpolation=cv2.INTER_AREA) for field in plane())
     wave = [fractal_noise(rng, (half, half), 12, 3) * np.float32(0.018) for _ in range(2)]
     where = np.stack([u + wave[0], v + wave[1]], -1).reshape(-1, 2)
+    points = _rounded(points, where)
     found = cKDTree(points).query(where, k=2)
     distance, nearest = np.asarray(found[0]), np.asarray(found[1])
     apart = np.linalg.norm(points[nearest[:, 0]] - points[nearest[:, 1]], axis=1)
@@ -99,6 +100,15 @@ def _seams(body: Anatomy, rng: np.random.Generator) -> tuple[Seams, Float32]:
     full = cv2.resize(border.reshape(half, half).astype(np.float32), (TEXELS, TEXELS), interpolation=cv2.INTER_CUBIC)
     scute = nearest[:, 0].reshape(half, half).repeat(2, axis=0).repeat(2, axis=1)
     return Seams(np.abs(full), scute), rng.normal(0, 1, (len(points), 3)).astype(np.float32)
+
+
+def _rounded(points: Float32, where: Float32) -> Float32:
+    """Centres moved to the middle of their polygons (Lloyd's algorithm, one step), which then have fewer spikes."""
+    owner = np.asarray(cKDTree(points).query(where[::5])[1])
+    owned = np.bincount(owner, minlength=len(points))
+    sums = np.stack([np.bincount(owner, where[::5, axis], len(points)) for axis in range(2)], -1)
+    middle = sums / np.maximum(owned, 1)[:, None]
+    return np.where(owned[:, None] > 0, middle, points).astype(np.float32)
 
 
 def _ridge(distance: Float32, width: float) -> Float32:
@@ -112,7 +122,7 @@ def _scute_colour(body: Anatomy, rng: np.random.Generator, seams: Seams, tones: 
     tone = cv2.GaussianBlur(tones[seams.scute], (0, 0), 2)
     cloud, mottle = fractal_noise(rng, size, 16, 4, 0.65), fractal_noise(rng, size, 60, 3, 0.7)
     low = smoothstep(v, 0.15, 0.7)
-    inside = smoothstep(seams.distance + 0.05 * cloud, 0.05 * body.seam, 0.05 + 0.20 * body.seam)
+    inside = smoothstep(seams.distance + 0.05 * cloud, 0.05 * body.seam, 0.02 + 0.21 * body.seam)
     paleness = np.clip(1 - inside + 0.45 * low * (cloud + 0.4), 0, 1)
     centre = seams.distance * 2.4 + 0.34 * cloud + 0.12 * mottle + 0.16 * tone[..., 0] - 0.25
     blotch = smoothstep(centre, 0.62 - body.blotches * 0.6, 1.12 - body.blotches * 0.6)

@@ -125,9 +125,9 @@ def plentiful(flock: Flock) -> npt.NDArray[np.int64]:
 
 
 def load_flocks(folder: Path, limit: int | None = None) -> list[Flock]:
-    """Every stored flock with at least one true pair, in the order of their seeds."""
+    """Every stored flock with a true pair and two individuals, in the order of their seeds."""
     flocks = [Flock.load(path) for path in sorted(folder.glob("flock-*.npz"))[:limit]]
-    return [flock for flock in flocks if len(flock.pairs)]
+    return [flock for flock in flocks if len(flock.pairs) and len(np.unique(flock.individual)) > 1]
 
 
 class PairSource:

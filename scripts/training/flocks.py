@@ -1,4 +1,7 @@
-"""Training material: flocks of drawn turtles of one species, as SIFT features with known correspondence."""
+"""Training material: flocks of drawn turtles of one species, as SIFT features with known correspondence.
+
+Photos are cropped to the head, more or less tightly, as photos for identification are.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +19,11 @@ from index.errors import TooFewKeypoints
 from index.types import Float32, LocalFeatures, Side
 from retrieval.keypoints import SiftExtractor
 from training.correspondence import Int16, true_matches
+
+SPARE = 1.2
+"""By how much longer pictures are drawn than the crop of the head shall be."""
+MARGIN = (-0.06, 0.12)
+"""Of a crop, on each edge, as a share of the head's extent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +94,38 @@ def make_flock(seed: int, plan: FlockPlan) -> Flock | None:
         for day in days:
             photograph = int(day) * PHOTOS_PER_DAY + int(rng.integers(PHOTOS_PER_DAY))
             drawing = draw_photograph(individual, photograph, Side.LEFT, _picture_size(rng, plan), seed)
-            snapshots += _snapshots(drawing, individual, extractor)
-    mirrored = draw_photograph(0, 2, Side.LEFT, _picture_size(rng, plan), seed)
+            snapshots += _snapshots(cropped(drawing, rng, plan.long_side), individual, extractor)
+    mirrored = cropped(draw_photograph(0, 2, Side.LEFT, _picture_size(rng, plan), seed), rng, plan.long_side)
     flipped = Drawing(np.ascontiguousarray(mirrored.pixels[:, ::-1]), mirrored.texels)
     snapshots += _snapshots(flipped, plan.individuals, extractor)
     return _assemble(snapshots) if len(snapshots) > 1 else None
 
 
 def _picture_size(rng: np.random.Generator, plan: FlockPlan) -> tuple[int, int]:
-    """Crops of heads are a little wider than high, now and then higher than wide."""
-    ratio = float(rng.uniform(0.58, 0.95))
-    short = round(plan.long_side * ratio)
-    return (short, plan.long_side) if rng.random() < 0.12 else (plan.long_side, short)
+    """Pictures of heads are a little wider than high, now and then higher than wide; some of them is cropped away."""
+    ratio, longer = float(rng.uniform(0.58, 0.95)), round(plan.long_side * SPARE)
+    short = round(longer * ratio)
+    return (short, longer) if rng.random() < 0.12 else (longer, short)
+
+
+def cropped(drawing: Drawing, rng: np.random.Generator, long_side: int) -> Drawing:
+    """The head with a margin, sometimes cut into, its longer side `long_side` pixels."""
+    height, width = drawing.pixels.shape[:2]
+    rows, columns = np.nonzero(~np.isnan(drawing.texels[..., 0]))
+    if len(rows):
+        top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+        margins = rng.uniform(*MARGIN, 4) * np.array([bottom - top, bottom - top, right - left, right - left])
+        top, bottom = max(0, round(top - margins[0])), min(height, round(bottom + margins[1]))
+        left, right = max(0, round(left - margins[2])), min(width, round(right + margins[3]))
+    else:
+        top, bottom, left, right = 0, height, 0, width
+    zoom = long_side / max(bottom - top, right - left)
+    size = (max(1, round((right - left) * zoom)), max(1, round((bottom - top) * zoom)))
+    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    return Drawing(
+        np.asarray(cv2.resize(drawing.pixels[top:bottom, left:right], size, interpolation=way), np.uint8),
+        np.asarray(cv2.resize(drawing.texels[top:bottom, left:right], size), np.float32),
+    )
 
 
 def _snapshots(drawing: Drawing, individual: int, extractor: SiftExtractor) -> list[Snapshot]:

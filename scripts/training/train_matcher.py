@@ -5,6 +5,7 @@
     python scripts/training/draw_flocks.py /tmp/held-out --first 9000000 --count 40 --processes 8
     python scripts/training/train_matcher.py --flocks /tmp/flocks --held-out /tmp/held-out --run /tmp/run
     python scripts/training/train_matcher.py ... --from /tmp/run/last.pt         # continues
+    python scripts/training/train_matcher.py ... --from retrieval/data/turtle-sift.safetensors   # from shipped weights
     torchrun --nproc-per-node 4 scripts/training/train_matcher.py ...            # several GPUs
 
 `last.pt` is for continuing, `matcher.safetensors` (averaged weights, half precision) is for shipping.
@@ -25,8 +26,9 @@ import cv2
 import torch
 from torch import Tensor, distributed
 
+from retrieval.batching import choose_precision
 from retrieval.lightglue import LightGlue, LightGlueConfig
-from retrieval.weights import save_network
+from retrieval.weights import read_network, save_network
 from training.batches import Batch, PairSource, load_flocks
 from training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.objective import confidence_loss, training_loss
@@ -44,7 +46,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--flocks", type=Path, required=True, help="training flocks, read again at every save")
     parser.add_argument("--held-out", type=Path, required=True, help="flocks of other seeds for validation")
     parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log.jsonl")
-    parser.add_argument("--from", dest="start", type=Path, help="checkpoint to continue from")
+    parser.add_argument("--from", dest="start", type=Path, help="checkpoint, or weights alone, to continue from")
     parser.add_argument("--stage", choices=("matching", "confidence"), default="matching")
     parser.add_argument("--dim", type=int, default=96)
     parser.add_argument("--layers", type=int, default=5)
@@ -72,10 +74,10 @@ class Trainer:
         self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
         if self.world > 1:
             distributed.init_process_group("nccl" if cuda else "gloo")
-        self.half_precision = cuda
+        self.half_precision = choose_precision(self.device) == torch.bfloat16
         self.flocks = load_flocks(chosen.flocks)
         self.held_out = load_flocks(chosen.held_out)
-        checkpoint = load_checkpoint(chosen.start) if chosen.start else self._fresh()
+        checkpoint = _continued(chosen.start) if chosen.start else self._fresh()
         # early exit needs the second stage
         depth = EXIT_SHARE if chosen.stage == "confidence" else None
         config = replace(checkpoint.config, depth_confidence=depth)
@@ -181,6 +183,15 @@ class Trainer:
         with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         print(json.dumps(line), flush=True)
+
+
+def _continued(path: Path) -> Checkpoint:
+    """A checkpoint, or weights without an optimiser's state."""
+    if path.suffix != ".safetensors":
+        return load_checkpoint(path)
+    network = read_network(path).network
+    state = network.state_dict()
+    return Checkpoint(network.config, state, copy.deepcopy(state), None, 0, 0)
 
 
 def _network(config: LightGlueConfig, state: Mapping[str, Tensor]) -> LightGlue:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from drawing.heads import draw_photograph
+from drawing.noise import seeded
 from index.types import Float32, LocalFeatures, Side
 from retrieval.lightglue import Assignment, LightGlueConfig
 from retrieval.weights import read_network
@@ -19,7 +20,7 @@ from training import train_matcher
 from training.batches import MIRRORED, Batch, Half, Mixture, PairSource
 from training.checkpoints import load_checkpoint
 from training.correspondence import IGNORED, UNMATCHED, true_matches
-from training.flocks import Flock, FlockPlan, make_flock
+from training.flocks import Flock, FlockPlan, cropped, make_flock
 from training.objective import assignment_loss, confidence_loss, ranking_loss, training_loss
 from training.start import new_network
 from training.validation import area, validate
@@ -236,6 +237,33 @@ def test_a_run_leaves_what_the_next_sitting_and_the_package_need(flocks: list[Fl
     assert shipped.network.config.depth_confidence == 0.95
     for name, tensor in shipped.network.state_dict().items():
         assert torch.allclose(tensor, checkpoint.average[name], atol=2e-2, rtol=1e-3), name
+    shipped_file = str(tmp_path / "run" / "matcher.safetensors")
+    train_matcher.main(
+        [*options, *small, "--steps", "1", "--rate", "0", "--run", str(tmp_path / "next"), "--from", shipped_file]
+    )
+    afresh = load_checkpoint(tmp_path / "next" / "last.pt")
+    assert (afresh.steps, afresh.pairs) == (1, 2)
+    for name, tensor in shipped.network.state_dict().items():
+        assert torch.allclose(tensor, afresh.network[name]), name
+
+
+def test_crops_follow_the_head_and_keep_what_each_pixel_shows() -> None:
+    drawing = draw_photograph(1, 4, Side.LEFT, (380, 300))
+    crop = cropped(drawing, seeded(1), 320)
+    height, width = crop.pixels.shape[:2]
+    assert max(height, width) == 320
+    assert crop.texels.shape == (height, width, 2)
+
+    def share(texels: Float32) -> float:
+        return float((~np.isnan(texels[..., 0])).mean())
+
+    assert share(crop.texels) > share(drawing.texels)
+    seen = drawing.texels[~np.isnan(drawing.texels[..., 0])]
+    kept = crop.texels[~np.isnan(crop.texels[..., 0])]
+    # a sixteenth of the head at most is cut off on each edge, and nothing is moved on the skin
+    assert (kept.min(0) >= seen.min(0) - 1).all()
+    assert (kept.max(0) <= seen.max(0) + 1).all()
+    assert (np.ptp(kept, axis=0) > 0.7 * np.ptp(seen, axis=0)).all()
 
 
 def test_validation_compares_with_nearest_neighbours(flocks: list[Flock]) -> None:
