@@ -1,7 +1,7 @@
 """Photos a second into a catalogue: the pipeline against the same stages one after the other on one core.
 
-Photos come from a manifest or folder, or are drawn heads; `--photos` repeats them, each copy with other bytes, so that it
-counts as a photo of its own. Ends with one line of JSON.
+Photos come from a manifest or folder, or are drawn heads; `--photos` repeats them, each copy with other bytes, so that
+it counts as a photo of its own. Ends with one line of JSON.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -47,7 +47,7 @@ class Stages:
     """Processor seconds of the present thread by stage."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
