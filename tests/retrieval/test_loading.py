@@ -20,7 +20,7 @@ HEAD = draw_head(1, 0, size=(160, 128))
 def test_every_extractor_has_a_name_an_id_and_a_matcher(name: str) -> None:
     extractor = load_extractor(name)
     assert load_extractor(extractor.id).id == extractor.id
-    assert load_extractor(f"{name}-128-240").id == f"{name}-128-240" + ("-v3" if name == "sift" else "")
+    assert load_extractor(f"{name}-128-240").id == f"{name}-128-240" + ("-v3" if name == "sift" else "-v2")
     assert default_matcher(extractor.id) == ("nearest" if name == "sift" else name)
 
 
@@ -36,6 +36,7 @@ def test_an_extractor_that_nobody_knows_is_refused_with_the_names() -> None:
         ("sift-500-320", "multiples of 64, and 500 is none.*sift-512-320"),
         ("aliked-32-480", "multiples of 64, and 32 is none"),
         ("sift-512-0", "at least 64 pixels"),
+        ("aliked-512-480-v1", r"does not compute aliked-512-480-v1 but aliked-512-480-v2.*turtleidx reindex"),
         ("sift-512-320-v1", r"does not compute sift-512-320-v1 but sift-512-320-v3.*turtleidx reindex"),
     ],
 )
