@@ -94,7 +94,7 @@ class Recipe:
     Attributes
     ----------
     extractor, encoder : str
-        Ids such as ``sift-512-320-v2`` and ``vlad-1``.
+        Ids such as ``sift-512-320-v3`` and ``vlad-1``.
     dimension : int
         Length of the global descriptors.
     votes : bool

@@ -170,4 +170,4 @@ def _mark(catalog: Catalog, turtle: str, unsearched: int, who: str) -> None:
 def _enroll_as(catalog: Catalog, sighting: Sighting, instruments: Instruments, who: str) -> None:
     report = enroll(catalog, [sighting], instruments, who)
     if report.already_there:
-        Curator(catalog, who).move_photos([photo.id for photo in report.already_there], str(sighting.turtle))
+        Curator(catalog, who).move_photos(list(report.already_there), str(sighting.turtle))

@@ -1,7 +1,7 @@
 """Photographs from disk: open, orient by EXIF, cut to the head box, resize, judge.
 
 The working image is what everything downstream sees: RGB, at most `long_side` pixels on its longer side, never
-enlarged.
+enlarged. Whatever changes its pixels changes the ids of all extractors.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,20 +75,19 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoTooLarge(f"{path} claims {image.width} x {image.height} pixels, more than any camera makes.")
             taken_on = _exif_date(image)
-            full = image.size
-            if box is None:
-                image.draft("RGB", (2 * long_side, 2 * long_side))
-            upright = ImageOps.exif_transpose(image)
-            turned = _is_turned(image)
-            pixels = _working_pixels(upright, long_side, box, path)
+            full = image.size[::-1] if _is_turned(image) else image.size
+            shown = max(full) if box is None else min(max(full), max(box.w, box.h))
+            enough = 2 * long_side / max(1.0, shown)  # a JPEG is decoded at an eighth of its size as readily as whole
+            image.draft("RGB", (math.ceil(enough * image.width), math.ceil(enough * image.height)))
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels = _working_pixels(image, long_side, None if box is None else _clip(box, full, path), full)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PhotoTooLarge(f"{path} claims more pixels than any camera makes.") from error
     except UnidentifiedImageError as error:
         raise PhotoUnreadable(f"{path} is not an image in a format that can be read.") from error
     except (OSError, ValueError, SyntaxError, EOFError, Warning) as error:
         raise PhotoUnreadable(f"{path} is damaged or truncated ({error}).") from error
-    size = (full[1], full[0]) if turned else full
-    return LoadedPhoto(pixels, hashlib.sha256(data).hexdigest(), size, taken_on)
+    return LoadedPhoto(pixels, hashlib.sha256(data).hexdigest(), full, taken_on)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -166,17 +166,22 @@ def save(pixels: Pixels, path: Path) -> None:
         raise InputError(f"{path} has no ending of a picture format; use .png or .jpg.") from error
 
 
-def _working_pixels(image: Image.Image, long_side: int, box: HeadBox | None, path: Path) -> Pixels:
+def _working_pixels(
+    image: Image.Image, long_side: int, part: tuple[int, int, int, int] | None, full: tuple[int, int]
+) -> Pixels:
+    """The `part` of an image of size `full` that may have been decoded at a smaller size."""
     if image.mode.startswith("I"):  # 16-bit greys: `convert` would clip them to white
         grey = np.asarray(image, dtype=np.float64)
         image = Image.fromarray((grey * (255.0 / max(float(grey.max()), 1.0))).astype(np.uint8))
     if image.mode != "RGB":
         image = image.convert("RGB")
-    if box is not None:
-        image = image.crop(_clip(box, image.size, path))
-    factor = min(1.0, long_side / max(image.size))
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+    left, top, right, bottom = part or (0, 0, *full)
+    factor = min(1.0, long_side / max(right - left, bottom - top))
+    size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
+    across, down = image.width / full[0], image.height / full[1]
+    within = left * across, top * down, right * across, bottom * down
+    # as free of aliases as the usual Lanczos, at a third of its cost, which is half of that of reading a photo
+    return np.asarray(image.resize(size, Image.Resampling.HAMMING, within, reducing_gap=3.0))
 
 
 def _clip(box: HeadBox, size: tuple[int, int], path: Path) -> tuple[int, int, int, int]:

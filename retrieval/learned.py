@@ -122,6 +122,7 @@ class LearnedExtractor:
         See `choose_device`.
     """
 
+    VERSION = 2  # goes up with that of the working image
     KEYPOINTS, LONG_SIDE = 512, 480
     batch = 64
     AT_ONCE: Mapping[str, int] = {"cuda": 16}  # a CPU gains nothing from batches but a need for memory
@@ -146,7 +147,7 @@ class LearnedExtractor:
     @cached_property
     def id(self) -> str:
         mark = self._mark if self.weights is None else self._mark_of(self.weights)
-        return f"{self.name}{mark}-{self.keypoints}-{self.long_side}"
+        return f"{self.name}{mark}-{self.keypoints}-{self.long_side}-v{self.VERSION}"
 
     def _mark_of(self, weights: Path) -> str:
         if not weights.is_file():

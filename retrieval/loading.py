@@ -160,13 +160,12 @@ def _extractor_of(found: re.Match[str], weights: Path | None, device: str | None
         raise ValueError(f"Photos are made at least {SMALLEST} pixels long, and {sizes[1]} is less.")
     if found[1] == "sift":
         return None if found[2] else SiftExtractor(*sizes)
-    if not found[5]:
-        from retrieval.learned import METHODS, LearnedExtractor  # torch takes seconds to import
+    from retrieval.learned import METHODS, LearnedExtractor  # torch takes seconds to import
 
-        if found[1] in METHODS:
-            keypoints, long_side = sizes or (LearnedExtractor.KEYPOINTS, LearnedExtractor.LONG_SIDE)
-            return LearnedExtractor(found[1], keypoints, long_side, weights, found[2] or "", device)
-    return None
+    if found[1] not in METHODS:
+        return None
+    keypoints, long_side = sizes or (LearnedExtractor.KEYPOINTS, LearnedExtractor.LONG_SIDE)
+    return LearnedExtractor(found[1], keypoints, long_side, weights, found[2] or "", device)
 
 
 def licences(recipe: Recipe) -> list[str]:

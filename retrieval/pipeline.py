@@ -38,15 +38,15 @@ def enroll(
     RecipeMismatch, CatalogBusy, StorageFull
     """
     started = time.perf_counter()
-    enrolled: list[Photo] = []
-    already_there: list[Photo] = []
+    enrolled: list[int] = []
+    already_there: list[int] = []
     refused: list[Refusal] = []
     catalog.require(instruments.recipe)
     with catalog.writing("enroll"):
         for batch in prepared(catalog, sightings, instruments):
             for outcome in catalog.enroll(batch.photos, who):
-                (already_there if outcome.already_there else enrolled).append(outcome.photo)
-            already_there += batch.already_there
+                (already_there if outcome.already_there else enrolled).append(outcome.photo.id)
+            already_there += (photo.id for photo in batch.already_there)
             refused += batch.refused
             if progress:
                 progress(batch.size)

@@ -24,12 +24,14 @@ class EnrollReport:
 
     Attributes
     ----------
+    enrolled, already_there : tuple of int
+        Photo ids, which stay small where a million photos do not.
     seconds : float
         Wall-clock time.
     """
 
-    enrolled: tuple[Photo, ...]
-    already_there: tuple[Photo, ...]
+    enrolled: tuple[int, ...]
+    already_there: tuple[int, ...]
     refused: tuple[Refusal, ...]
     seconds: float
 

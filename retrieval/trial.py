@@ -61,8 +61,8 @@ def enroll_gallery(
 ) -> EnrollReport:
     """Enroll a manifest's gallery rows; raises InputError where the catalogue then holds other photos too."""
     report = enroll(catalog, from_manifest(manifest, [GALLERY], Sighting("")), instruments, who, progress)
-    gallery = {photo.sha256 for photo in (*report.enrolled, *report.already_there)}
-    if any(photo.sha256 not in gallery for photo in catalog.photos(GalleryFilter(identified=False))):
+    gallery = {*report.enrolled, *report.already_there}
+    if any(photo.id not in gallery for photo in catalog.photos(GalleryFilter(identified=False))):
         raise InputError(f"{catalog.path} holds photos that are not in the manifest's gallery: choose another folder.")
     return report
 

@@ -75,7 +75,7 @@ def run(options: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str,
     manifest, gallery, asked = _photos(options, folder)
     catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
     report = enroll(catalog, from_manifest(manifest, gallery, Sighting("")), instruments, "benchmark")
-    enrolled, queries = list(report.enrolled), _sightings(manifest, asked)
+    enrolled, queries = catalog.photos(GalleryFilter()), _sightings(manifest, asked)
     vectors = catalog.vectors(enrolled)
     population = Population.resembling(vectors, [str(photo.turtle) for photo in enrolled])
     print(f"{len(enrolled)} photos enrolled, {len(enrolled) / report.seconds:.1f} a second; {population}")

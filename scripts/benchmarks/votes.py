@@ -89,7 +89,8 @@ def run(options: argparse.Namespace, folder: Path) -> list[Row]:
     instruments = load_instruments(Choices())
     manifest = write_samples(folder / "drawn", options.drawn, 4, 2).manifest
     catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
-    enrolled = list(enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), instruments, "us").enrolled)
+    enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), instruments, "us")
+    enrolled = catalog.photos(GalleryFilter())
     rows = [row.sighting for row in read_manifest(manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
     asked = [Sighting(one.path, side=Side.LEFT, box=one.box) for one in rows[: options.queries]]
     signatures = catalog.vectors(enrolled)

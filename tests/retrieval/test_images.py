@@ -45,6 +45,22 @@ def test_the_head_box_is_cut_before_resizing(tmp_path: Path) -> None:
     assert np.array_equal(whole.pixels, NOISE[10:30, 100:140])
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_decoded_smaller_and_its_head_box_still_cut_right(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = np.asarray(Image.fromarray(RNG.integers(0, 255, (9, 13, 3), dtype=np.uint8)).resize((2000, 1400)))
+    path = photo(tmp_path / "large.jpg", pixels, exif)
+    upright = pixels if orientation == 1 else np.rot90(pixels, -1)
+    for box in (None, HeadBox(301, 203, 797, 601)):
+        loaded = load_photo(path, 90, box)
+        part = upright if box is None else upright[203:804, 301:1098]
+        expected = Image.fromarray(part).resize(loaded.pixels.shape[1::-1], Image.Resampling.BOX)
+        assert max(loaded.pixels.shape) == 90
+        assert loaded.original_size == upright.shape[1::-1]
+        assert np.abs(loaded.pixels.astype(int) - np.asarray(expected)).mean() < 2
+
+
 def test_sixteen_bit_greys_are_not_clipped(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65535, 100 * 100).reshape(100, 100).astype(np.uint16)
     pixels = load_photo(photo(tmp_path / "a.png", ramp), 500).pixels

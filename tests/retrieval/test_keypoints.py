@@ -86,5 +86,34 @@ def test_noise_on_flat_water_stays_weak() -> None:
     assert evenly_lit(noise).std() < 15
 
 
-def test_keypoints_finer_than_scales_are_dropped() -> None:
-    assert SiftExtractor(256, 320).extract(HEAD).scale.min() >= SiftExtractor.FINEST
+def test_the_surroundings_are_a_gaussian_window() -> None:
+    grey = cv2.cvtColor(HEAD, cv2.COLOR_RGB2GRAY)
+    fine, sigma = grey.astype(np.float32), 0.0375 * 320
+    deviation = fine - cv2.GaussianBlur(fine, (0, 0), sigma)
+    spread = np.sqrt(cv2.GaussianBlur(deviation**2, (0, 0), sigma))
+    exact = np.clip(128 + 45 * deviation / (spread + 4), 0, 255)
+    assert np.abs(evenly_lit(grey) - exact).mean() < 1.5
+
+
+@pytest.mark.parametrize("size", [(320, 240), (203, 317)])
+@pytest.mark.parametrize("sigma", [2.5, 4.0, 7.0])
+def test_a_spot_is_found_where_it_is_and_as_large_as_it_is(size: tuple[int, int], sigma: float) -> None:
+    width, height = size
+    x, y = 0.4 * width + 0.3, 0.6 * height - 0.2
+    across, down = np.arange(width) - x, np.arange(height)[:, None] - y
+    spot = 120 + 100 * np.exp(-(across**2 + down**2) / (2 * sigma**2))
+    found = SiftExtractor(64, 320).find(np.repeat(spot.astype(np.uint8)[..., None], 3, axis=2))
+    assert np.hypot(*(found.xy[0] - (x, y))) < 0.15
+    assert found.scale[0] == pytest.approx(2 * sigma, rel=0.35)
+
+
+def test_nothing_finer_than_scales_is_found() -> None:
+    found = SiftExtractor(256, 320).extract(HEAD)
+    assert SiftExtractor.FINEST <= found.scale.min() < 1.1 * SiftExtractor.FINEST
+
+
+def test_equally_strong_keypoints_have_an_order() -> None:
+    pixels = np.tile(HEAD[:160, :160], (2, 2, 1))  # nearly every keypoint four times
+    few, many = SiftExtractor(64, 320).find(pixels), SiftExtractor(512, 320).find(pixels)
+    for name in ("xy", "scale", "orientation", "descriptors"):
+        assert np.array_equal(getattr(few, name), getattr(many, name)[: len(few)])

@@ -91,9 +91,9 @@ def test_half_precision_descriptors_are_stored_as_they_are(aliked: LearnedExtrac
 
 @needs_aliked
 def test_the_published_file_needs_no_mark_and_another_one_does(hardnet_file: Path) -> None:
-    assert LearnedExtractor("aliked", weights=ALIKED).id == LearnedExtractor("aliked").id == "aliked-512-480"
+    assert LearnedExtractor("aliked", weights=ALIKED).id == LearnedExtractor("aliked").id == "aliked-512-480-v2"
     own = LearnedExtractor("doghardnet", 256, 320, weights=hardnet_file)
-    mark = own.id.removeprefix("doghardnet").removesuffix("-256-320")
+    mark = own.id.removeprefix("doghardnet").removesuffix("-256-320-v2")
     assert len(mark) == 13
     assert LearnedExtractor("doghardnet", 256, 320, mark=mark).id == own.id
     with pytest.raises(WeightsUnavailable, match="--extractor-weights"):

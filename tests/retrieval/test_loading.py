@@ -20,7 +20,7 @@ HEAD = draw_head(1, 0, size=(160, 128))
 def test_every_extractor_has_a_name_an_id_and_a_matcher(name: str) -> None:
     extractor = load_extractor(name)
     assert load_extractor(extractor.id).id == extractor.id
-    assert load_extractor(f"{name}-128-240").id == f"{name}-128-240" + ("-v2" if name == "sift" else "")
+    assert load_extractor(f"{name}-128-240").id == f"{name}-128-240" + ("-v3" if name == "sift" else "-v2")
     assert default_matcher(extractor.id) == ("nearest" if name == "sift" else name)
 
 
@@ -36,7 +36,8 @@ def test_an_extractor_that_nobody_knows_is_refused_with_the_names() -> None:
         ("sift-500-320", "multiples of 64, and 500 is none.*sift-512-320"),
         ("aliked-32-480", "multiples of 64, and 32 is none"),
         ("sift-512-0", "at least 64 pixels"),
-        ("sift-512-320-v1", r"does not compute sift-512-320-v1 but sift-512-320-v2.*turtleidx reindex"),
+        ("aliked-512-480-v1", r"does not compute aliked-512-480-v1 but aliked-512-480-v2.*turtleidx reindex"),
+        ("sift-512-320-v1", r"does not compute sift-512-320-v1 but sift-512-320-v3.*turtleidx reindex"),
     ],
 )
 def test_numbers_that_cannot_be_are_told_from_names_that_nobody_knows(name: str, said: str) -> None:
@@ -50,16 +51,16 @@ def test_an_older_version_of_an_extractor_becomes_the_present_one() -> None:
             load_instruments(Choices(name, matcher="nearest"), Recipe(made_with, "vlad-1", 512))
             for name in (None, "sift")
         )
-        assert bare.extractor.id == named.extractor.id == "sift-128-240-v2"
+        assert bare.extractor.id == named.extractor.id == "sift-128-240-v3"
     beside = load_instruments(Choices(matcher="nearest"), Recipe("disk-512-480", "vlad-1+sift", 512))
-    assert beside.encoder.id == "vlad-1+sift-v2"
+    assert beside.encoder.id == "vlad-1+sift-v3"
 
 
 def test_a_bare_name_means_the_catalogues_own_extractor() -> None:
-    small = Recipe("sift-128-240-v2", "vlad-1", 512)
+    small = Recipe("sift-128-240-v3", "vlad-1", 512)
     assert load_instruments(Choices(matcher="nearest"), small).extractor.id == small.extractor
     assert load_instruments(Choices("sift", matcher="nearest"), small).extractor.id == small.extractor
-    assert load_instruments(Choices("sift-256-320", matcher="nearest"), small).extractor.id == "sift-256-320-v2"
+    assert load_instruments(Choices("sift-256-320", matcher="nearest"), small).extractor.id == "sift-256-320-v3"
     assert isinstance(load_instruments(Choices("disk", matcher="nearest"), small).extractor, LearnedExtractor)
 
 
@@ -78,7 +79,7 @@ def test_the_bundled_encoder_finds_its_own_sift_beside_a_learned_extractor(tmp_p
     torch.save(feature.HardNet(pretrained=False).state_dict(), tmp_path / "hardnet.pth")
     choices = Choices("doghardnet-64-160", matcher="nearest", extractor_weights=tmp_path / "hardnet.pth")
     learned, plain = load_instruments(choices), load_instruments(Choices("sift-512-160", matcher="nearest"))
-    assert learned.encoder.id == plain.encoder.id + "+sift-v2"
+    assert learned.encoder.id == plain.encoder.id + "+sift-v3"
     of_sift = SiftExtractor(512, 160).find(HEAD)
     [vector] = learned.encoder.encode([HEAD], [learned.extractor.extract(HEAD)])
     assert np.allclose(vector, plain.encoder.encode([HEAD], [of_sift])[0], atol=1e-6)

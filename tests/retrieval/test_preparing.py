@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -104,6 +105,23 @@ def test_rows_are_read_only_a_few_batches_ahead_of_what_is_written(
         assert next(batches).size == BATCH
         assert taken <= (written + 3) * BATCH
     batches.close()
+
+
+def test_many_photos_take_no_more_memory_than_few(instruments: Instruments, folder: Path, tmp_path: Path) -> None:
+    catalog = Catalog.create(tmp_path / "x.catalog", instruments.recipe)
+
+    def peak(photos: int) -> int:
+        tracemalloc.start()
+        rows = (Sighting(str(folder / f"{row % 3}.png"), turtle=f"T{row}") for row in range(photos))
+        report = enroll(catalog, rows, instruments, "Ana")
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(report.enrolled) + len(report.already_there) == photos
+        return most
+
+    peak(BATCH)  # what is loaded once
+    few = peak(3 * BATCH)
+    assert peak(13 * BATCH) < few + 300 * 10 * BATCH  # a photo as the registry holds it has about 600 bytes
 
 
 def test_one_ahead_keeps_the_order_and_works_while_the_caller_does() -> None:

@@ -40,9 +40,9 @@ def test_another_extractor_reads_every_original_again(own: Shell) -> None:
     photo = own.catalog.parent / "photos" / "T001" / "left-1.jpg"
     assert own("reindex", "--extractor", "sift-128-240", "--dry-run").code == 0
     [done] = own("reindex", "--extractor", "sift-128-240", "--json").records
-    assert (done["read"], done["refused"], done["extractor"]) == (4, [], "sift-128-240-v2")
+    assert (done["read"], done["refused"], done["extractor"]) == (4, [], "sift-128-240-v3")
     [info] = own("info", "--json").records
-    assert (info["extractor"], info["health"]) == ("sift-128-240-v2", [])
+    assert (info["extractor"], info["health"]) == ("sift-128-240-v3", [])
     [answer] = own("query", photo, "--json").records
     assert answer["compared"]["photos"] == 3
     assert own("reindex", "--json").records[0]["read"] == 0
@@ -60,10 +60,10 @@ def test_a_catalogue_of_an_earlier_versions_keypoints_says_so_and_is_read_again(
     for command in ("query", "enroll"):
         refused = own(command, folder / "T001" / "left-1.jpg")
         assert refused.code == 1
-        assert "sift-512-320-v1 and asmk-1, not with sift-512-320-v2 and asmk-1: run `turtleidx reindex`" in refused.err
+        assert "sift-512-320-v1 and asmk-1, not with sift-512-320-v3 and asmk-1: run `turtleidx reindex`" in refused.err
     assert own("turtles", "list", "--json").code == 0
     [done] = own("reindex", "--json").records
-    assert (done["read"], done["extractor"]) == (4, "sift-512-320-v2")
+    assert (done["read"], done["extractor"]) == (4, "sift-512-320-v3")
     assert own("query", folder / "T001" / "left-1.jpg").code == 0
 
 
@@ -75,7 +75,7 @@ def test_lost_and_changed_originals_are_named_and_wait(own: Shell) -> None:
     shutil.copy(folder / "T002" / "left-1.jpg", folder / "T002" / "left-2.jpg")
     asked = own("reindex", "--extractor", "sift-128-240", answer="n\n")
     assert (asked.code, "left-1.jpg does not exist" in asked.err) == (1, True)
-    assert Catalog.open(own.catalog).recipe.extractor == "sift-512-320-v2"
+    assert Catalog.open(own.catalog).recipe.extractor == "sift-512-320-v3"
     done = own("reindex", "--extractor", "sift-128-240", "--yes")
     assert done.code == 3
     assert "left-2.jpg has changed since it was enrolled" in done.err
