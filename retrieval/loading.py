@@ -8,6 +8,7 @@ from pathlib import Path
 
 from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
+from retrieval.blended import BlendedMatcher
 from retrieval.descriptor import ASMK, Encoder, SiftBeside, load_encoder
 from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
@@ -17,6 +18,8 @@ from retrieval.rerank import RerankRecipe
 from retrieval.scoring import Score
 
 NEAREST = "nearest"
+BESIDE = f"+{NEAREST}"
+"""Behind a network's name: its matches and nearest neighbours' together."""
 
 EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 
@@ -41,8 +44,9 @@ class Choices:
     encoder_weights, extractor_weights : Path or None
         Local checkpoints of a timm encoder and of a learned extractor.
     matcher : str or None
-        ``nearest``, the name of bundled or published LightGlue weights, or a local file; None takes the extractor's
-        own: nearest neighbours for SIFT, for learned extractors the LightGlue that was trained on it.
+        ``nearest``, the name of bundled or published LightGlue weights, or a local file, the latter two also with
+        ``+nearest`` behind; None takes the extractor's own: nearest neighbours for SIFT, for learned extractors the
+        LightGlue that was trained on it.
     verify : bool
         Whether geometrically inconsistent matches lose their confidence.
     device : str or None
@@ -183,10 +187,12 @@ def licences(recipe: Recipe) -> list[str]:
 
 
 def load_matcher(name: str, device: str | None) -> Matcher:
-    """A matcher by name: nearest neighbours, or LightGlue with bundled, published or local weights."""
+    """A matcher by name: nearest neighbours, LightGlue with bundled, published or local weights, or both together."""
     if name == NEAREST:
         return NearestNeighbourMatcher()
     from retrieval.batching import choose_device  # torch takes seconds to import, and registry commands do without it
     from retrieval.weights import load_matcher as load_lightglue
 
-    return load_lightglue(name, choose_device(device))
+    network = name.removesuffix(BESIDE)
+    matcher = load_lightglue(network, choose_device(device))
+    return matcher if network == name else BlendedMatcher(matcher)
