@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.catalog import Catalog
 from index.curation import Curator
-from index.errors import PhotoUnreadable
+from index.errors import PhotoRefused, PhotoUnreadable
 from index.manifest import RefusedRow
-from index.types import Sighting
+from index.types import PreparedPhoto, Sighting
 from retrieval.decision import Verdict
 from retrieval.encounter import answer_together
 from retrieval.images import decode, load_photo
 from retrieval.instruments import Instruments
 from retrieval.intake import Question
 from retrieval.judgement import Judge
-from retrieval.pipeline import Terms, enroll, identify, unanswered
+from retrieval.pipeline import Terms, enroll, identify, read_query, unanswered
+from retrieval.preparing import one_ahead
 from retrieval.render import Panel, Pixels, match_picture
 from retrieval.results import EncounterAnswer, Identification
 
@@ -62,14 +64,19 @@ def answer(
     terms: Terms,
     wishes: Wishes,
 ) -> Iterator[Answer]:
-    """Answer in order; a photo that is enrolled on the way is in the gallery of the next."""
+    """Answer in order; a photo that is enrolled on the way is in the gallery of the next.
+
+    While a photo is matched, the next one is read; an answer's seconds are those that were waited for it.
+    """
     catalog.require(instruments.recipe)
     judge = Judge.of(catalog, instruments)
-    for question in asked:
+    started = time.perf_counter()
+    for question, query in one_ahead(lambda one: (one, _read(one, instruments)), asked):
         if isinstance(question, RefusedRow):
             yield Answer(question, unanswered(question.photo, PhotoUnreadable(question.reason), instruments))
             continue
-        found = identify(catalog, question.sighting, instruments, judge, terms)
+        found = identify(catalog, question.sighting, instruments, judge, terms, query)
+        found = replace(found, seconds=time.perf_counter() - started)
         usable = found.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
         turtle = wishes.confirm if usable else None
         if turtle is None and wishes.enroll_new and found.verdict is Verdict.NEW:
@@ -79,6 +86,11 @@ def answer(
             if wishes.confirm is None:
                 _mark(catalog, turtle, found.unsearched_turtles, who)
         yield Answer(question, found, turtle)
+        started = time.perf_counter()
+
+
+def _read(question: Question | RefusedRow, instruments: Instruments) -> PreparedPhoto | PhotoRefused | None:
+    return None if isinstance(question, RefusedRow) else read_query(question.sighting, instruments)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 
 from index.catalog import Catalog
 from index.reviews import reviewed
-from index.types import GalleryFilter, Photo, Shortlist
+from index.types import Descriptor, GalleryFilter, Photo, Shortlist
 from retrieval.instruments import Instruments
 from retrieval.judgement import Judge
 from retrieval.likeness import Comparer, candidates_of
@@ -25,6 +25,9 @@ from retrieval.suspicion import Kind, Searched, Suspicion, suspicions
 DEPTHS = (10, 30, 100)
 """So many of the nearest photos of other turtles, and of the same, each photo is compared with, round by round;
 then with as many as a query is."""
+
+REMEMBERED = 2_000
+"""Photos whose probes are remembered, of some twenty kilobytes each."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of photos that were just compared, and of all of the round."""
@@ -89,6 +92,7 @@ class _Comparison:
         self._photos = photos
         self.comparer = Comparer(catalog, instruments, judge.null)
         self.searches: dict[int, Searched] = {}
+        self._probes: dict[int, Descriptor] = {}
         self._of_turtle: dict[str, list[Photo]] = defaultdict(list)
         for photo in photos:
             self._of_turtle[str(photo.turtle)].append(photo)
@@ -125,13 +129,21 @@ class _Comparison:
             for one in self._of_turtle[str(photo.turtle)]
             if one.encounter != photo.encounter and one.side == photo.side
         ]
-        resemblance = Resemblance.of_stored(self._catalog, self._instruments, [photo, *own])
         where = GalleryFilter(side=photo.side, without_turtle=photo.turtle)
-        shortlist = self._catalog.shortlist(resemblance.probe(0), depth, where, self._instruments.per_turtle)
+        shortlist = self._catalog.shortlist(self._probe(photo), depth, where, self._instruments.per_turtle)
         if len(own) > depth:
-            order = np.argsort(-resemblance.to(0)[1:], kind="stable")[:depth]
-            own = [own[row] for row in order]
+            alike = Resemblance.of_stored(self._catalog, self._instruments, [photo, *own]).to(0)[1:]
+            own = [own[row] for row in np.argsort(-alike, kind="stable")[:depth]]
         return shortlist, own
+
+    def _probe(self, photo: Photo) -> Descriptor:
+        """What a search with a photo asks the index with; the first photos' are remembered from round to round."""
+        known = self._probes.get(photo.id)
+        if known is None:
+            known = Resemblance.of_stored(self._catalog, self._instruments, [photo]).probe(0)
+            if len(self._probes) < REMEMBERED:
+                self._probes[photo.id] = known
+        return known
 
     def _turtle_by_turtle(self) -> Iterator[Photo]:
         """Every turtle's first photo, then every turtle's second."""

@@ -99,9 +99,7 @@ def enroll_command(
 
 def fit_command(
     context: typer.Context,
-    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to compare at most; cached ones are free.")] = (
-        10 * FIT_BUDGET
-    ),
+    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to learn from at most.")] = (10 * FIT_BUDGET),
     seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
     matcher: options.Matcher = None,
     verify: options.Verify = True,

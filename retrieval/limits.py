@@ -4,7 +4,7 @@ SHORTLIST = 300
 """Photos that are looked at: looks are cheap, and a small gallery is seen whole."""
 PER_TURTLE = 3
 FIT_BUDGET = 20_000
-"""Pairs that an automatic fit compares at most; those that are cached cost nothing."""
+"""Pairs that an automatic fit uses at most, cached ones among them: what it learns never depends on the cache."""
 FIT_PHOTOS = 2_000
 """Photos from which a fit draws: of a larger catalogue it takes some turtles, and searches the whole for each."""
 AUDIT_BUDGET = 20_000

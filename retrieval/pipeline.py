@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from index.catalog import Catalog
 from index.errors import PhotoRefused, TooFewKeypoints, TurtleidxError
 from index.manifest import RefusedRow
-from index.types import GalleryFilter, Photo, Sighting
+from index.types import GalleryFilter, Photo, PreparedPhoto, Sighting
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.instruments import Instruments
@@ -69,18 +69,36 @@ class Terms:
     rates: Rates = field(default_factory=Rates)
 
 
+def read_query(sighting: Sighting, instruments: Instruments) -> PreparedPhoto | PhotoRefused:
+    """A photo's features and descriptor, or why it cannot be used; asks nothing of the catalogue."""
+    try:
+        [query] = instruments.encode([instruments.extract(sighting)])
+    except PhotoRefused as refusal:
+        return refusal
+    return query
+
+
 def identify(
-    catalog: Catalog, sighting: Sighting, instruments: Instruments, judge: Judge, terms: Terms
+    catalog: Catalog,
+    sighting: Sighting,
+    instruments: Instruments,
+    judge: Judge,
+    terms: Terms,
+    query: PreparedPhoto | PhotoRefused | None = None,
 ) -> Identification:
     """Say which enrolled turtle a photo shows, or that it is new: shortlist, match, score, judge.
 
     The gallery of the sighting's side is searched, or the whole one where it has none.
+
+    Parameters
+    ----------
+    query : PreparedPhoto or PhotoRefused or None
+        What `read_query` gave, where that was done while another photo was matched.
     """
     started = time.perf_counter()
-    try:
-        [query] = instruments.encode([instruments.extract(sighting)])
-    except PhotoRefused as refusal:
-        return unanswered(sighting.path, refusal, instruments, time.perf_counter() - started)
+    query = read_query(sighting, instruments) if query is None else query
+    if isinstance(query, PhotoRefused):
+        return unanswered(sighting.path, query, instruments, time.perf_counter() - started)
     enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
     where = GalleryFilter(side=sighting.side)
     probe = instruments.encoder.probe(query.features, query.vector)
