@@ -23,7 +23,7 @@ def matches(*found: tuple[int, int, float]) -> Matches:
     return Matches(pairs, np.array([confidence for *_, confidence in found], np.float32))
 
 
-def triples(found: Matches) -> list[tuple[int, int, float]]:
+def triples(found: Matches) -> list[tuple[int, int, object]]:
     together = zip(found.pairs.tolist(), found.confidence.tolist(), strict=True)
     return [(own, other, pytest.approx(confidence)) for (own, other), confidence in together]
 
