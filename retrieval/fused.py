@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from retrieval.attention import attend, attend_both
 from retrieval.lightglue import CrossAttention, SelfAttention, TransformerLayer
 
 
@@ -31,8 +32,11 @@ class FusedSelfAttention:
             return value.view(-1, 3, *value.shape[1:]).transpose(0, 1).reshape(value.shape)
 
         self.heads = block.heads
-        self.weight = separated(block.Wqkv.weight.detach()).to(device, dtype)
-        self.bias = separated(block.Wqkv.bias.detach()).to(device, dtype)
+        dim = block.out_proj.out_features
+        scale = torch.ones(3 * dim)
+        scale[:dim] = (dim // self.heads) ** -0.5
+        self.weight = (scale[:, None] * separated(block.Wqkv.weight.detach().cpu())).to(device, dtype)
+        self.bias = (scale * separated(block.Wqkv.bias.detach().cpu())).to(device, dtype)
         self.update = FusedUpdate(block.ffn, block.out_proj, device, dtype)
 
     def __call__(self, x: Tensor, rotary: Tensor) -> Tensor:
@@ -40,7 +44,7 @@ class FusedSelfAttention:
         qkv = F.linear(x, self.weight, self.bias).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         qk = torch.view_as_complex(qkv[:2].float().view(2, *qkv.shape[1:-1], -1, 2))
         q, k = torch.view_as_real(qk * rotary).flatten(-2).to(x.dtype)
-        return self.update(x, F.scaled_dot_product_attention(q, k, qkv[2]))
+        return self.update(x, attend(q, k, qkv[2]))
 
 
 class FusedCrossAttention:
@@ -48,17 +52,17 @@ class FusedCrossAttention:
 
     def __init__(self, block: CrossAttention, device: torch.device, dtype: torch.dtype) -> None:
         self.heads = block.heads
-        self.weight = torch.cat((block.to_qk.weight, block.to_v.weight)).detach().to(device, dtype)
-        self.bias = torch.cat((block.to_qk.bias, block.to_v.bias)).detach().to(device, dtype)
+        # queries are keys here, and each bears half of the scale
+        scale = (block.to_qk.out_features // self.heads) ** -0.25
+        self.weight = torch.cat((scale * block.to_qk.weight, block.to_v.weight)).detach().to(device, dtype)
+        self.bias = torch.cat((scale * block.to_qk.bias, block.to_v.bias)).detach().to(device, dtype)
         self.update = FusedUpdate(block.ffn, block.to_out, device, dtype)
 
     def __call__(self, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor]:
         """Update `x0` [B, m, d] and `x1` [B, n, d]."""
         (qk0, v0), (qk1, v1) = self._project(x0), self._project(x1)
-        return (
-            self.update(x0, F.scaled_dot_product_attention(qk0, qk1, v1)),
-            self.update(x1, F.scaled_dot_product_attention(qk1, qk0, v0)),
-        )
+        gathered0, gathered1 = attend_both(qk0, qk1, v0, v1)
+        return self.update(x0, gathered0), self.update(x1, gathered1)
 
     def _project(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias).view(*x.shape[:2], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -77,10 +81,9 @@ class FusedUpdate:
         self.norm = (norm.weight.detach().to(device, dtype), norm.bias.detach().to(device, dtype), norm.eps)
         self.last = (last.weight.detach().to(device, dtype), last.bias.detach().to(device, dtype))
 
-    def __call__(self, x: Tensor, context: Tensor) -> Tensor:
-        """Update `x` [B, n, d] with what attention gathered, `context` [B, h, n, d / h]."""
-        gathered = context.transpose(1, 2).reshape(-1, x.shape[-1])
-        hidden = F.linear(x, self.own, self.bias).flatten(0, 1).addmm_(gathered, self.context)
+    def __call__(self, x: Tensor, gathered: Tensor) -> Tensor:
+        """Update `x` [B, n, d] with what attention gathered, `gathered` [B, n, d]."""
+        hidden = F.linear(x, self.own, self.bias).flatten(0, 1).addmm_(gathered.flatten(0, 1), self.context)
         weight, bias, eps = self.norm
         hidden = F.gelu(F.layer_norm(hidden, weight.shape, weight, bias, eps))
         return x + F.linear(hidden, *self.last).view_as(x)
