@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from retrieval.room import Room
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, room: Room) -> Tensor:
     """softmax(Q K^T) V for [B, h, m, c], [B, h, n, c] and [B, h, n, c], heads side by side: [B, m, h * c]."""
     if not _spelt_out(queries):
         return _joined(F.scaled_dot_product_attention(queries, keys, values, scale=1.0))
-    gathered, heads = _room_for(queries)
-    weights = queries.new_empty((queries.shape[1], queries.shape[2], keys.shape[2]))
+    gathered = room.take("gathered", _shape(queries), queries)
+    heads = _split(gathered, queries.shape[1])
+    weights = room.take("weights", (*queries.shape[1:3], keys.shape[2]), queries)
     for pair in range(len(queries)):
         torch.bmm(queries[pair], keys[pair].mT, out=weights)
         torch.softmax(weights, 2, out=weights)
@@ -27,12 +30,15 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return gathered
 
 
-def attend_both(first: Tensor, second: Tensor, values0: Tensor, values1: Tensor) -> tuple[Tensor, Tensor]:
+def attend_both(first: Tensor, second: Tensor, values0: Tensor, values1: Tensor, room: Room) -> tuple[Tensor, Tensor]:
     """softmax(A B^T) V1 and softmax(B A^T) V0 of A, V0 [B, h, m, c] and B, V1 [B, h, n, c]: [B, m or n, h * c]."""
     if not _spelt_out(first):
-        return attend(first, second, values1), attend(second, first, values0)
-    (gathered0, heads0), (gathered1, heads1) = _room_for(first), _room_for(second)
-    similarity, weights = first.new_empty((2, first.shape[1], first.shape[2], second.shape[2]))
+        return attend(first, second, values1, room), attend(second, first, values0, room)
+    gathered0 = room.take("gathered", _shape(first), first)
+    gathered1 = room.take("gathered back", _shape(second), second)
+    heads0, heads1 = _split(gathered0, first.shape[1]), _split(gathered1, first.shape[1])
+    shape = (*first.shape[1:3], second.shape[2])
+    similarity, weights = room.take("similarity", shape, first), room.take("weights", shape, first)
     for pair in range(len(first)):
         torch.bmm(first[pair], second[pair].mT, out=similarity)
         torch.softmax(similarity, 2, out=weights)
@@ -46,12 +52,14 @@ def _spelt_out(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.bfloat16
 
 
-def _room_for(queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Uninitialised [B, m, h * c], and its heads as [B, h, m, c]."""
-    pairs, heads, count, channels = queries.shape
-    gathered = queries.new_empty((pairs, count, heads, channels))
-    return gathered.flatten(2), gathered.transpose(1, 2)
-
-
 def _joined(heads: Tensor) -> Tensor:
     return heads.transpose(1, 2).flatten(2)
+
+
+def _split(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(2, (heads, -1)).transpose(1, 2)
+
+
+def _shape(heads: Tensor) -> tuple[int, int, int]:
+    pairs, number, count, channels = heads.shape
+    return pairs, count, number * channels

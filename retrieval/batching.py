@@ -8,7 +8,7 @@ steps of an eighth of a circle, and its own work before it first looks at a cand
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from retrieval.fused import FusedLayer
 from retrieval.lightglue import LightGlue, TransformerLayer, normalise
 from retrieval.putative import BINS, equal_counts, putative_matches, turned
 from retrieval.resident import resident_on
+from retrieval.room import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,32 +124,35 @@ class LightGlueMatcher:
         encoding = self.network.posenc(positions)
         rotary = torch.complex(encoding.cos, encoding.sin)
         x = self.network.input_proj(features.comparable()).to(self.precision)
-        return Tokens(self._layers[0].self_attention(x, rotary), rotary)
+        self._layers[0].self_attention(x, rotary, Room())
+        return Tokens(x, rotary)
 
     def _pair_bytes(self, m: int, n: int) -> int:
         """Activations that a pair needs at once: the update network of one side, or the assignment."""
         return 4 * (12 * self.network.config.descriptor_dim * (m + n) + 3 * m * n)
 
     def _assign(self, own: Tokens, others: Tokens) -> Assigned:
-        """Match B pairs, each as deep as it needs; both sides have been through the first self-attention."""
+        """Match B pairs, each as deep as it needs; both sides have been through the first self-attention.
+
+        Overwrites them.
+        """
         pairs, count = own.x.shape[:2]
         result = Assigned(
             torch.full((pairs, count), -1, device=self.device), torch.zeros((pairs, count), device=self.device)
         )
-        rows = torch.arange(pairs, device=self.device)
+        rows, room = torch.arange(pairs, device=self.device), Room()
         for depth, layer in enumerate(self._layers):
             if depth:
-                own = replace(own, x=layer.self_attention(own.x, own.rotary))
-                others = replace(others, x=layer.self_attention(others.x, others.rotary))
-            x0, x1 = layer.cross_attention(own.x, others.x)
-            own, others = replace(own, x=x0), replace(others, x=x1)
+                layer.self_attention(own.x, own.rotary, room)
+                layer.self_attention(others.x, others.rotary, room)
+            layer.cross_attention(own.x, others.x, room)
             if depth < len(self._layers) - 1 and self.network.config.depth_confidence is None:
                 continue  # without asking, because an answer has to be waited for
-            done = settled(self.network, depth, x0.float(), x1.float())
+            done = settled(self.network, depth, own.x.float(), others.x.float())
             leaving = done.nonzero().squeeze(1)
             if len(leaving):
                 head = self.network.log_assignment[depth]
-                assigned = mutual(head(x0[leaving].float(), x1[leaving].float()).log_scores)
+                assigned = mutual(head(own.x[leaving].float(), others.x[leaving].float()).log_scores)
                 result.partner[rows[leaving]] = assigned.partner
                 result.confidence[rows[leaving]] = assigned.confidence
                 staying = (~done).nonzero().squeeze(1)
