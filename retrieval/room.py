@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Room:
-    """Named pieces of memory of one batch; large ones that are freed and asked for again cost a tenth of a CPU's time."""
+    """Named pieces of memory of one batch; large pieces that are freed and asked for again cost a tenth of the time."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}
