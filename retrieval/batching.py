@@ -7,8 +7,10 @@ steps of an eighth of a circle, and its own work before it first looks at a cand
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +22,9 @@ from retrieval.fused import FusedLayer
 from retrieval.lightglue import LightGlue, TransformerLayer, normalise
 from retrieval.putative import BINS, equal_counts, putative_matches, turned
 from retrieval.resident import resident_on
+from retrieval.room import Room
+
+Batch, Result = TypeVar("Batch"), TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,8 @@ class LightGlueMatcher:
     precision : torch.dtype, optional
         Of the attention layers, see `choose_precision`; position encoding, exit and assignment stay float32.
     memory : int, optional
-        Bytes that the activations of one batch may take, roughly: 128 MiB on a CPU, which gains nothing from larger
-        batches, and a quarter of what is free on a GPU.
+        Bytes that the activations of one batch may take, roughly: 64 MiB on a CPU, whose cache is left by larger
+        batches, and a quarter of what is free on a GPU. On a CPU each of torch's threads works on a batch of its own.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class LightGlueMatcher:
         self.device = device or choose_device()
         self.precision = precision or choose_precision(self.device)
         self.memory = memory or choose_memory(self.device)
+        self.threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         self.network = network.to(self.device).eval()
         self._layers = [
             FusedLayer(layer, self.device, self.precision)
@@ -105,11 +111,18 @@ class LightGlueMatcher:
         turns, turn_of = np.unique(putative_matches(query, candidates, self.device).turn, return_inverse=True)
         with torch.inference_mode():
             ways = self._tokens([turned(query, int(turn)) for turn in turns])
-            for rows in equal_counts(candidates, lambda count: self.memory // self._pair_bytes(len(query), count)):
+
+        def assign(rows: list[int]) -> list[Matches]:
+            with torch.inference_mode():
                 own = ways.take(torch.from_numpy(turn_of[rows]).to(self.device))
-                others = self._tokens([candidates[row] for row in rows])
-                for row, matches in zip(rows, _fetch(self._assign(own, others)), strict=True):
-                    found[row] = matches
+                return _fetch(self._assign(own, self._tokens([candidates[row] for row in rows])))
+
+        batches = equal_counts(
+            candidates, lambda count: self.memory // self._pair_bytes(len(query), count), self.threads
+        )
+        for rows, matches in zip(batches, side_by_side(assign, batches, self.threads), strict=True):
+            for row, of_pair in zip(rows, matches, strict=True):
+                found[row] = of_pair
         return found
 
     def _tokens(self, photos: Sequence[LocalFeatures]) -> Tokens:
@@ -123,32 +136,35 @@ class LightGlueMatcher:
         encoding = self.network.posenc(positions)
         rotary = torch.complex(encoding.cos, encoding.sin)
         x = self.network.input_proj(features.comparable()).to(self.precision)
-        return Tokens(self._layers[0].self_attention(x, rotary), rotary)
+        self._layers[0].self_attention(x, rotary, Room())
+        return Tokens(x, rotary)
 
     def _pair_bytes(self, m: int, n: int) -> int:
         """Activations that a pair needs at once: the update network of one side, or the assignment."""
         return 4 * (12 * self.network.config.descriptor_dim * (m + n) + 3 * m * n)
 
     def _assign(self, own: Tokens, others: Tokens) -> Assigned:
-        """Match B pairs, each as deep as it needs; both sides have been through the first self-attention."""
+        """Match B pairs, each as deep as it needs; both sides have been through the first self-attention.
+
+        Overwrites them.
+        """
         pairs, count = own.x.shape[:2]
         result = Assigned(
             torch.full((pairs, count), -1, device=self.device), torch.zeros((pairs, count), device=self.device)
         )
-        rows = torch.arange(pairs, device=self.device)
+        rows, room = torch.arange(pairs, device=self.device), Room()
         for depth, layer in enumerate(self._layers):
             if depth:
-                own = replace(own, x=layer.self_attention(own.x, own.rotary))
-                others = replace(others, x=layer.self_attention(others.x, others.rotary))
-            x0, x1 = layer.cross_attention(own.x, others.x)
-            own, others = replace(own, x=x0), replace(others, x=x1)
+                layer.self_attention(own.x, own.rotary, room)
+                layer.self_attention(others.x, others.rotary, room)
+            layer.cross_attention(own.x, others.x, room)
             if depth < len(self._layers) - 1 and self.network.config.depth_confidence is None:
                 continue  # without asking, because an answer has to be waited for
-            done = settled(self.network, depth, x0.float(), x1.float())
+            done = settled(self.network, depth, own.x.float(), others.x.float())
             leaving = done.nonzero().squeeze(1)
             if len(leaving):
                 head = self.network.log_assignment[depth]
-                assigned = mutual(head(x0[leaving].float(), x1[leaving].float()).log_scores)
+                assigned = mutual(head(own.x[leaving].float(), others.x[leaving].float()).log_scores)
                 result.partner[rows[leaving]] = assigned.partner
                 result.confidence[rows[leaving]] = assigned.confidence
                 staying = (~done).nonzero().squeeze(1)
@@ -207,11 +223,28 @@ def choose_precision(device: torch.device) -> torch.dtype:
 
 def choose_memory(device: torch.device) -> int:
     """Bytes for the activations of one batch; see `LightGlueMatcher`."""
-    return torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 128 << 20
+    return torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 64 << 20
 
 
-def _fetch(assigned: Assigned) -> Iterator[Matches]:
+def side_by_side(task: Callable[[Batch], Result], batches: Sequence[Batch], threads: int) -> list[Result]:
+    """The results of all tasks in order; `threads` of them run at once, each on one thread.
+
+    So no thread waits for another after every operation, as those do that share each operation of one batch.
+    """
+    if threads == 1 or len(batches) < 2:
+        return [task(batch) for batch in batches]
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            return list(pool.map(task, batches))
+        finally:
+            # what a thread sets is its own, but is also what threads to come begin with
+            torch.set_num_threads(threads)
+
+
+def _fetch(assigned: Assigned) -> list[Matches]:
     partner, confidence = assigned.partner.cpu().numpy(), assigned.confidence.cpu().numpy()
+    found = []
     for of_pair, how_sure in zip(partner, confidence, strict=True):
         matched = np.flatnonzero(of_pair >= 0)
-        yield Matches(np.stack((matched, of_pair[matched]), 1).astype(np.int32), how_sure[matched])
+        found.append(Matches(np.stack((matched, of_pair[matched]), 1).astype(np.int32), how_sure[matched]))
+    return found

@@ -8,7 +8,7 @@ mere number of mutual matches hardly tells a turtle from another.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,16 +75,22 @@ def turned(features: LocalFeatures, eighths: int) -> LocalFeatures:
     return replace(features, xy=xy, orientation=features.orientation + np.float32(angle))
 
 
-def equal_counts(photos: Sequence[LocalFeatures], most: Callable[[int], int]) -> Iterator[list[int]]:
-    """Row numbers of photos in batches of one keypoint count; `most` says how many of a count go together."""
+def equal_counts(photos: Sequence[LocalFeatures], most: Callable[[int], int], threads: int = 1) -> list[list[int]]:
+    """Row numbers of photos in batches of one keypoint count; `most` says how many of a count go together.
+
+    Where there are enough photos of a count, they make as many batches for each of the `threads`.
+    """
     by_count = defaultdict(list)
     for row, photo in enumerate(photos):
         by_count[len(photo)].append(row)
     by_count.pop(0, None)
+    batches: list[list[int]] = []
     for count, rows in by_count.items():
+        needed = -(-len(rows) // max(1, most(count)))
+        even = min(-(-needed // threads) * threads, len(rows))
         # batches of nearly one size, not full ones and a small rest
-        for batch in np.array_split(np.array(rows), -(-len(rows) // max(1, most(count)))):
-            yield batch.tolist()
+        batches += (batch.tolist() for batch in np.array_split(np.array(rows), even))
+    return batches
 
 
 def _mutual(similarity: Tensor) -> tuple[Tensor, Tensor]:

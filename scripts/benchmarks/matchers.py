@@ -28,9 +28,9 @@ from benchmarks.contenders import Contender, checked, contenders, matched
 from benchmarks.drawn_pairs import Tally, milliseconds_a_pair, precision_and_recall
 from index.errors import PhotoUnreadable
 from index.manifest import ManifestRow, read_manifest
-from index.types import Float32, Int64, LocalFeatures, Matches
+from index.types import Float32, Int64, LocalFeatures, Matches, Sighting
 from retrieval.images import load_photo
-from retrieval.keypoints import Found, one_core_a_photo
+from retrieval.keypoints import Extractor, Found, one_core_a_photo
 from retrieval.metrics import auroc, cumulative_match
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, pair_confidences, score_pairs
 
@@ -106,22 +106,8 @@ def extract(trial: Trial, rows: Sequence[Contender]) -> tuple[Trial, Features]:
     with one_core_a_photo():
         for extractor in {row.way.extractor.id: row.way.extractor for row in rows}.values():
             _say(f"extracting {extractor.id} ...")
-            found = features[extractor.id] = {}
-            photos = [*trial.gallery, *trial.queries]
-            for start in range(0, len(photos), 64):
-                batch = photos[start : start + 64]
-                usable: dict[str, npt.NDArray[np.uint8]] = {}
-                for one in batch:
-                    try:
-                        sighting = one.sighting
-                        usable[sighting.path] = load_photo(
-                            Path(sighting.path), extractor.long_side, sighting.box
-                        ).pixels
-                    except PhotoUnreadable as error:
-                        _say(str(error))
-                described: list[Found] = extractor.extract_batch(list(usable.values()))
-                together = zip(usable, described, strict=True)
-                found.update({path: one for path, one in together if isinstance(one, LocalFeatures)})
+            photos = [one.sighting for one in (*trial.gallery, *trial.queries)]
+            features[extractor.id] = extract_all(photos, extractor)
     everywhere = set.intersection(*(set(found) for found in features.values()))
     return (
         Trial(
@@ -130,6 +116,22 @@ def extract(trial: Trial, rows: Sequence[Contender]) -> tuple[Trial, Features]:
         ),
         features,
     )
+
+
+def extract_all(photos: Sequence[Sighting], extractor: Extractor) -> dict[str, LocalFeatures]:
+    """Features by path, of those photos that can be used."""
+    found: dict[str, LocalFeatures] = {}
+    for start in range(0, len(photos), 64):
+        usable: dict[str, npt.NDArray[np.uint8]] = {}
+        for one in photos[start : start + 64]:
+            try:
+                usable[one.path] = load_photo(Path(one.path), extractor.long_side, one.box).pixels
+            except PhotoUnreadable as error:
+                _say(str(error))
+        described: list[Found] = extractor.extract_batch(list(usable.values()))
+        together = zip(usable, described, strict=True)
+        found.update({path: one for path, one in together if isinstance(one, LocalFeatures)})
+    return found
 
 
 def compare_all(trial: Trial, features: Features, rows: Sequence[Contender]) -> dict[str, list[list[Float32]]]:
