@@ -24,6 +24,10 @@ UNSAVED_FEWEST, UNSAVED_SHARE_EXACT, UNSAVED_SHARE_CODED = 4096, 20, 100
 GPU_FROM = 32
 """Unfiltered searches of one process after which copying the vectors to a GPU pays."""
 
+PROBES_FEWEST, PROBES_MOST = 4, 64
+PROBED = 1 << 30
+"""Voting looks at so many words near a keypoint that their number times the gallery's keypoints is about this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -96,3 +100,11 @@ LADDER = Ladder()
 def depth_for(depths: tuple[Depth, ...], wanted: int, admitted: int) -> Depth | None:
     """The measured depth that suffices for `wanted` of `admitted` photos, None where only an exact search does."""
     return next((depth for depth in depths if wanted <= depth.share * admitted), None)
+
+
+def probes(keypoints: int) -> int:
+    """Words that a query's keypoint is compared in, in a gallery of so many keypoints: fewer as the lists grow.
+
+    64 up to 65,000 photos of 256 keypoints, 4 from a million on.
+    """
+    return min(max(PROBED // max(keypoints, 1), PROBES_FEWEST), PROBES_MOST)

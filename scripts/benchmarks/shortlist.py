@@ -64,7 +64,7 @@ class Found:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--encoder", nargs="+", default=["vlad", "asmk"])
+    parser.add_argument("--encoder", nargs="+", default=["vlad", "words"])
     parser.add_argument("--quick", action="store_true", help="every fourth photo")
     options = parser.parse_args()
     cv2.setNumThreads(1)
