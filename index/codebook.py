@@ -86,7 +86,8 @@ class Codebook:
         Hardly ever a descriptor has none, because it falls to the word that stands for an empty slot.
         """
         coded: UInt8 = self._coder.sa_encode(np.ascontiguousarray(described, np.float32))
-        return coded[words_of(coded) != NO_WORD]
+        kept: UInt8 = coded[words_of(coded) != NO_WORD]
+        return kept
 
     def decoded(self, coded: UInt8) -> Float32:
         """About what the descriptors were, float32 [m, 128], from words and codes uint8 [m, 18]."""

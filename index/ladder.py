@@ -25,8 +25,8 @@ GPU_FROM = 32
 """Unfiltered searches of one process after which copying the vectors to a GPU pays."""
 
 PROBES_FEWEST, PROBES_MOST = 4, 64
-PROBED = 1 << 30
-"""Voting looks at so many words near a keypoint that their number times the gallery's keypoints is about this."""
+PROBED_WIDELY = 2_560_000
+"""Keypoints up to which a search by votes looks at the most words near each of its own: 10,000 photos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,9 @@ def depth_for(depths: tuple[Depth, ...], wanted: int, admitted: int) -> Depth | 
 
 
 def probes(keypoints: int) -> int:
-    """Words that a query's keypoint is compared in, in a gallery of so many keypoints: fewer as the lists grow.
+    """Words that a query's keypoint is compared in, in a gallery of so many keypoints.
 
-    64 up to 65,000 photos of 256 keypoints, 4 from a million on.
+    Fewer as the lists grow: 64 up to 10,000 photos of 256 keypoints, 16 of 100,000 and 4 of a million.
     """
-    return min(max(PROBED // max(keypoints, 1), PROBES_FEWEST), PROBES_MOST)
+    share = min(PROBED_WIDELY / max(keypoints, 1), 1.0)
+    return max(round(PROBES_MOST * share**0.6), PROBES_FEWEST)

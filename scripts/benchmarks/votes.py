@@ -30,6 +30,7 @@ from benchmarks.scale_rows import Timed, timed
 from drawing.samples import write_samples
 from index.catalog import VECTORS, Catalog
 from index.manifest import ManifestRow, read_manifest
+from index.selection import Selection
 from index.signature import SLOT_BYTES, UInt8, unpacked
 from index.types import GalleryFilter, Side, Sighting
 from index.voting import VotingIndex
@@ -127,9 +128,10 @@ def measure(catalog: Catalog, instruments: Instruments, asked: list[Sighting], p
     prepared = instruments.encode([instruments.extract(one) for one in asked])
     probes = [instruments.encoder.probe(one.features, one.vector) for one in prepared]
     ids, threads = index.ids(), faiss.omp_get_max_threads()
+    everyone = Selection(ids)
     faiss.omp_set_num_threads(1)
-    index.search(probes[0], instruments.shortlist, ids)
-    search = timed(lambda row: index.search(probes[row], instruments.shortlist, ids), range(len(probes)))
+    index.search(probes[0], instruments.shortlist, everyone)
+    search = timed(lambda row: index.search(probes[row], instruments.shortlist, everyone), range(len(probes)))
     faiss.omp_set_num_threads(threads)
     started = time.perf_counter()
     index.add(
