@@ -85,7 +85,12 @@ class Codebook:
 
         Hardly ever a descriptor has none, because it falls to the word that stands for an empty slot.
         """
-        coded: UInt8 = self._coder.sa_encode(np.ascontiguousarray(described, np.float32))
+        threads = _faiss.omp_get_max_threads()
+        _faiss.omp_set_num_threads(1)  # of this thread only: one photo is too little for a team, which waits spinning
+        try:
+            coded: UInt8 = self._coder.sa_encode(np.ascontiguousarray(described, np.float32))
+        finally:
+            _faiss.omp_set_num_threads(threads)
         kept: UInt8 = coded[words_of(coded) != NO_WORD]
         return kept
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import faiss
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="every fourth photo")
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    faiss.omp_set_num_threads(1)  # threads that wait for each other count as busy
     every = 4 if options.quick else 1
     instruments = [load_instruments(Choices(encoder=name)) for name in options.encoder]
     gallery, known = (read(options.manifest, role, instruments[0], every) for role in ("gallery", "known"))
