@@ -108,4 +108,4 @@ def probes(keypoints: int) -> int:
     Fewer as the lists grow: 64 up to 10,000 photos of 256 keypoints, 16 of 100,000 and 4 of a million.
     """
     share = min(PROBED_WIDELY / max(keypoints, 1), 1.0)
-    return max(round(PROBES_MOST * share**0.6), PROBES_FEWEST)
+    return max(round(PROBES_MOST * float(share**0.6)), PROBES_FEWEST)

@@ -85,16 +85,17 @@ class VotePart:
         self.checks = np.concatenate([self.checks, checks])
         self._weight = np.concatenate([self._weight, 1 / np.sqrt(np.maximum(occupied, 1), dtype=np.float32)])
 
-    def similarity(self, query: Descriptor, selector: Any = None) -> Float32:
+    def similarity(self, query: Descriptor, selector: Any = None, words: int | None = None) -> Float32:
         """The votes of a query for every photo, or those that a FAISS selector of positions lets through.
 
+        Each keypoint is compared in so many `words`; None: as `index.ladder` says.
         A query is descriptors of unit length, float32 [m, 128], or a signature, uint8 [b]. Gives float32 [n]: 1 where
         each keypoint of both photos has one equal in the other.
         """
         described = Codebook.bundled().decoded(unpacked(query[None])[1]) if query.ndim == 1 else query
         if not len(self) or not len(described):
             return np.zeros(len(self), np.float32)
-        look = _faiss.SearchParametersIVF(nprobe=probes(self.lists.ntotal), sel=selector)
+        look = _faiss.SearchParametersIVF(nprobe=words or probes(self.lists.ntotal), sel=selector)
         _, distances, positions = self.lists.range_search(described, NEAR, params=look)
         votes = np.bincount(positions, (1 - np.maximum(distances, 0) / NEAR) ** _POWER, len(self))
         return np.asarray(votes * self.weight / len(described) ** 0.5, np.float32)

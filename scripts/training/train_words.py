@@ -1,6 +1,7 @@
 """Trains the bundled visual words on drawn heads: index/data/words-1.npz.
 
-Learns from the flocks that draw_flocks.py writes: photographs of drawn individuals of many species.
+Learns from the flocks that draw_flocks.py writes: photographs of drawn individuals of many species. The bundled words
+come from the first 313.
 """
 
 from __future__ import annotations

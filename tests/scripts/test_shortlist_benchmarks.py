@@ -40,6 +40,7 @@ def test_a_turned_photo_is_the_first_of_its_side(manifest: Path, encoder: str) -
     assert (found.recall, found.top1) == ((1.0,) * len(SHARES), 1.0)
     assert found.size == instruments.encoder.encode([], [gallery.photos[0].features])[0].nbytes
     assert table([found], gallery, known).row_count == 1
+    assert measure(instruments.encoder, gallery, known, 1_000_000).top1 == 1
     wrong = replace(known, rows=[replace(row, sighting=replace(row.sighting, turtle="T1")) for row in known.rows])
     assert measure(instruments.encoder, gallery, wrong).top1 == 0
 
