@@ -24,6 +24,10 @@ UNSAVED_FEWEST, UNSAVED_SHARE_EXACT, UNSAVED_SHARE_CODED = 4096, 20, 100
 GPU_FROM = 32
 """Unfiltered searches of one process after which copying the vectors to a GPU pays."""
 
+PROBES_FEWEST, PROBES_MOST = 4, 64
+PROBED_WIDELY = 2_560_000
+"""Keypoints up to which a search by votes looks at the most words near each of its own: 10,000 photos."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -96,3 +100,12 @@ LADDER = Ladder()
 def depth_for(depths: tuple[Depth, ...], wanted: int, admitted: int) -> Depth | None:
     """The measured depth that suffices for `wanted` of `admitted` photos, None where only an exact search does."""
     return next((depth for depth in depths if wanted <= depth.share * admitted), None)
+
+
+def probes(keypoints: int) -> int:
+    """Words that a query's keypoint is compared in, in a gallery of so many keypoints.
+
+    Fewer as the lists grow: 64 up to 10,000 photos of 256 keypoints, 16 of 100,000 and 4 of a million.
+    """
+    share = min(PROBED_WIDELY / max(keypoints, 1), 1.0)
+    return max(round(PROBES_MOST * float(share**0.6)), PROBES_FEWEST)

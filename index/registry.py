@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from index.attaching import of_process
 from index.durable import OnStep, is_full, no_steps, replacing, storage_full
@@ -60,8 +61,12 @@ class Transaction(Session):
 
     def add_vectors(self, photos: Sequence[int], vectors: Descriptor) -> None:
         """Store global descriptors [n, d] of photos."""
-        blobs = [pack_descriptor(row) for row in vectors]
-        self.run("INSERT INTO descriptors SELECT unnest(?), ?, unnest(?::BLOB[])", list(photos), self.event, blobs)
+        if not len(vectors):
+            return
+        blobs = np.empty(len(vectors), object)
+        blobs[:] = [pack_descriptor(row) for row in vectors]
+        columns = {"photo": np.asarray(photos, np.int64), "vector": blobs}
+        self.run_on(columns, f"INSERT INTO descriptors SELECT photo, {self.event}, vector FROM given")
 
 
 class Registry:

@@ -241,15 +241,15 @@ def _admitted(state: _State, where: GalleryFilter) -> _Admitted:
 
 def _newer_than(session: Session, event: int, recipe: Recipe) -> Iterator[tuple[Int64, Descriptor]]:
     """Ids and descriptors of later events, in order of photo, a block at a time."""
-    last = -1
-    while True:
-        sql = "SELECT photo, vector FROM descriptors WHERE event > ? AND photo > ? ORDER BY photo LIMIT ?"
-        newer = session.columns(sql, event, last, CHUNK)
+    # ranges of ids, because a limit would have DuckDB look through everything for each block
+    first = session.row("SELECT min(photo), max(photo) FROM descriptors WHERE event > ?", event)
+    if first is None or first[0] is None:
+        return
+    for start in range(int(first[0]), int(first[1]) + 1, CHUNK):
+        sql = "SELECT photo, vector FROM descriptors WHERE event > ? AND photo BETWEEN ? AND ? ORDER BY photo"
+        newer = session.columns(sql, event, start, start + CHUNK - 1)
         if len(newer["photo"]):
             yield newer["photo"], unpack_descriptors(newer["vector"], recipe)
-        if len(newer["photo"]) < CHUNK:
-            return
-        last = int(newer["photo"][-1])
 
 
 def _add_newer(session: Session, index: VectorIndex | VotingIndex, event: int, recipe: Recipe) -> None:

@@ -40,6 +40,12 @@ class Session:
         """Run a statement without a result."""
         self._connection.execute(sql, list(values))
 
+    def run_on(self, given: Columns, sql: str) -> None:
+        """Run a statement that reads arrays as the columns of a table called `given`: quicker than many values."""
+        self._connection.register("given", given)
+        self._connection.execute(sql)
+        self._connection.unregister("given")
+
     def column_types(self, table: str) -> Mapping[str, str]:
         """Names and types of a table's columns, in order; the first is its key."""
         if table not in self._types:

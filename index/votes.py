@@ -1,8 +1,9 @@
-"""Photos found by the votes of visual words: the inverted file over signatures (aggregated selective match kernels).
+"""Photos found by the votes of visual words: the inverted file over signatures.
 
-Each word of a query compares its code with those of the photos that have the word, and near codes vote for their
-photo (Tolias, Avrithis and Jegou, "To aggregate or not to aggregate", ICCV 2013, with binary codes). FAISS keeps the
-lists, mapped from the file where they are large. Shares the door to FAISS with `index.vectors`.
+Each keypoint of a query is compared with those of the photos that have its word or one near it, and each that lies
+within a fixed distance votes for its photo. Because the distance is fixed, a photo's votes depend on no other photo
+(those of local naive Bayes nearest neighbours, McCann and Lowe, CVPR 2012, do), and any part of a gallery is ranked as
+it would be alone. FAISS keeps the lists, mapped from the file where they are large.
 """
 
 from __future__ import annotations
@@ -16,21 +17,21 @@ from typing import Any
 import faiss
 import numpy as np
 
-from index.errors import CatalogDamaged
-from index.signature import BITS, CODE_BYTES, WORDS, UInt8, unpacked
-from index.types import Float32, Int64
+from index.codebook import LENGTH, Codebook
+from index.ladder import probes
+from index.signature import CODE_BYTES, WORDS, UInt8, unpacked, words_of
+from index.types import Descriptor, Float32, Int64
 
 _faiss: Any = faiss
 
-NEAR = 52
-"""Bits in which codes differ at most that vote; of unrelated codes one in forty-five is so near."""
+NEAR = 0.15
+"""Squared distance of descriptors of unit length from which on they do not vote; one pair in 20,000 is nearer."""
 
 _POWER = 3
 _CHUNK = 1 << 22
-_VOTE = np.maximum(1 - np.arange(NEAR + 1) / (BITS / 2), 0).astype(np.float32) ** _POWER
 _COUNT = struct.Struct("<q")
-_COUNT_AT = 12
-"""Where FAISS's header of a binary index holds the number of codes."""
+_COUNT_AT = 8
+"""Where FAISS's header of an index holds the number of entries."""
 
 
 class VotePart:
@@ -53,7 +54,9 @@ class VotePart:
     @classmethod
     def empty(cls) -> VotePart:
         """Without photos."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.float32), _no_lists())
+        return cls(
+            np.zeros(0, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.float32), Codebook.bundled().no_lists()
+        )
 
     @classmethod
     def of(cls, ids: Int64, signatures: UInt8) -> VotePart:
@@ -71,29 +74,31 @@ class VotePart:
         return self._weight
 
     def add(self, ids: Int64, signatures: UInt8) -> None:
-        """Add photos, in memory. Raises CatalogDamaged for what is not a signature."""
-        rows, words, codes = unpacked(signatures)
-        if (words >= WORDS).any():
-            raise CatalogDamaged("The global descriptors of some photos are damaged; restore a backup.")
+        """Add photos, in memory."""
+        rows, coded = unpacked(signatures)
         if len(rows):
-            positions = rows + len(self)
-            pointers = (_faiss.swig_ptr(array) for array in (codes, positions, words))
-            self.lists.add_core(len(rows), *pointers)
+            order = np.argsort(words_of(coded).astype(np.uint16), kind="stable")  # lists in turn are filled faster
+            self.lists.add_sa_codes(coded[order], rows[order] + len(self))
         occupied = np.bincount(rows, minlength=len(ids)).astype(np.float32)
         checks = np.array([zlib.crc32(row.tobytes()) for row in signatures], np.uint32)
         self.ids = np.concatenate([self.ids, np.asarray(ids, np.int64)])
         self.checks = np.concatenate([self.checks, checks])
         self._weight = np.concatenate([self._weight, 1 / np.sqrt(np.maximum(occupied, 1), dtype=np.float32)])
 
-    def similarity(self, signature: UInt8) -> Float32:
-        """The votes of a query's signature uint8 [b] for every photo, float32 [n] in 0..1."""
-        _, words, codes = unpacked(signature[None])
-        if not len(self) or not len(words):
+    def similarity(self, query: Descriptor, selector: Any = None, words: int | None = None) -> Float32:
+        """The votes of a query for every photo, or those that a FAISS selector of positions lets through.
+
+        Each keypoint is compared in so many `words`; None: as `index.ladder` says.
+        A query is descriptors of unit length, float32 [m, 128], or a signature, uint8 [b]. Gives float32 [n]: 1 where
+        each keypoint of both photos has one equal in the other.
+        """
+        described = Codebook.bundled().decoded(unpacked(query[None])[1]) if query.ndim == 1 else query
+        if not len(self) or not len(described):
             return np.zeros(len(self), np.float32)
-        unused = np.zeros((len(words), 1), np.int32)
-        _, bits, positions = self.lists.range_search_preassigned(codes, NEAR + 1, words[:, None], unused)
-        votes = np.bincount(positions, _VOTE[bits.astype(np.int64)], len(self)).astype(np.float32)
-        return np.asarray(votes * self.weight / np.float32(len(words) ** 0.5), np.float32)
+        look = _faiss.SearchParametersIVF(nprobe=words or probes(self.lists.ntotal), sel=selector)
+        _, distances, positions = self.lists.range_search(described, NEAR, params=look)
+        votes = np.bincount(positions, (1 - np.maximum(distances, 0) / NEAR) ** _POWER, len(self))
+        return np.asarray(votes * self.weight / len(described) ** 0.5, np.float32)
 
     def absorb(self, other: VotePart) -> None:
         """Take over the photos of another part, which is empty afterwards; both in memory."""
@@ -123,14 +128,14 @@ class VotePart:
 def write_part(path: Path, part: VotePart) -> None:
     """Write the lists of a part in memory."""
     with path.open("wb") as file:
-        _faiss.write_index_binary(part.lists, _faiss.PyCallbackIOWriter(file.write, _CHUNK))
+        _faiss.write_index(part.lists, _faiss.PyCallbackIOWriter(file.write, _CHUNK))
 
 
 def write_merged(path: Path, parts: Sequence[VotePart]) -> None:
     """Write the lists of parts, one behind the other, in FAISS's own format; one word at a time is in memory."""
     sizes = np.stack([part.sizes() for part in parts])
     before = np.cumsum([0, *map(len, parts)])[:-1]
-    head = bytearray(_faiss.serialize_index_binary(_no_lists()).tobytes())
+    head = bytearray(_faiss.serialize_index(Codebook.bundled().no_lists()).tobytes())
     head = head[: head.rindex(b"ilar")]
     _COUNT.pack_into(head, _COUNT_AT, int(sizes.sum()))
     with path.open("wb") as file:
@@ -146,18 +151,13 @@ def write_merged(path: Path, parts: Sequence[VotePart]) -> None:
 
 def read_lists(path: Path, *, mapped: bool) -> Any:
     """The lists at the beginning of a file."""
-    lists = _faiss.read_index_binary(str(path), _faiss.IO_FLAG_MMAP if mapped else 0)
-    if not isinstance(lists, _faiss.IndexBinaryIVF) or lists.nlist != WORDS or lists.d != BITS:
+    lists = _faiss.read_index(str(path), _faiss.IO_FLAG_MMAP if mapped else 0)
+    if not isinstance(lists, _faiss.IndexIVFPQ) or (lists.nlist, lists.d, lists.code_size) != (
+        WORDS,
+        LENGTH,
+        CODE_BYTES,
+    ):
         raise ValueError("another kind of index")
-    lists.nprobe = 1
-    return lists
-
-
-def _no_lists() -> Any:
-    quantizer = _faiss.IndexBinaryFlat(BITS)
-    lists = _faiss.IndexBinaryIVF(quantizer, BITS, WORDS)
-    quantizer.this.disown()
-    lists.own_fields = True
-    lists.is_trained = True  # words come assigned
-    lists.nprobe = 1
+    if mapped:
+        _faiss.downcast_InvertedLists(lists.invlists).prefetch_nthread = 0  # threads for each search cost more
     return lists

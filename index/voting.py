@@ -1,6 +1,6 @@
 """The nearest-neighbour index over signatures: the same questions as `index.vectors`, answered by votes.
 
-Every photo's votes are counted, so a filter never shortens an answer, and nothing is approximate.
+Every admitted photo's votes are counted, so a filter never shortens an answer: photos without a vote come last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from index.durable import OnStep, no_steps, replacing
 from index.ladder import UNSAVED_FEWEST, UNSAVED_SHARE_CODED
 from index.selection import Selection
 from index.signature import UInt8
-from index.types import Float32, Int64
+from index.types import Descriptor, Float32, Int64
 from index.vectorfile import Checkpoint, lists_are_whole, read_votes, write_votes
 from index.vectors import FRESH_SHARE, Neighbours
 from index.votes import VotePart, read_lists, write_merged, write_part
@@ -62,14 +62,18 @@ class VotingIndex:
         """Add signatures uint8 [n, b] under their photo ids int64 [n]."""
         self._newer.add(ids, descriptors)
 
-    def search(self, query: UInt8, k: int, allowed: Int64 | Selection) -> Neighbours:
-        """The k of the `allowed` photos with most votes for a signature uint8 [b], fewer when there are fewer."""
+    def search(self, query: Descriptor, k: int, allowed: Int64 | Selection) -> Neighbours:
+        """The k of the `allowed` photos with most votes of a query, fewer when there are fewer.
+
+        Queries are told in `VotePart.similarity`.
+        """
         selection = allowed if isinstance(allowed, Selection) else Selection(allowed)
         ids, similarity = [], []
         for part in (self._saved, self._newer):
             # the selection remembers one part, and that shall be the larger one
-            places = selection.within(part.ids).positions if part is self._saved else selection.positions(part.ids)
-            votes = part.similarity(query)[places]
+            within = selection.within(part.ids) if part is self._saved else None
+            places = within.positions if within else selection.positions(part.ids)
+            votes = part.similarity(query, within.selector if within else None)[places]
             best = _highest(votes, k)
             ids.append(part.ids[places[best]])
             similarity.append(votes[best])

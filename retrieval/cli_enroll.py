@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 def init_command(
     context: typer.Context,
     extractor: options.Extractor = None,
-    encoder: Annotated[str, typer.Option(help="asmk or vlad (bundled), or timm:MODEL.")] = "asmk",
+    encoder: Annotated[str, typer.Option(help="words or vlad (bundled), or timm:MODEL.")] = "words",
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:

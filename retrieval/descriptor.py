@@ -10,13 +10,13 @@ import numpy as np
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
 from index.types import Descriptor, Float32, LocalFeatures
-from retrieval.aggregated import BUNDLED_WORDS, AsmkEncoder
 from retrieval.encoder import Encoder as Encoder
 from retrieval.encoder import Pixels, VectorEncoder
 from retrieval.keypoints import SiftExtractor, rootsift
+from retrieval.words import WORDS_ID, WordEncoder
 
 BUNDLED = "vlad-1"
-ASMK = "asmk"
+WORDS = "words"
 
 
 class VladEncoder(VectorEncoder):
@@ -111,13 +111,13 @@ class SiftBeside:
 
 
 def load_encoder(spec: str, weights: Path | None = None, device: str | None = None) -> Encoder:
-    """The encoder that `spec` names: ``asmk`` or ``vlad`` (bundled), or ``timm:NAME`` (`weights`: a checkpoint)."""
-    if spec in (ASMK, BUNDLED_WORDS):
-        return AsmkEncoder.bundled()
+    """The encoder that `spec` names: ``words`` or ``vlad`` (bundled), or ``timm:NAME`` (`weights`: a checkpoint)."""
+    if spec in (WORDS, WORDS_ID):
+        return WordEncoder()
     if spec in ("vlad", BUNDLED):
         return VladEncoder.bundled()
     if spec.startswith("timm:"):
         from retrieval.pretrained import TimmEncoder  # torch takes seconds to import
 
         return TimmEncoder(spec.removeprefix("timm:").partition("#")[0], weights, device)
-    raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'asmk', 'vlad' or 'timm:MODEL'.")
+    raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'words', 'vlad' or 'timm:MODEL'.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
 from retrieval.blended import BlendedMatcher
-from retrieval.descriptor import ASMK, Encoder, SiftBeside, load_encoder
+from retrieval.descriptor import WORDS, Encoder, SiftBeside, load_encoder
 from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
 from retrieval.matcher import Matcher
@@ -20,6 +20,9 @@ from retrieval.scoring import Score
 NEAREST = "nearest"
 BESIDE = f"+{NEAREST}"
 """Behind a network's name: its matches and nearest neighbours' together."""
+
+SUCCEEDED = "asmk"
+"""The encoder of older catalogues, whose place another has taken."""
 
 EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 
@@ -110,7 +113,9 @@ def _family(extractor: str) -> str:
 
 
 def _encoder(choices: Choices, recipe: Recipe | None, extractor: Extractor) -> Encoder:
-    spec = choices.encoder or (recipe.encoder if recipe else ASMK)
+    spec = choices.encoder or (recipe.encoder if recipe else WORDS)
+    if choices.encoder is None and spec.startswith(SUCCEEDED):
+        spec = WORDS  # an older one becomes this version's: `require` tells them apart
     encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], choices.encoder_weights, choices.device)
     of_sift = not spec.startswith("timm:")
     return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder

@@ -9,7 +9,6 @@ use all cores. Ends with one line of JSON; a figure that was not measured is nul
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import platform
@@ -29,10 +28,10 @@ from benchmarks import rivals
 from benchmarks.crowd import grow
 from benchmarks.population import BLOCK, Population, nearest, recall
 from benchmarks.scale_rows import Row, Timed, plot, table, timed
+from benchmarks.shortlist import encode, read, similarity
 from drawing.samples import write_samples
 from index.catalog import VECTORS, Catalog
 from index.durable import no_steps
-from index.errors import PhotoRefused
 from index.gallery import capped
 from index.manifest import ManifestRow, read_manifest
 from index.searching import Searcher
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str,
     large, middle = own.get(1_000_000), own.get(10_000)
     slower = large.query.p50 / middle.query.p50 if large and middle and large.query and middle.query else None
     return rows, {
-        "recall_at_50_real": _real_recall(options.manifest, instruments) if options.manifest else None,
+        "recall_at_50_real": _real_recall(options.manifest) if options.manifest else None,
         "index_1m_recall_at_100": large.recall_at_100 if large else None,
         "index_1m_p50_ms": large.search.p50 if large else None,
         "index_1m_bytes": large.bytes if large else None,
@@ -206,28 +205,23 @@ def _timed_searches(search: Search, vectors: Float32) -> tuple[list[Int64], Time
     return found, took
 
 
-def _real_recall(manifest: Path, instruments: Instruments) -> float:
-    """Share of known turtles' photos whose turtle is among the first 50 of their side, three photos a turtle."""
-    gallery, asked = _sightings(manifest, ["gallery"]), _sightings(manifest, ["known"])
-    vectors, queries = _described(gallery, instruments), _described(asked, instruments)
+def _real_recall(manifest: Path) -> float:
+    """Share of known turtles' photos whose turtle is among the default encoder's first 50, three photos a turtle."""
+    instruments = load_instruments(Choices())
+    encoder = instruments.encoder
+    gallery, asked = (read(manifest, role, instruments) for role in ("gallery", "known"))
+    described = encode(encoder, gallery.photos)
+    sides = np.array([str(row.sighting.side) for row in gallery.rows])
+    turtles = np.unique([str(row.sighting.turtle) for row in gallery.rows], return_inverse=True)
+    similar = {side: similarity(encoder, described[sides == side]) for side in set(sides)}
     hits = []
-    for sighting, query in zip(asked, queries, strict=True):
-        rows = [row for row, one in enumerate(gallery) if one.side == sighting.side]
-        rows = [rows[place] for place in np.argsort(-(vectors[rows] @ query), kind="stable")]
-        names = [str(gallery[row].turtle) for row in rows]
-        code = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        kept = capped([code[name] for name in names], instruments.per_turtle)[:50]
-        hits.append(str(sighting.turtle) in {names[place] for place in kept})
+    for row, photo, descriptor in zip(asked.rows, asked.photos, encode(encoder, asked.photos), strict=True):
+        side = str(row.sighting.side)
+        near = similar[side](encoder.probe(photo.features, descriptor))
+        ranked = turtles[1][sides == side][np.argsort(-near, kind="stable")]
+        kept = ranked[capped(ranked, instruments.per_turtle)[:50]]
+        hits.append(str(row.sighting.turtle) in turtles[0][kept])
     return float(np.mean(hits))
-
-
-def _described(sightings: list[Sighting], instruments: Instruments) -> Float32:
-    """Global descriptors; zeros for photos that cannot be compared."""
-    vectors = np.zeros((len(sightings), instruments.recipe.dimension), np.float32)
-    for row, sighting in enumerate(sightings):
-        with contextlib.suppress(PhotoRefused):
-            vectors[row] = instruments.encode([instruments.extract(sighting)])[0].vector
-    return vectors
 
 
 def _options() -> argparse.Namespace:

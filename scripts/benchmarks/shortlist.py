@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import faiss
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from index.errors import PhotoRefused
+from index.ladder import probes
 from index.manifest import ManifestRow, read_manifest
 from index.types import Descriptor, Float32
 from index.votes import VotePart
@@ -64,14 +66,26 @@ class Found:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--encoder", nargs="+", default=["vlad", "asmk"])
+    parser.add_argument("--encoder", nargs="+", default=["vlad", "words"])
+    parser.add_argument(
+        "--as-in",
+        type=int,
+        nargs="*",
+        default=[100_000, 1_000_000],
+        help="votes counted as thoroughly as in galleries of so many photos",
+    )
     parser.add_argument("--quick", action="store_true", help="every fourth photo")
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    faiss.omp_set_num_threads(1)  # threads that wait for each other count as busy
     every = 4 if options.quick else 1
     instruments = [load_instruments(Choices(encoder=name)) for name in options.encoder]
     gallery, known = (read(options.manifest, role, instruments[0], every) for role in ("gallery", "known"))
-    found = [measure(one.encoder, gallery, known) for one in instruments]
+    found = []
+    for one in instruments:
+        found.append(measure(one.encoder, gallery, known))
+        if one.encoder.votes:
+            found += [measure(one.encoder, gallery, known, photos) for photos in options.as_in]
     Console(width=120).print(table(found, gallery, known))
     shares = [f"recall_at_{share:.0%}" for share in SHARES]
     print(json.dumps({one.encoder: dict(zip(shares, one.recall, strict=True)) | {"top1": one.top1} for one in found}))
@@ -87,8 +101,8 @@ def read(manifest: Path, role: str, instruments: Instruments, every: int = 1) ->
     return Read([row for row, _ in pairs], [one for _, one in pairs])
 
 
-def measure(encoder: Encoder, gallery: Read, known: Read) -> Found:
-    """Ask with every known photo."""
+def measure(encoder: Encoder, gallery: Read, known: Read, as_in: int | None = None) -> Found:
+    """Ask with every known photo, as thoroughly as in a gallery of so many photos."""
     started = time.process_time()
     described = encode(encoder, gallery.photos)
     encoded = time.process_time()
@@ -96,7 +110,7 @@ def measure(encoder: Encoder, gallery: Read, known: Read) -> Found:
     sides = np.array([str(row.sighting.side) for row in gallery.rows])
     turtles = np.array([row.sighting.turtle for row in gallery.rows])
     parts = {side: np.flatnonzero(sides == side) for side in set(sides)}
-    similar = {side: similarity(encoder, described[rows]) for side, rows in parts.items()}
+    similar = {side: similarity(encoder, described[rows], as_in) for side, rows in parts.items()}
     hits, first = [], []
     asked = time.process_time()
     for row, photo, descriptor in zip(known.rows, known.photos, own, strict=True):
@@ -110,7 +124,7 @@ def measure(encoder: Encoder, gallery: Read, known: Read) -> Found:
         first.append(place == 0)
     ended = time.process_time()
     return Found(
-        encoder.id,
+        encoder.id if as_in is None else f"{encoder.id} as in {as_in:,}",
         tuple(float(share) for share in np.mean(hits, axis=0)),
         float(np.mean(first)),
         1000 * (encoded - started) / len(gallery.rows),
@@ -123,10 +137,12 @@ def encode(encoder: Encoder, photos: Sequence[Extracted]) -> Descriptor:
     return encoder.encode([one.photo.pixels for one in photos], [one.features for one in photos])
 
 
-def similarity(encoder: Encoder, described: Descriptor) -> Callable[[Descriptor], Float32]:
+def similarity(encoder: Encoder, described: Descriptor, as_in: int | None = None) -> Callable[[Descriptor], Float32]:
     """From a query to its similarities to a gallery, float32 [n]."""
     if encoder.votes:
-        return VotePart.of(np.arange(len(described)), described).similarity
+        part = VotePart.of(np.arange(len(described)), described)
+        words = None if as_in is None else probes(as_in * part.lists.ntotal // len(part))
+        return lambda asked: part.similarity(asked, words=words)
     return lambda asked: np.asarray(described @ asked, np.float32)
 
 

@@ -1,8 +1,8 @@
 """Catalogues of ten thousand to a million photos with the default recipe: shortlist by votes, and the whole query.
 
 Features are those of drawn heads, enrolled once and shown again and again under new ids; each grown photo has the words
-and codes of random enrolled photos, with bits of the codes changed. Ends with one line of JSON; a figure that was not
-measured is null.
+and codes of random enrolled keypoints, with parts of them taken from others. Ends with one line of JSON; a figure that
+was not measured is null.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from benchmarks.scale_rows import Timed, timed
 from drawing.samples import write_samples
 from index.catalog import VECTORS, Catalog
 from index.manifest import ManifestRow, read_manifest
-from index.signature import CODE_BYTES, SLOT_BYTES, UInt8, unpacked
+from index.selection import Selection
+from index.signature import SLOT_BYTES, UInt8, unpacked
 from index.types import GalleryFilter, Side, Sighting
 from index.voting import VotingIndex
 from retrieval.instruments import Instruments
@@ -41,9 +42,9 @@ from retrieval.pipeline import Terms, enroll, identify
 
 BLOCK = 20_000
 CHANGED = 0.2
-"""Share of a code's bits that are drawn anew."""
+"""Share of the parts of a word and its code that are another keypoint's."""
 MASKS = 1 << 16
-"""Different changes of a code."""
+"""Different changes."""
 ADDED = 1_000
 
 
@@ -104,19 +105,15 @@ def run(options: argparse.Namespace, folder: Path) -> list[Row]:
 
 
 def crowd(signatures: UInt8, photos: int, seed: int) -> Iterator[UInt8]:
-    """Signatures uint8 [up to BLOCK, b] of so many photos, each slot that of a random one, its code changed."""
+    """Signatures uint8 [up to BLOCK, b] of so many photos, each slot that of a random one, changed."""
     rng = np.random.default_rng([seed, 3])
     slots = signatures.shape[1] // SLOT_BYTES
-    _, words, codes = unpacked(signatures)
-    drawn_anew = np.packbits(rng.random((MASKS, 8 * CODE_BYTES), np.float32) < CHANGED, axis=1)
-    masks = drawn_anew & rng.integers(0, 256, drawn_anew.shape, np.uint8)
+    _, coded = unpacked(signatures)
+    masks = rng.random((MASKS, SLOT_BYTES), np.float32) < CHANGED
     for first in range(0, photos, BLOCK):
         n = min(BLOCK, photos - first)
-        chosen = rng.integers(len(words), size=(n, slots))
-        changed = codes[chosen.reshape(-1)] ^ masks[rng.integers(MASKS, size=n * slots)]
-        yield np.concatenate(
-            [words[chosen].astype("<u2").view(np.uint8).reshape(n, -1), changed.reshape(n, -1)], axis=1
-        )
+        own, other = coded[rng.integers(len(coded), size=(2, n * slots))]
+        yield np.where(masks[rng.integers(MASKS, size=n * slots)], other, own).reshape(n, -1)
 
 
 def measure(catalog: Catalog, instruments: Instruments, asked: list[Sighting], photos: int) -> Row:
@@ -132,9 +129,10 @@ def measure(catalog: Catalog, instruments: Instruments, asked: list[Sighting], p
     prepared = instruments.encode([instruments.extract(one) for one in asked])
     probes = [instruments.encoder.probe(one.features, one.vector) for one in prepared]
     ids, threads = index.ids(), faiss.omp_get_max_threads()
+    everyone = Selection(ids)
     faiss.omp_set_num_threads(1)
-    index.search(probes[0], instruments.shortlist, ids)
-    search = timed(lambda row: index.search(probes[row], instruments.shortlist, ids), range(len(probes)))
+    index.search(probes[0], instruments.shortlist, everyone)
+    search = timed(lambda row: index.search(probes[row], instruments.shortlist, everyone), range(len(probes)))
     faiss.omp_set_num_threads(threads)
     started = time.perf_counter()
     index.add(

@@ -26,7 +26,7 @@ from index.records import Answer, PhotoRecord
 from index.replacement import Replacement
 from index.reviews import dismiss
 from index.session import Session
-from index.signature import CODE_BYTES, SLOT_BYTES, packed
+from index.signature import SLOT_BYTES, packed
 from index.types import Descriptor, GalleryFilter, LocalFeatures, PreparedPhoto, Recipe, Side, Sighting
 from index.upkeep import check, compact
 
@@ -250,8 +250,7 @@ def described(digest: str, recipe: Recipe) -> Descriptor:
     """A photo's global descriptor, random and ever the same."""
     numbers = np.random.default_rng(int(digest[:16], 16))
     if recipe.votes:
-        codes = numbers.integers(0, 256, (SLOTS, CODE_BYTES), dtype=np.uint8)
-        return packed(numbers.choice(200, SLOTS, replace=False), codes, SLOTS)
+        return packed(numbers.integers(0, 255, (SLOTS, SLOT_BYTES), dtype=np.uint8), SLOTS)
     vector = numbers.normal(size=recipe.dimension).astype(np.float32)
     return np.asarray(vector / np.linalg.norm(vector))
 

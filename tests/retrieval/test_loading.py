@@ -86,7 +86,7 @@ def test_the_bundled_encoder_finds_its_own_sift_beside_a_learned_extractor(tmp_p
     again = load_instruments(choices, learned.recipe)
     assert again.recipe == learned.recipe
     grey = np.full((64, 64, 3), 90, np.uint8)  # without one SIFT keypoint
-    assert not len(unpacked(learned.encoder.encode([grey], []))[0])
+    assert not len(unpacked(learned.encoder.encode([grey], []))[1])
 
 
 def test_licences_are_said_where_others_published_the_weights() -> None:

@@ -60,7 +60,9 @@ def test_a_catalogue_of_an_earlier_versions_keypoints_says_so_and_is_read_again(
     for command in ("query", "enroll"):
         refused = own(command, folder / "T001" / "left-1.jpg")
         assert refused.code == 1
-        assert "sift-512-320-v1 and asmk-1, not with sift-512-320-v3 and asmk-1: run `turtleidx reindex`" in refused.err
+        assert (
+            "sift-512-320-v1 and words-1, not with sift-512-320-v3 and words-1: run `turtleidx reindex`" in refused.err
+        )
     assert own("turtles", "list", "--json").code == 0
     [done] = own("reindex", "--json").records
     assert (done["read"], done["extractor"]) == (4, "sift-512-320-v3")
