@@ -29,7 +29,7 @@ EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 SMALLEST = 64
 """Longest side in pixels below which a head shows no 64 keypoints."""
 
-KEEP = 30
+KEEP = 20
 """Candidates that a network sees of a shortlist."""
 
 
