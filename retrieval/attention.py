@@ -57,7 +57,7 @@ def _joined(heads: Tensor) -> Tensor:
 
 
 def _split(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(2, (heads, -1)).transpose(1, 2)
+    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 def _shape(heads: Tensor) -> tuple[int, int, int]:

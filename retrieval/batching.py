@@ -24,7 +24,8 @@ from retrieval.putative import BINS, equal_counts, putative_matches, turned
 from retrieval.resident import resident_on
 from retrieval.room import Room
 
-Batch, Result = TypeVar("Batch"), TypeVar("Result")
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)

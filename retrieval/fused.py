@@ -44,11 +44,10 @@ class FusedSelfAttention:
 
     def __call__(self, x: Tensor, rotary: Tensor, room: Room) -> None:
         """Update `x`; `rotary` is complex64 [B, 1, n, d / h / 2]."""
-        qkv = (
-            _projected(x, self.weight, self.bias, room, "own").unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        )
+        qkv = _projected(x, self.weight, self.bias, room, "own").view(*x.shape[:2], 3, self.heads, -1)
+        qkv = qkv.permute(2, 0, 3, 1, 4)
         turned = room.take("turned", qkv[:2].shape, rotary.real).copy_(qkv[:2])
-        torch.view_as_complex(turned.unflatten(-1, (-1, 2))).mul_(rotary)
+        torch.view_as_complex(turned.view(*turned.shape[:-1], -1, 2)).mul_(rotary)
         q, k = turned.to(x.dtype)
         self.update(x, attend(q, k, qkv[2], room), room)
 
@@ -72,9 +71,8 @@ class FusedCrossAttention:
         self.update(x1, gathered1, room)
 
     def _project(self, x: Tensor, room: Room, name: str) -> Tensor:
-        return (
-            _projected(x, self.weight, self.bias, room, name).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        )
+        projected = _projected(x, self.weight, self.bias, room, name)
+        return projected.view(*x.shape[:2], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
 
 
 class FusedUpdate:
