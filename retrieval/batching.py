@@ -69,7 +69,9 @@ class LightGlueMatcher:
         Of the attention layers, see `choose_precision`; position encoding, exit and assignment stay float32.
     memory : int, optional
         Bytes that the activations of one batch may take, roughly: 64 MiB on a CPU, whose cache is left by larger
-        batches, and a quarter of what is free on a GPU. On a CPU each of torch's threads works on a batch of its own.
+        batches, and a quarter of what is free on a GPU.
+    threads : int, optional
+        How many batches are matched at once, each on one thread: as many as torch has on a CPU, one on a GPU.
     """
 
     def __init__(
@@ -79,11 +81,12 @@ class LightGlueMatcher:
         device: torch.device | None = None,
         precision: torch.dtype | None = None,
         memory: int | None = None,
+        threads: int | None = None,
     ) -> None:
         self.device = device or choose_device()
         self.precision = precision or choose_precision(self.device)
         self.memory = memory or choose_memory(self.device)
-        self.threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        self.threads = threads or (torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.network = network.to(self.device).eval()
         self._layers = [
             FusedLayer(layer, self.device, self.precision)
@@ -234,12 +237,13 @@ def side_by_side(task: Callable[[Batch], Result], batches: Sequence[Batch], thre
     """
     if threads == 1 or len(batches) < 2:
         return [task(batch) for batch in batches]
+    before = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
             return list(pool.map(task, batches))
         finally:
             # what a thread sets is its own, but is also what threads to come begin with
-            torch.set_num_threads(threads)
+            torch.set_num_threads(before)
 
 
 def _fetch(assigned: Assigned) -> list[Matches]:

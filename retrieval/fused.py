@@ -44,8 +44,8 @@ class FusedSelfAttention:
 
     def __call__(self, x: Tensor, rotary: Tensor, room: Room) -> None:
         """Update `x`; `rotary` is complex64 [B, 1, n, d / h / 2]."""
-        projected = _projected(x, self.weight, self.bias, room, "own")
-        qkv = projected.view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = _projected(x, self.weight, self.bias, room, "own").view(*x.shape[:2], 3, self.heads, -1)
+        qkv = qkv.permute(2, 0, 3, 1, 4)
         turned = room.take("turned", qkv[:2].shape, rotary.real).copy_(qkv[:2])
         torch.view_as_complex(turned.view(*turned.shape[:-1], -1, 2)).mul_(rotary)
         q, k = turned.to(x.dtype)

@@ -1,8 +1,10 @@
-"""Speed of LightGlue re-ranking against kornia's: same weights, same features, same pairs, in one run.
+"""Speed of LightGlue re-ranking against other implementations: same weights, same features, same pairs, in one run.
 
 Ways are run in turns, a few pairs each, so that whatever else the machine does falls on all of them alike. Features
-are SIFT keypoints of drawn heads. Early exit is off on both sides, unless the table says otherwise. Ends with one
-line of JSON; a figure that cannot be had here (no GPU, no bundled matcher) is null.
+are SIFT keypoints of drawn heads. Early exit is off on all sides. Then ours as a user meets it, with early exit and
+cascade, against kornia on photos (`--manifest`, one with a role column), a whole query against 10,000 photos, and peak
+memory by length of the shortlist, each in a process of its own. transformers takes part where it is installed (the
+extra `superpoint`). Ends with one line of JSON; a figure that cannot be had here (no GPU, no manifest) is null.
 """
 
 from __future__ import annotations
@@ -12,54 +14,40 @@ import json
 import os
 import platform
 import resource
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
+from multiprocessing import get_context
+from pathlib import Path
 
-import numpy as np
 import torch
-from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.glues import FIELD, KORNIA, OURS, Way, transformers_fits, ways_of
+from benchmarks.whole_query import against_ten_thousand, questions, with_everything
 from drawing.heads import draw_head
-from index.types import LocalFeatures, Matches
+from index.types import LocalFeatures
 from retrieval.batching import LightGlueMatcher, choose_device
 from retrieval.keypoints import SiftExtractor
-from retrieval.lightglue import LightGlue, LightGlueConfig, normalise
+from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.putative import putative_matches
-from retrieval.rerank import RerankRecipe, rerank
-from retrieval.resident import resident_on
 from retrieval.weights import BUNDLED, DEFAULT, load_network
 
-PUBLISHED_SIZE = LightGlueConfig(add_scale_ori=True, depth_confidence=None)
+PUBLISHED_SIZE = LightGlueConfig(depth_confidence=None)
 SMALL_SIZE = LightGlueConfig(descriptor_dim=96, n_layers=6, num_heads=2, add_scale_ori=True, depth_confidence=None)
 HEADLINE = (512, 100)
 """Keypoints and candidates of the headline figures, where they were measured."""
 
 DRAWN = 4
-GALLERY = 10_000
-
-
-@dataclass(slots=True)
-class Way:
-    """One way to match a query with candidates: `batch` of them at a time."""
-
-    name: str
-    batch: int
-    match: Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]
-    found: list[Matches] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        return len(self.found) / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One measured combination; `ways` holds kornia's first and ours last."""
+    """One measured combination; `ways` ends with ours, in float32 and where that is fast in bfloat16."""
 
     network: str
     config: LightGlueConfig
@@ -68,14 +56,23 @@ class Cell:
     ways: tuple[Way, ...]
 
     @property
-    def speedup(self) -> float:
-        return self.ways[-1].rate / max(way.rate for way in self.ways[:-1])
+    def kornia(self) -> Way:
+        """Its fastest batches."""
+        return max((way for way in self.ways if KORNIA in way.name and way.batch > 1), key=lambda way: way.rate)
+
+    def speedup(self, other: Way | None = None) -> float:
+        """Ours against `other`, or against the fastest of all others."""
+        return self.ways[-1].rate / (other.rate if other else max(way.rate for way in self.others))
 
     @property
-    def difference(self) -> float:
-        """Largest difference of a pair's mean confidence between ours and kornia's."""
-        means = [[float(one.confidence.mean()) for one in way.found] for way in self.ways]
-        return max(abs(a - b) for other in means[:-1] for a, b in zip(other, means[-1], strict=False))
+    def others(self) -> list[Way]:
+        return [way for way in self.ways if not way.name.startswith(OURS)]
+
+    def difference(self, ours: Way) -> float:
+        """Largest difference of a pair's mean confidence between `ours` and any of the others."""
+        mine = [float(one.confidence.mean()) for one in ours.found]
+        means = [[float(one.confidence.mean()) for one in way.found] for way in self.others]
+        return max(abs(a - b) for other in means for a, b in zip(other, mine, strict=False))
 
     def operations(self) -> float:
         """Floating-point operations of a pair in the layers, as the plain network needs them."""
@@ -97,6 +94,8 @@ def main() -> None:
             for candidates in options.candidates:
                 console.print(f"{name}, {keypoints} keypoints, {candidates} candidates ...")
                 shortlist = list(islice(cycle(strongest(other, keypoints) for other in others), candidates))
+                if not transformers_fits(network):
+                    console.print("  without transformers: not installed, or its network has no scale and orientation")
                 ways = take_turns(ways_of(network, device), strongest(query, keypoints), shortlist, options.seconds)
                 cells.append(Cell(name, network.config, keypoints, candidates, ways))
         network.config = config
@@ -107,75 +106,14 @@ def main() -> None:
     print(
         f"matrix rate {rate / 1e9:.0f} GFLOP/s in {precision}, which ours uses; peak memory {peak_memory(device)} MiB"
     )
-    figures = headline(cells, rate, device)
-    if own_name == DEFAULT:
-        figures |= whole_way(own, device, named(cells, DEFAULT))
-    print(json.dumps(figures))
-
-
-def ways_of(network: LightGlue, device: torch.device) -> list[Way]:
-    oracle = kornia_of(network, device)
-
-    def kornia(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        return match_with_kornia(oracle, query, candidates, device)
-
-    ours = LightGlueMatcher(network, "benchmark", device)
-    return [
-        Way("kornia, pair by pair", 1, kornia),
-        Way("kornia, batches of 4", 4, kornia),
-        Way("kornia, batches of 16", 16, kornia),
-        Way("kornia, batches of 128", 128, kornia),
-        Way("ours", 4 if device.type == "cpu" else 20, ours.match),
-    ]
-
-
-def kornia_of(network: LightGlue, device: torch.device) -> KorniaLightGlue:
-    config = network.config
-    oracle = KorniaLightGlue(
-        None,
-        input_dim=config.input_dim,
-        descriptor_dim=config.descriptor_dim,
-        n_layers=config.n_layers,
-        num_heads=config.num_heads,
-        add_scale_ori=config.add_scale_ori,
-        depth_confidence=-1,
-        width_confidence=-1,
-        filter_threshold=-1.0,
-        # not False, which would switch fused attention off for everyone in the process
-        flash=True,
-    )
-    oracle.load_state_dict(network.state_dict(), strict=False)
-    return oracle.to(device).eval()
-
-
-def match_with_kornia(
-    oracle: KorniaLightGlue, query: LocalFeatures, candidates: Sequence[LocalFeatures], device: torch.device
-) -> list[Matches]:
-    def image(photos: Sequence[LocalFeatures]) -> dict[str, torch.Tensor]:
-        features = resident_on(device).collate(photos)
-        xy, scale, ori = features.keypoints[..., :2], features.keypoints[..., 2], features.keypoints[..., 3]
-        positions = normalise(xy, scale, ori, features.size, with_scale_ori=True)
-        return {
-            "keypoints": xy,
-            "scales": positions[..., 2],
-            "oris": positions[..., 3],
-            "descriptors": features.comparable(),
-            "image_size": features.size,
-        }
-
-    with torch.inference_mode():
-        answer = oracle({"image0": image([query] * len(candidates)), "image1": image(candidates)})
-    return [
-        Matches(pairs.cpu().numpy().astype(np.int32), scores.cpu().numpy())
-        for pairs, scores in zip(answer["matches"], answer["scores"], strict=True)
-    ]
+    print(json.dumps(headline(cells, rate, device) | in_use(own_name, own, cells, device, options)))
 
 
 def take_turns(
     ways: Sequence[Way], query: LocalFeatures, shortlist: Sequence[LocalFeatures], seconds: float
 ) -> tuple[Way, ...]:
-    """Give every way its next batch in turn until the shortlist or its time is used up, after one batch of warming."""
-    ways = tuple(way for way in ways if way.batch <= len(shortlist))
+    """Give every way its next batch in turn until the shortlist or its time is used up, after four pairs to warm up."""
+    ways = tuple(way for way in ways if way.batch <= len(shortlist) or way.name.startswith((FIELD, OURS)))
     for way in ways:
         way.match(query, shortlist[: min(4, way.batch)])
     while waiting := [way for way in ways if len(way.found) < len(shortlist) and way.seconds < seconds]:
@@ -244,8 +182,13 @@ def synchronise(device: torch.device) -> None:
 
 
 def peak_memory(device: torch.device) -> int:
+    """MiB that this process held at most."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() >> 20
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would begin with the peak of the process that started this one
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) >> 10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 
@@ -280,43 +223,47 @@ def named(cells: Sequence[Cell], network: str) -> Cell:
 def headline(cells: Sequence[Cell], rate: float, device: torch.device) -> dict[str, float | None]:
     cell = named(cells, "published size")
     figures: dict[str, float | None] = {
-        "cpu_vs_kornia_no_exit": cell.speedup,
-        "cpu_vs_kornia_full": None,
-        "query_10k_warm_s": None,
-        "max_score_difference": max(cell.difference for cell in cells),
+        "cpu_vs_kornia_no_exit": cell.speedup(cell.kornia),
+        "cpu_vs_fastest_no_exit": cell.speedup(),
+        "max_score_difference": max(cell.difference(cell.ways[len(cell.others)]) for cell in cells),
+        "max_score_difference_as_used": max(cell.difference(cell.ways[-1]) for cell in cells),
     }
     if device.type == "cuda":
         figures |= {
             "cpu_vs_kornia_no_exit": None,
-            "gpu_vs_field": cell.speedup,
+            "cpu_vs_fastest_no_exit": None,
+            "gpu_vs_field": cell.speedup(next(way for way in cell.ways if way.name == FIELD)),
             "gpu_matrix_share": cell.ways[-1].rate * cell.operations() / rate,
         }
     return figures
 
 
-def whole_way(network: LightGlue, device: torch.device, plain: Cell) -> dict[str, float | None]:
-    """With early exit and cascade against `plain` kornia: a query of a drawn photo and its shortlist of 100.
+def in_use(
+    name: str, own: LightGlue, cells: Sequence[Cell], device: torch.device, options: argparse.Namespace
+) -> dict[str, float | None]:
+    """With early exit and cascade on photos, against a large gallery, and in how much memory."""
+    figures: dict[str, float | None] = {"cpu_vs_kornia_full": None, "query_10k_warm_s": None, "query_10k_cold_s": None}
+    if options.manifest and name == DEFAULT:
+        batch = named(cells, name).kornia.batch
+        figures |= with_everything(own, questions(options.manifest, options.queries), batch, device)
+    if name == DEFAULT and not options.quick:
+        folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
+        try:
+            figures |= against_ten_thousand(DEFAULT, options.queries, folder)
+        finally:
+            shutil.rmtree(folder)
+    for candidates in options.memory:
+        with get_context("spawn").Pool(1) as process:
+            figures[f"peak_mib_{candidates}"] = process.apply(peak_alone, (HEADLINE[0], candidates, options.device))
+    return figures
 
-    The gallery is searched exactly, over random vectors: how long that takes does not depend on what they are.
-    """
-    matcher = LightGlueMatcher(network, DEFAULT, device)
-    extractor = SiftExtractor(plain.keypoints, 480)
-    shortlist = list(islice(cycle(drawn_features(plain.keypoints, device)), HEADLINE[1]))
-    vectors = np.random.default_rng(0).standard_normal((GALLERY, 256), dtype=np.float32)
-    pixels = draw_head(0, 5)
-    extractor.extract(pixels)
-    started = time.perf_counter()
-    query = extractor.extract(pixels)
-    np.argsort(-(vectors @ vectors[0]))
-    rerank(query, shortlist, matcher, RerankRecipe(keep=30))
-    whole = time.perf_counter() - started
-    started = time.perf_counter()
-    rerank(query, shortlist, matcher, RerankRecipe(keep=30, verification=None))
-    rate = len(shortlist) / (time.perf_counter() - started)
-    return {
-        "cpu_vs_kornia_full": rate / max(way.rate for way in plain.ways[:-1]),
-        "query_10k_warm_s": whole,
-    }
+
+def peak_alone(keypoints: int, candidates: int, name: str | None) -> int:
+    """MiB that a query of the published size takes at most, in a process that has done nothing else."""
+    device = choose_device(name)
+    query, *others = (strongest(photo, keypoints) for photo in drawn_features(keypoints, device))
+    LightGlueMatcher(random_network(PUBLISHED_SIZE), "", device).match(query, list(islice(cycle(others), candidates)))
+    return peak_memory(device)
 
 
 def _options() -> argparse.Namespace:
@@ -325,11 +272,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keypoints", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--candidates", type=int, nargs="+", default=[20, 100, 1000])
     parser.add_argument("--seconds", type=float, default=20.0, help="most time of one way in one row of the table")
+    parser.add_argument("--manifest", type=Path, help="CSV of photos with a role column, for early exit and cascade")
+    parser.add_argument("--queries", type=int, default=6, help="queries of the manifest, and of the large gallery")
+    parser.add_argument("--memory", type=int, nargs="*", default=[20, 1000], help="candidates to measure memory with")
     parser.add_argument("--device", help="cpu or cuda; the GPU if there is one")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
     if options.quick:
-        options.keypoints, options.candidates, options.seconds = [256], [8], 3.0
+        options.keypoints, options.candidates, options.seconds, options.memory = [256], [8], 3.0, []
     return options
 
 

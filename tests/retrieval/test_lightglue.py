@@ -17,11 +17,18 @@ from hypothesis import strategies as st
 from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 from safetensors.torch import load_file
 
+from drawing.heads import draw_head
 from index.errors import DeviceUnavailable, InputError, WeightsCorrupt
 from index.types import LocalFeatures
-from retrieval.batching import LightGlueMatcher, choose_device, settled
+from retrieval.attention import attend, attend_both
+from retrieval.batching import LightGlueMatcher, choose_device, settled, side_by_side
+from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlue, LightGlueConfig, Rotary, normalise
 from retrieval.putative import putative_matches, turned
+from retrieval.ranking import no_null
+from retrieval.room import Room
+from retrieval.scoring import PairConfidences, Score, pair_confidences, score_pairs
+from retrieval.weights import DEFAULT, load_network
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 
@@ -278,7 +285,8 @@ def test_positions_are_centred_and_in_the_conventions_of_the_published_networks(
 def test_a_pair_gets_in_any_batch_what_it_gets_alone(data: st.DataObject) -> None:
     exit_share = data.draw(st.sampled_from([None, 0.5, 0.8]), "depth_confidence")
     network = decided_network(replace(TOY, depth_confidence=exit_share))
-    matcher = LightGlueMatcher(network, "toy", CPU, torch.float32, memory=data.draw(st.sampled_from([1, 1 << 20])))
+    memory, threads = data.draw(st.sampled_from([1, 1 << 20]), "memory"), data.draw(st.integers(1, 3), "threads")
+    matcher = LightGlueMatcher(network, "toy", CPU, torch.float32, memory, threads)
     query = random_features(0, data.draw(st.integers(1, 90), "query keypoints"), TOY)
     drawn = data.draw(
         st.lists(st.tuples(st.integers(1, 99), st.sampled_from([1, 5, 64, 70]), st.floats(0, 1)), max_size=12), "photos"
@@ -340,6 +348,45 @@ def test_reduced_precision_moves_confidences_little() -> None:
     spread = max(exact) - min(exact)
     assert max(abs(a - b) for a, b in zip(exact, reduced, strict=True)) < 0.02 * spread
     assert np.array_equal(np.argsort(exact), np.argsort(reduced))
+
+
+def test_reduced_precision_moves_scores_by_less_than_a_tenth_of_the_nulls_spread() -> None:
+    network = load_network(DEFAULT).network
+    sift = SiftExtractor(192, 320)
+    query, same, *different = (
+        sift.extract(draw_head(turtle, photo, size=(320, 256)))
+        for turtle, photo in [(0, 0), (0, 1), *((turtle, 0) for turtle in range(1, 8))]
+    )
+    exact, reduced = (
+        mean_confidences(LightGlueMatcher(network, "own", CPU, precision), query, [same, *different])
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    spread = exact[1:].std()
+    assert 0 < np.abs(reduced - exact).max() < 0.1 * spread
+    assert exact.argmax() == reduced.argmax()
+
+
+def mean_confidences(matcher: LightGlueMatcher, query: LocalFeatures, photos: list[LocalFeatures]) -> np.ndarray:
+    """Scores before any fit."""
+    found = matcher.match(query, photos)
+    pairs = [pair_confidences(one, len(query), len(photo)) for one, photo in zip(found, photos, strict=True)]
+    return score_pairs(PairConfidences.of(pairs), no_null(), Score.WASSERSTEIN)
+
+
+def test_both_ways_of_attention_agree() -> None:
+    torch.manual_seed(0)
+    one, other, values0, values1 = (torch.randn(2, 4, n, 16) for n in (70, 40, 70, 40))
+    exact = attend_both(one / 2, other / 2, values0, values1, Room())
+    a, b, v0, v1 = (part.to(torch.bfloat16) for part in (one / 2, other / 2, values0, values1))
+    spelt_out, back = attend_both(a, b, v0, v1, Room()), attend(b, a, v0, Room())
+    for plain, rough in zip((*exact, exact[1]), (*spelt_out, back), strict=True):
+        assert (plain - rough.float()).abs().max() < 0.03
+
+
+def test_threads_that_match_side_by_side_leave_torch_as_it_was() -> None:
+    before = torch.get_num_threads()
+    assert side_by_side(lambda number: (number, torch.get_num_threads()), range(5), 2) == [(n, 1) for n in range(5)]
+    assert torch.get_num_threads() == before
 
 
 def test_photos_without_keypoints_have_no_matches() -> None:

@@ -1,0 +1,186 @@
+"""Re-ranking as a user meets it: with early exit and cascade on photos, and a whole query against 10,000 photos."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.contenders import Remembered
+from benchmarks.crowd import grow
+from benchmarks.glues import kornia_of, match_with_kornia
+from benchmarks.matchers import extract_all, sample
+from benchmarks.votes import crowd
+from drawing.samples import write_samples
+from index.catalog import Catalog
+from index.manifest import ManifestRow, read_manifest
+from index.types import LocalFeatures, Matches, Side, Sighting
+from retrieval.batching import LightGlueMatcher, settled
+from retrieval.intake import from_manifest
+from retrieval.judgement import Judge
+from retrieval.keypoints import SiftExtractor
+from retrieval.lightglue import LightGlue, normalise
+from retrieval.loading import KEEP, Choices, load_instruments
+from retrieval.nearest import Verification
+from retrieval.pipeline import Terms, enroll, identify
+from retrieval.ranking import no_null
+from retrieval.rerank import RerankRecipe, compare, rerank
+from retrieval.resident import resident_on
+from retrieval.scoring import PairConfidences, Score, pair_confidences, score_pairs
+
+NEAR = 1e-5
+"""Exit margin under which other matrix shapes may decide otherwise."""
+GALLERY, SHORTLIST, KEYPOINTS, DRAWN = 10_000, 100, 512, 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """A query and its shortlist; `turtles` names those that the photos show."""
+
+    query: LocalFeatures
+    photos: list[LocalFeatures]
+    turtles: list[str]
+
+
+def questions(manifest: Path, asked: int, seed: int = 0) -> list[Question]:
+    """So many known and new queries, half of each, with 100 photos of their side, among them all of their turtle."""
+    trial = sample(manifest, None, -(-asked // 2), seed)
+    rng, chosen = np.random.default_rng(seed), []
+    for query in trial.queries[:asked]:
+        rows = rng.permutation(trial.against(query))
+        same = [trial.gallery[row].sighting.turtle == query.sighting.turtle for row in rows]
+        chosen.append([trial.gallery[row] for row in rows[np.argsort(~np.array(same), kind="stable")][:SHORTLIST]])
+    wanted = {one.sighting.path: one.sighting for one in trial.queries[:asked]}
+    wanted |= {one.sighting.path: one.sighting for photos in chosen for one in photos}
+    features = extract_all(list(wanted.values()), SiftExtractor())
+    found = []
+    for query, photos in zip(trial.queries, chosen, strict=False):
+        there = [one for one in photos if one.sighting.path in features]
+        if query.sighting.path in features:
+            own, turtles = features[query.sighting.path], [str(one.sighting.turtle) for one in there]
+            found.append(Question(own, [features[one.sighting.path] for one in there], turtles))
+    return found
+
+
+def with_everything(
+    network: LightGlue, asked: Sequence[Question], batch: int, device: torch.device
+) -> dict[str, float | None]:
+    """Ours with early exit and cascade against kornia on the whole shortlist, `batch` pairs at once, without exit.
+
+    Verdicts are the first turtles by the scores of verified matches, before any fit; verifying is not timed.
+    """
+    oracle, matcher = kornia_of(network, device), LightGlueMatcher(network, "whole", device)
+    ours_s = kornia_s = 0.0
+    same, near = [], 0
+    recipe = RerankRecipe(KEEP, None)
+    rerank(asked[0].query, asked[0].photos[:8], matcher, recipe)
+    for one in asked:
+        started = time.perf_counter()
+        found = rerank(one.query, one.photos, matcher, recipe)
+        ours_s += time.perf_counter() - started
+        kornias: list[Matches] = []
+        started = time.perf_counter()
+        for alike in by_count(one.photos):
+            for first in range(0, len(alike), batch):
+                kornias += match_with_kornia(oracle, one.query, alike[first : first + batch], device)
+        kornia_s += time.perf_counter() - started
+        order = [row for alike in by_count_rows(one.photos) for row in alike]
+        theirs = [matches for _, matches in sorted(zip(order, kornias, strict=True), key=lambda pair: pair[0])]
+        seen = [row for row, matches in enumerate(found) if matches is not None]
+        ours_first = first_turtle(one, seen, [matches for matches in found if matches is not None])
+        same.append(ours_first == first_turtle(one, range(len(theirs)), theirs))
+        near += near_exits(network, one.query, [one.photos[row] for row in seen])
+    return {
+        "cpu_vs_kornia_full": kornia_s / ours_s,
+        "full_queries": len(asked),
+        "full_same_first": float(np.mean(same)),
+        "exit_margins_under_1e-5": near,
+    }
+
+
+def by_count_rows(photos: Sequence[LocalFeatures]) -> list[list[int]]:
+    counts = [len(photo) for photo in photos]
+    return [[row for row, own in enumerate(counts) if own == count] for count in sorted(set(counts))]
+
+
+def by_count(photos: Sequence[LocalFeatures]) -> list[list[LocalFeatures]]:
+    return [[photos[row] for row in rows] for rows in by_count_rows(photos)]
+
+
+def first_turtle(one: Question, rows: Sequence[int], found: list[Matches]) -> str:
+    photos = [one.photos[row] for row in rows]
+    verified = compare(one.query, photos, Remembered(found), Verification())
+    confidences = [pair_confidences(m, len(one.query), len(photo)) for m, photo in zip(verified, photos, strict=True)]
+    scores = score_pairs(PairConfidences.of(confidences), no_null(), Score.WASSERSTEIN)
+    return one.turtles[rows[int(np.argmax(scores))]]
+
+
+@torch.inference_mode()
+def near_exits(network: LightGlue, query: LocalFeatures, photos: Sequence[LocalFeatures]) -> int:
+    """Pairs of which the keypoint that decides an exit is within 1e-5 of the threshold, in float32."""
+    share = network.config.depth_confidence
+    if share is None:
+        return 0
+    near = 0
+    for photo in photos:
+        (x0, rotary0), (x1, rotary1) = ((*_tokens(network, one),) for one in (query, photo))
+        for depth, layer in enumerate(list(network.transformers)[:-1]):
+            x0, x1 = layer(x0, x1, rotary0, rotary1)
+            sure = network.token_confidence[depth](torch.cat((x0, x1), 1))[0].sort().values
+            last = min(int((1 - share) * len(sure)), len(sure) - 1)
+            around = sure[max(0, last - 1) : last + 2]
+            if float((around - network.config.confidence_threshold(depth)).abs().min()) < NEAR:
+                near += 1
+                break
+            if bool(settled(network, depth, x0, x1)):
+                break
+    return near
+
+
+def _tokens(network: LightGlue, photo: LocalFeatures) -> tuple[torch.Tensor, torch.Tensor]:
+    config, features = network.config, resident_on(torch.device("cpu")).collate([photo])
+    xy, scale, angle = features.keypoints[..., :2], features.keypoints[..., 2], features.keypoints[..., 3]
+    positions = normalise(xy, scale, angle, features.size, config.add_scale_ori, config.frames)
+    return network.input_proj(features.comparable()), network.posenc(positions)
+
+
+def against_ten_thousand(matcher: str, queries: int, folder: Path) -> dict[str, float | None]:
+    """Seconds of a whole query, extraction included: in a warm process, the median, and as a command, the fastest.
+
+    The gallery shows the photos of a few drawn turtles again and again; 100 of 10,000 are shortlisted.
+    """
+    instruments = load_instruments(Choices(extractor=f"sift-{KEYPOINTS}-480", matcher=matcher, shortlist=SHORTLIST))
+    manifest = write_samples(folder / "drawn", DRAWN, 4, 2).manifest
+    catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
+    enrolled = list(enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), instruments, "us").enrolled)
+    vectors = crowd(catalog.vectors(enrolled), GALLERY, seed=0)
+    grow(catalog, enrolled, 0, GALLERY, vectors)
+    with catalog.writing("rebuild"):
+        catalog.searcher.rebuild()
+    rows = [row.sighting for row in read_manifest(manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
+    asked = [replace(one, side=Side.LEFT) for one in rows[: queries + 1]]
+    reader = Catalog.open(catalog.path)
+    judge, warm = Judge.of(reader, instruments), []
+    for one in asked:
+        found = identify(reader, one, instruments, judge, Terms())
+        warm.append(found.seconds)
+    command = [sys.executable, "-m", "retrieval", "--catalog", str(catalog.path), "query", asked[-1].path]
+    command += ["--side", "left", "--matcher", matcher, "--shortlist", str(SHORTLIST), "--json"]
+    cold = []
+    for _ in range(2):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, env=os.environ)
+        cold.append(time.perf_counter() - started)
+    return {
+        "query_10k_warm_s": float(np.median(warm[1:])),
+        "query_10k_cold_s": min(cold),
+        "query_10k_keypoints": float(len(found.features) if found.features else 0),
+        "query_10k_compared": float(found.compared_photos),
+    }

@@ -1,0 +1,74 @@
+"""What the benchmarks of re-ranking count, and that all ways compare the same network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.cascade import Asked, reduced_precision, summary
+from benchmarks.glues import kornia_of, match_with_kornia, match_with_transformers, transformers_of
+from benchmarks.rerank import drawn_features, random_network, strongest
+from benchmarks.whole_query import Question, near_exits, with_everything
+from retrieval.lightglue import LightGlueConfig
+from retrieval.weights import DEFAULT, load_network
+
+CPU = torch.device("cpu")
+SMALL = LightGlueConfig(descriptor_dim=32, n_layers=2, num_heads=2, depth_confidence=None)
+
+
+def asked(turtle: str | None, right: float, look: float, exact: float) -> Asked:
+    """Forty photos of other turtles that score 0.5, and one of turtle A."""
+    looks, scores = np.linspace(2, 1, 41), np.full(41, 0.5) + np.linspace(0, 0.01, 41)
+    looks[-1], scores[-1] = look, right
+    turtles = np.array([*(f"T{row}" for row in range(40)), "A"])
+    seen = np.sort(np.argsort(-looks, kind="stable")[:30])
+    again = scores[seen] + np.where(seen == 40, exact - right, 0.0)
+    return Asked(turtle, turtles, looks, scores, again)
+
+
+def test_a_cascade_that_misses_the_right_turtle_loses_it() -> None:
+    figures = summary([asked("A", 0.9, 1.6, 0.9), asked("A", 0.9, 0.0, 0.9), asked(None, 0.1, 0.0, 0.1)])
+    assert [figures[f"top1_{kept}"] for kept in (10, 20, 100, "all")] == [0.0, 0.5, 1.0, 1.0]
+    assert figures["auroc_all"] == 1.0 > figures["auroc_20"]
+
+
+def test_reduced_precision_counts_changed_first_turtles_in_spreads_of_the_null() -> None:
+    same, changed = asked("A", 0.9, 3.0, 0.9), asked("A", 0.9, 3.0, 0.1)
+    assert reduced_precision([same])["reduced_shift"] == 0.0
+    figures = reduced_precision([same, changed])
+    assert figures["reduced_same_first"] == 0.5
+    assert (figures["reduced_shift"] or 0) > 1
+
+
+def test_early_exit_and_cascade_are_compared_with_kornia_on_the_same_photos() -> None:
+    query, *photos = drawn_features(64, CPU)
+    named = [f"T{number}" for number in range(len(photos))]
+    network = load_network(DEFAULT).network
+    figures = with_everything(network, [Question(query, photos, named)], 2, CPU)
+    assert figures["full_same_first"] == 1.0
+    assert (figures["cpu_vs_kornia_full"] or 0) > 0
+
+
+def test_exits_that_are_decided_by_a_hair_are_counted() -> None:
+    query, *photos = (strongest(photo, 64) for photo in drawn_features(64, CPU))
+    network = random_network(LightGlueConfig(descriptor_dim=32, n_layers=2, num_heads=2))
+    head = network.state_dict()["token_confidence.0.token.0.weight"].zero_()
+    threshold = network.config.confidence_threshold(0)
+    bias = network.state_dict()["token_confidence.0.token.0.bias"]
+    bias.fill_(float(torch.logit(torch.tensor(threshold + 1e-3))))
+    assert near_exits(network, query, photos) == 0
+    bias.fill_(float(torch.logit(torch.tensor(threshold + 1e-6))))
+    assert near_exits(network, query, photos) == len(photos)
+    assert not head.any()
+
+
+def test_transformers_network_is_the_same() -> None:
+    pytest.importorskip("transformers")
+    network = random_network(SMALL)
+    query, *photos = (strongest(photo, 64) for photo in drawn_features(64, CPU))
+    kornias = match_with_kornia(kornia_of(network, CPU), query, photos, CPU)
+    others = match_with_transformers(transformers_of(network, CPU), query, photos, CPU)
+    for one, other in zip(kornias, others, strict=True):
+        assert np.array_equal(one.pairs, other.pairs)
+        assert np.abs(one.confidence - other.confidence).max() < 1e-5
