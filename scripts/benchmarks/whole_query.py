@@ -21,7 +21,7 @@ from benchmarks.votes import crowd
 from drawing.samples import write_samples
 from index.catalog import Catalog
 from index.manifest import ManifestRow, read_manifest
-from index.types import LocalFeatures, Matches, Side, Sighting
+from index.types import GalleryFilter, LocalFeatures, Matches, Side, Sighting
 from retrieval.batching import LightGlueMatcher, settled
 from retrieval.intake import from_manifest
 from retrieval.judgement import Judge
@@ -159,7 +159,8 @@ def against_ten_thousand(matcher: str, queries: int, folder: Path) -> dict[str, 
     instruments = load_instruments(Choices(extractor=f"sift-{KEYPOINTS}-480", matcher=matcher, shortlist=SHORTLIST))
     manifest = write_samples(folder / "drawn", DRAWN, 4, 2).manifest
     catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
-    enrolled = list(enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), instruments, "us").enrolled)
+    enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), instruments, "us")
+    enrolled = catalog.photos(GalleryFilter())
     vectors = crowd(catalog.vectors(enrolled), GALLERY, seed=0)
     grow(catalog, enrolled, 0, GALLERY, vectors)
     with catalog.writing("rebuild"):
