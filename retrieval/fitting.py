@@ -170,8 +170,8 @@ def fit_is_due(catalog: Catalog, instruments: Instruments) -> bool:
 
 def _let_through(trial: Trial, looks: Compared, keep: int) -> Trial:
     """The trial with those of its shortlist that the cascade lets the matcher see."""
-    strengths = [strength(looks.confidences[place]) for place in looks.of(trial)]
-    return replace(trial, shortlist=trial.shortlist[strongest(strengths, keep)])
+    seen = strongest([strength(looks.confidences[place]) for place in looks.of(trial)], keep)
+    return replace(trial, shortlist=trial.shortlist[seen], turtle_photos=trial.turtle_photos[seen])
 
 
 def learn(

@@ -13,7 +13,7 @@ import pytest
 from index.catalog import Catalog
 from index.curation import Curator
 from index.types import GalleryFilter
-from retrieval.fitting import rehearse
+from retrieval.fitting import fit, rehearse
 from tests.retrieval.lookalikes import TURTLES, enrolled, instruments
 
 SOME = 30
@@ -74,3 +74,16 @@ def test_a_part_says_what_the_whole_says(catalog: Catalog) -> None:
             assert set(trial.shortlist.tolist()) == set(other.shortlist.tolist())
             np.testing.assert_array_equal(np.sort(trial.turtle_photos), np.sort(other.turtle_photos))
     assert compared >= 4 * TURTLES
+
+
+def test_a_fit_sees_what_the_cascade_lets_through(catalog: Catalog) -> None:
+    every = replace(instruments(), shortlist=12)
+    few = replace(every, reranking=replace(every.reranking, keep=5))
+    photos = catalog.photos(GalleryFilter())
+    with catalog.writing("fit"):
+        whole, seen = (rehearse(catalog, photos, tools, 10_000) for tools in (every, few))
+    for all_of_it, some in zip(whole.trials, seen.trials, strict=True):
+        assert len(some.shortlist) == len(some.turtle_photos) == min(5, len(all_of_it.shortlist))
+        held = dict(zip(all_of_it.shortlist.tolist(), all_of_it.turtle_photos.tolist(), strict=True))
+        assert [held[row] for row in some.shortlist.tolist()] == some.turtle_photos.tolist()
+    assert fit(catalog, few, "Ben").fitted
