@@ -17,7 +17,8 @@ from retrieval.images import decode, load_photo
 from retrieval.instruments import Instruments
 from retrieval.intake import Question
 from retrieval.judgement import Judge
-from retrieval.pipeline import Terms, enroll, identify, unanswered
+from retrieval.pipeline import Described, Terms, describe, enroll, identify, unanswered
+from retrieval.preparing import one_ahead
 from retrieval.render import Panel, Pixels, match_picture
 from retrieval.results import EncounterAnswer, Identification
 
@@ -65,11 +66,11 @@ def answer(
     """Answer in order; a photo that is enrolled on the way is in the gallery of the next."""
     catalog.require(instruments.recipe)
     judge = Judge.of(catalog, instruments)
-    for question in asked:
+    for question, described in described_ahead(asked, instruments):
         if isinstance(question, RefusedRow):
             yield Answer(question, unanswered(question.photo, PhotoUnreadable(question.reason), instruments))
             continue
-        found = identify(catalog, question.sighting, instruments, judge, terms)
+        found = identify(catalog, question.sighting, instruments, judge, terms, described)
         usable = found.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
         turtle = wishes.confirm if usable else None
         if turtle is None and wishes.enroll_new and found.verdict is Verdict.NEW:
@@ -79,6 +80,17 @@ def answer(
             if wishes.confirm is None:
                 _mark(catalog, turtle, found.unsearched_turtles, who)
         yield Answer(question, found, turtle)
+
+
+def described_ahead(
+    asked: Iterable[Question | RefusedRow], instruments: Instruments
+) -> Iterator[tuple[Question | RefusedRow, Described | None]]:
+    """Questions in order with what their photos show; the next photo is described while this one is matched."""
+
+    def described(one: Question | RefusedRow) -> tuple[Question | RefusedRow, Described | None]:
+        return one, None if isinstance(one, RefusedRow) else describe(one.sighting, instruments)
+
+    return one_ahead(described, asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +138,8 @@ def answer_encounters(
         photos = tuple(
             unanswered(one.photo, PhotoUnreadable(one.reason), instruments)
             if isinstance(one, RefusedRow)
-            else identify(catalog, one.sighting, instruments, judge, terms)
-            for one in encounter.photos
+            else identify(catalog, one.sighting, instruments, judge, terms, described)
+            for one, described in described_ahead(encounter.photos, instruments)
         )
         found = answer_together(catalog, encounter.name, photos, judge, terms)
         turtle = wishes.confirm

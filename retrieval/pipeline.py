@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from index.catalog import Catalog
 from index.errors import PhotoRefused, TooFewKeypoints, TurtleidxError
 from index.manifest import RefusedRow
-from index.types import GalleryFilter, Photo, Sighting
+from index.types import GalleryFilter, Photo, PreparedPhoto, Sighting
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
 from retrieval.instruments import Instruments
@@ -69,18 +69,41 @@ class Terms:
     rates: Rates = field(default_factory=Rates)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """What is computed from a query's photo alone, or why it cannot be; needs no catalogue."""
+
+    photo: PreparedPhoto | PhotoRefused
+    seconds: float
+
+
+def describe(sighting: Sighting, instruments: Instruments) -> Described:
+    """Read a query's photo, find its keypoints and encode it."""
+    started = time.perf_counter()
+    try:
+        [photo] = instruments.encode([instruments.extract(sighting)])
+    except PhotoRefused as refusal:
+        return Described(refusal, time.perf_counter() - started)
+    return Described(photo, time.perf_counter() - started)
+
+
 def identify(
-    catalog: Catalog, sighting: Sighting, instruments: Instruments, judge: Judge, terms: Terms
+    catalog: Catalog,
+    sighting: Sighting,
+    instruments: Instruments,
+    judge: Judge,
+    terms: Terms,
+    described: Described | None = None,
 ) -> Identification:
     """Say which enrolled turtle a photo shows, or that it is new: shortlist, match, score, judge.
 
-    The gallery of the sighting's side is searched, or the whole one where it has none.
+    The gallery of the sighting's side is searched, or the whole one where it has none. A caller with many photos gives
+    what `describe` said of this one, so that the next can be described meanwhile.
     """
-    started = time.perf_counter()
-    try:
-        [query] = instruments.encode([instruments.extract(sighting)])
-    except PhotoRefused as refusal:
-        return unanswered(sighting.path, refusal, instruments, time.perf_counter() - started)
+    described = described or describe(sighting, instruments)
+    started, query = time.perf_counter() - described.seconds, described.photo
+    if isinstance(query, PhotoRefused):
+        return unanswered(sighting.path, query, instruments, described.seconds)
     enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
     where = GalleryFilter(side=sighting.side)
     probe = instruments.encoder.probe(query.features, query.vector)
