@@ -19,7 +19,8 @@ from torch import Tensor
 from index.errors import DeviceUnavailable, InputError
 from index.types import LocalFeatures, Matches
 from retrieval.fused import FusedLayer
-from retrieval.lightglue import LightGlue, TransformerLayer, normalise
+from retrieval.lightglue import LightGlue, TransformerLayer
+from retrieval.positions import normalise
 from retrieval.putative import BINS, equal_counts, putative_matches, turned
 from retrieval.resident import resident_on
 from retrieval.room import Room

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from index.errors import WeightsCorrupt
+from retrieval.positions import PositionEncoding, Rotary
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,6 @@ class LightGlueConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotary:
-    """Rotary position encoding of keypoints: cosine and sine float32 [B, 1, n, d / h / 2]."""
-
-    cos: Tensor
-    sin: Tensor
-
-    def turn(self, x: Tensor) -> Tensor:
-        """Turn the channel pairs of queries or keys [B, h, n, d / h] by each keypoint's angles."""
-        even, odd = x[..., 0::2], x[..., 1::2]
-        turned = torch.stack((even * self.cos - odd * self.sin, even * self.sin + odd * self.cos), -1)
-        return turned.flatten(-2).to(x.dtype)
-
-
-@dataclass(frozen=True, slots=True)
 class Assignment:
     """What the assignment head says about a batch of pairs.
 
@@ -86,20 +73,6 @@ class Assignment:
     log_scores: Tensor
     matchability0: Tensor
     matchability1: Tensor
-
-
-class PositionEncoding(nn.Module):
-    """Learned Fourier features of keypoint positions (section 3.2 of the paper)."""
-
-    def __init__(self, inputs: int, head_dim: int) -> None:
-        super().__init__()
-        self.Wr = nn.Linear(inputs, head_dim // 2, bias=False)
-        nn.init.normal_(self.Wr.weight)
-
-    def forward(self, positions: Tensor) -> Rotary:
-        """Encode `positions` [B, n, 2 or 4], see `normalise`."""
-        angles = self.Wr(positions).unsqueeze(-3)
-        return Rotary(torch.cos(angles), torch.sin(angles))
 
 
 def _split(x: Tensor, heads: int) -> Tensor:
@@ -263,37 +236,6 @@ class LightGlue(nn.Module):
             network.config = replace(sized, depth_confidence=None)
         network.load_state_dict(expected | {name: torch.zeros_like(expected[name]) for name in missing} | tensors)
         return network.eval()
-
-
-def normalise(
-    xy: Tensor, scale: Tensor, orientation: Tensor, size: Tensor, with_scale_ori: bool, frames: str = "colmap"
-) -> Tensor:
-    """Positions as the network wants them: centred, the longer image side from -1 to 1.
-
-    Scale becomes SIFT's sigma and orientation goes into (-pi, pi], as in COLMAP, whose keypoints the published SIFT
-    network was trained on; `frames` names the other way, see `LightGlueConfig`. Attention sees differences of positions
-    only, so where the centre is does not matter.
-
-    Parameters
-    ----------
-    xy, scale, orientation : [..., n, 2], [..., n], [..., n]
-        As in `index.types.LocalFeatures`: pixels, diameters in pixels, radians clockwise.
-    size : [..., 2]
-        Image width and height in pixels.
-
-    Returns
-    -------
-    [..., n, 4] with scale and orientation, or [..., n, 2] without
-    """
-    longer = size.amax(-1)[..., None, None]
-    centred = (xy - size[..., None, :] / 2) / (longer / 2)
-    if not with_scale_ori:
-        return centred
-    if frames == "kornia":
-        sigma, angle = scale, torch.remainder(-orientation, 2 * math.pi)
-    else:
-        sigma, angle = scale / 2, math.pi - torch.remainder(math.pi - orientation, 2 * math.pi)
-    return torch.cat((centred, sigma.unsqueeze(-1), angle.unsqueeze(-1)), -1)
 
 
 def _current_name(name: str) -> str:

@@ -29,6 +29,7 @@ from index.manifest import ManifestRow
 from index.types import LocalFeatures, Matches
 from retrieval.batching import LightGlueMatcher
 from retrieval.keypoints import SiftExtractor
+from retrieval.loading import KEEP
 from retrieval.metrics import auroc
 from retrieval.nearest import Verification
 from retrieval.ranking import no_null
@@ -37,7 +38,7 @@ from retrieval.scoring import PairConfidences, Score, pair_confidences, score_pa
 from retrieval.weights import DEFAULT, load_matcher
 
 Float64 = npt.NDArray[np.float64]
-KEPT = (10, 20, 30, 50, 100)
+KEPT = (1, 3, 5, 10, 20, 30, 50, 100)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,7 +114,7 @@ def ask(
     scores = scores_of(own, photos, compare(own, photos, matcher, Verification()))
     again = None
     if exact is not None:
-        best = [photos[row] for row in strongest(looks.tolist(), KEPT[2])]
+        best = [photos[row] for row in strongest(looks.tolist(), KEEP)]
         again = scores_of(own, best, compare(own, best, exact, Verification()))
     turtle = str(query.sighting.turtle) if query.role == "known" else None
     return Asked(turtle, np.array([str(one.sighting.turtle) for one in gallery]), looks, scores, again)
@@ -142,7 +143,7 @@ def reduced_precision(asked: Sequence[Asked]) -> dict[str, float | None]:
     moved, other, first = [], [], []
     for one in asked:
         if one.exact is not None:
-            rows = strongest(one.looks.tolist(), KEPT[2])
+            rows = strongest(one.looks.tolist(), KEEP)
             moved += (one.scores[rows] - one.exact).tolist()
             other += one.exact[one.turtles[rows] != one.turtle].tolist()
             first.append(one.first(rows) == rows[int(np.argmax(one.exact))])

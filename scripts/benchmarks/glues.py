@@ -18,7 +18,8 @@ from torch import Tensor
 
 from index.types import LocalFeatures, Matches
 from retrieval.batching import LightGlueMatcher, choose_precision
-from retrieval.lightglue import LightGlue, normalise
+from retrieval.lightglue import LightGlue
+from retrieval.positions import normalise
 from retrieval.resident import resident_on
 
 FIELD = "the field's tool (kornia, 128 pairs)"

@@ -26,10 +26,11 @@ from retrieval.batching import LightGlueMatcher, settled
 from retrieval.intake import from_manifest
 from retrieval.judgement import Judge
 from retrieval.keypoints import SiftExtractor
-from retrieval.lightglue import LightGlue, normalise
+from retrieval.lightglue import LightGlue
 from retrieval.loading import KEEP, Choices, load_instruments
 from retrieval.nearest import Verification
 from retrieval.pipeline import Terms, enroll, identify
+from retrieval.positions import normalise
 from retrieval.ranking import no_null
 from retrieval.rerank import RerankRecipe, compare, rerank
 from retrieval.resident import resident_on

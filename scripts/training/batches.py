@@ -14,7 +14,7 @@ from torch import Tensor
 from drawing.noise import seeded
 from index.types import Float32
 from retrieval.keypoints import rootsift
-from retrieval.lightglue import normalise
+from retrieval.positions import normalise
 from training.correspondence import UNMATCHED, Int16
 from training.flocks import Flock
 

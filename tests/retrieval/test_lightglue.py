@@ -23,7 +23,8 @@ from index.types import LocalFeatures
 from retrieval.attention import attend, attend_both
 from retrieval.batching import LightGlueMatcher, choose_device, settled, side_by_side
 from retrieval.keypoints import SiftExtractor
-from retrieval.lightglue import LightGlue, LightGlueConfig, Rotary, normalise
+from retrieval.lightglue import LightGlue, LightGlueConfig
+from retrieval.positions import Rotary, normalise
 from retrieval.putative import putative_matches, turned
 from retrieval.ranking import no_null
 from retrieval.room import Room
