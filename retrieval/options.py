@@ -40,7 +40,10 @@ def parsed_moment(text: str) -> dt.date:
 
 
 Matcher = Annotated[
-    str | None, typer.Option(help="nearest, or LightGlue weights: a name that `turtleidx weights` lists, or a file.")
+    str | None,
+    typer.Option(
+        help="nearest, or LightGlue weights (a name that `turtleidx weights` lists, or a file), or these with +nearest."
+    ),
 ]
 Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Drop matches that no affine map explains.")]
 ScoreRecipe = Annotated[Score, typer.Option("--score", help="How a pair's confidences become one number.")]
