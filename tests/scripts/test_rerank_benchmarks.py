@@ -8,13 +8,23 @@ import torch
 
 from benchmarks.cascade import Asked, reduced_precision, summary
 from benchmarks.glues import kornia_of, match_with_kornia, match_with_transformers, transformers_of
-from benchmarks.rerank import drawn_features, random_network, strongest
+from benchmarks.rerank import random_network
 from benchmarks.whole_query import Question, near_exits, with_everything
+from drawing.heads import draw_head
+from index.types import LocalFeatures
+from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlueConfig
 from retrieval.weights import DEFAULT, load_network
 
 CPU = torch.device("cpu")
 SMALL = LightGlueConfig(descriptor_dim=32, n_layers=2, num_heads=2, depth_confidence=None)
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[LocalFeatures]:
+    """A query and photos to compare it with, 64 keypoints each."""
+    sift = SiftExtractor(64, 320)
+    return [sift.extract(draw_head(turtle, 0, size=(320, 256))) for turtle in range(4)]
 
 
 def asked(turtle: str | None, right: float, look: float, exact: float) -> Asked:
@@ -41,34 +51,33 @@ def test_reduced_precision_counts_changed_first_turtles_in_spreads_of_the_null()
     assert (figures["reduced_shift"] or 0) > 1
 
 
-def test_early_exit_and_cascade_are_compared_with_kornia_on_the_same_photos() -> None:
-    query, *photos = drawn_features(64, CPU)
-    named = [f"T{number}" for number in range(len(photos))]
+def test_early_exit_and_cascade_are_compared_with_kornia_on_the_same_photos(photos: list[LocalFeatures]) -> None:
+    named = [f"T{number}" for number in range(len(photos) - 1)]
     network = load_network(DEFAULT).network
-    figures = with_everything(network, [Question(query, photos, named)], 2, CPU)
+    figures = with_everything(network, [Question(photos[0], photos[1:], named)], 2, CPU)
     assert figures["full_same_first"] == 1.0
     assert (figures["cpu_vs_kornia_full"] or 0) > 0
 
 
-def test_exits_that_are_decided_by_a_hair_are_counted() -> None:
-    query, *photos = (strongest(photo, 64) for photo in drawn_features(64, CPU))
+def test_exits_that_are_decided_by_a_hair_are_counted(photos: list[LocalFeatures]) -> None:
+    query, *others = photos
     network = random_network(LightGlueConfig(descriptor_dim=32, n_layers=2, num_heads=2))
     head = network.state_dict()["token_confidence.0.token.0.weight"].zero_()
     threshold = network.config.confidence_threshold(0)
     bias = network.state_dict()["token_confidence.0.token.0.bias"]
     bias.fill_(float(torch.logit(torch.tensor(threshold + 1e-3))))
-    assert near_exits(network, query, photos) == 0
+    assert near_exits(network, query, others) == 0
     bias.fill_(float(torch.logit(torch.tensor(threshold + 1e-6))))
-    assert near_exits(network, query, photos) == len(photos)
+    assert near_exits(network, query, others) == len(others)
     assert not head.any()
 
 
-def test_transformers_network_is_the_same() -> None:
+def test_transformers_network_is_the_same(photos: list[LocalFeatures]) -> None:
     pytest.importorskip("transformers")
     network = random_network(SMALL)
-    query, *photos = (strongest(photo, 64) for photo in drawn_features(64, CPU))
-    kornias = match_with_kornia(kornia_of(network, CPU), query, photos, CPU)
-    others = match_with_transformers(transformers_of(network, CPU), query, photos, CPU)
-    for one, other in zip(kornias, others, strict=True):
+    query, *others = photos
+    kornias = match_with_kornia(kornia_of(network, CPU), query, others, CPU)
+    theirs = match_with_transformers(transformers_of(network, CPU), query, others, CPU)
+    for one, other in zip(kornias, theirs, strict=True):
         assert np.array_equal(one.pairs, other.pairs)
         assert np.abs(one.confidence - other.confidence).max() < 1e-5
