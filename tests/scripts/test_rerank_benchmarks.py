@@ -14,6 +14,7 @@ from drawing.heads import draw_head
 from index.types import LocalFeatures
 from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlueConfig
+from retrieval.loading import KEEP
 from retrieval.weights import DEFAULT, load_network
 
 CPU = torch.device("cpu")
@@ -32,7 +33,7 @@ def asked(turtle: str | None, right: float, look: float, exact: float) -> Asked:
     looks, scores = np.linspace(2, 1, 41), np.full(41, 0.5) + np.linspace(0, 0.01, 41)
     looks[-1], scores[-1] = look, right
     turtles = np.array([*(f"T{row}" for row in range(40)), "A"])
-    seen = np.sort(np.argsort(-looks, kind="stable")[:30])
+    seen = np.sort(np.argsort(-looks, kind="stable")[:KEEP])
     again = scores[seen] + np.where(seen == 40, exact - right, 0.0)
     return Asked(turtle, turtles, looks, scores, again)
 
