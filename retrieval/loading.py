@@ -198,6 +198,6 @@ def load_matcher(name: str, device: str | None) -> Matcher:
     from retrieval.batching import choose_device  # torch takes seconds to import, and registry commands do without it
     from retrieval.weights import load_matcher as load_lightglue
 
-    network = name.removesuffix(BESIDE)
+    network = name.removesuffix(BESIDE) or name
     matcher = load_lightglue(network, choose_device(device))
     return matcher if network == name else BlendedMatcher(matcher)

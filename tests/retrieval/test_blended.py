@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drawing.heads import draw_head
+from index.errors import WeightsUnavailable
 from index.types import LocalFeatures, Matches
 from retrieval.blended import NEIGHBOURS, BlendedMatcher, blended
 from retrieval.keypoints import SiftExtractor
@@ -84,6 +85,12 @@ def test_beside_a_silent_network_neighbours_remain() -> None:
     assert np.allclose(both.confidence, said[said > 1e-3])
     assert "silent" in matcher.id
     assert NearestNeighbourMatcher.id in matcher.id
+
+
+@pytest.mark.parametrize(("name", "said"), [("nosuch+nearest", "called nosuch and"), ("+nearest", r"called \+nearest")])
+def test_a_network_that_is_not_there_is_named(name: str, said: str) -> None:
+    with pytest.raises(WeightsUnavailable, match=said):
+        load_instruments(Choices(matcher=name))
 
 
 def test_a_network_beside_neighbours_is_chosen_by_name() -> None:

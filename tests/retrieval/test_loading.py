@@ -94,3 +94,8 @@ def test_licences_are_said_where_others_published_the_weights() -> None:
     said = licences(Recipe("superpoint-512-480", "timm:megadescriptor#published", 768))
     assert "non-commercial" in said[0]
     assert "CC-BY-NC" in said[1]
+
+
+def test_a_catalogue_of_the_encoder_before_is_opened_with_its_successor() -> None:
+    extractor = load_extractor("sift-64-320").id
+    assert load_instruments(Choices(), Recipe(extractor, "asmk-1", 4608, True)).encoder.id == "words-1"
