@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice, tee
 from pathlib import Path
 
 from index.catalog import Catalog
@@ -131,15 +132,17 @@ def answer_encounters(
     terms: Terms,
     wishes: Wishes,
 ) -> Iterator[AnsweredEncounter]:
-    """Answer encounters in order, each with one verdict for all its photos."""
+    """Answer encounters in order, each with one verdict for all its photos; the next photo is read meanwhile."""
     catalog.require(instruments.recipe)
     judge = Judge.of(catalog, instruments)
-    for encounter in asked:
+    encounters, photos_of_all = tee(asked)
+    ahead = one_ahead(lambda one: _read(one, instruments), (one for each in photos_of_all for one in each.photos))
+    for encounter in encounters:
         photos = tuple(
             unanswered(one.photo, PhotoUnreadable(one.reason), instruments)
             if isinstance(one, RefusedRow)
-            else identify(catalog, one.sighting, instruments, judge, terms)
-            for one in encounter.photos
+            else identify(catalog, one.sighting, instruments, judge, terms, query)
+            for one, query in zip(encounter.photos, islice(ahead, len(encounter.photos)), strict=True)
         )
         found = answer_together(catalog, encounter.name, photos, judge, terms)
         turtle = wishes.confirm

@@ -25,7 +25,7 @@ from retrieval.pipeline import Terms
 from retrieval.preparing import BATCH, one_ahead
 from retrieval.protocol import Protocol, Query
 from retrieval.render import Panel, match_picture
-from retrieval.rerank import first_look, strength, strongest
+from retrieval.rerank import strength, strongest
 from retrieval.results import Candidate, Refusal
 from retrieval.scoring import MATCH_THRESHOLD, PairConfidences, best_first, score_pairs
 
@@ -218,7 +218,7 @@ class _Way:
 
     def __init__(self, catalog: Catalog, instruments: Instruments, keeps_unverified: bool) -> None:
         self._keep = instruments.reranking.keep
-        self._looks = Pairing(catalog, instruments.first_look, first_look)
+        self._looks = Pairing(catalog, instruments.looking, instruments.look)
         self._pairs = (
             VerifiedPairing(catalog, instruments)
             if keeps_unverified

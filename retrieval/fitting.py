@@ -21,7 +21,7 @@ from retrieval.novelty import REPLICATES, TooSmall, fit_novelty
 from retrieval.pairing import Compared, Pairing, Progress
 from retrieval.ranking import no_null
 from retrieval.rehearsal import Rehearsal, Trial
-from retrieval.rerank import first_look, strength, strongest
+from retrieval.rerank import strength, strongest
 from retrieval.resemblance import Resemblance, no_descriptors
 from retrieval.results import FitReport
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, score_pairs
@@ -148,7 +148,7 @@ def rehearse(
     photos = table.photos
     compared = 0
     if instruments.reranking.keep is not None:
-        looking = Pairing(catalog, instruments.first_look, first_look)
+        looking = Pairing(catalog, instruments.looking, instruments.look)
         looks = Compared(photos, catalog, looking)
         looks.run(trials, progress)
         trials = [_let_through(trial, looks, instruments.reranking.keep) for trial in trials]

@@ -14,8 +14,8 @@ from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
 from retrieval.keypoints import Extractor, Found
 from retrieval.limits import PER_TURTLE as PER_TURTLE
 from retrieval.limits import SHORTLIST as SHORTLIST
-from retrieval.matcher import Matcher
-from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, rerank
+from retrieval.matcher import Compare, Matcher
+from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, first_look, rerank
 from retrieval.scoring import Score
 
 Each = Callable[..., Iterable[Any]]
@@ -32,6 +32,8 @@ class Instruments:
         Whom the matcher sees, and whether its matches are verified.
     shortlist, per_turtle : int
         How many photos are matched, and how many of them may be of one turtle.
+    look : callable
+        How the cascade looks at all of a shortlist.
     """
 
     extractor: Extractor
@@ -41,6 +43,7 @@ class Instruments:
     score: Score
     shortlist: int = SHORTLIST
     per_turtle: int = PER_TURTLE
+    look: Compare = first_look
 
     @property
     def recipe(self) -> Recipe:
@@ -55,7 +58,7 @@ class Instruments:
         return f"{self.extractor.id}+{self.matcher.id}+{verified}"
 
     @property
-    def first_look(self) -> str:
+    def looking(self) -> str:
         """Names how the cascade looks at pairs; their cache is keyed with it."""
         return f"{self.extractor.id}+{FIRST_LOOK}"
 
@@ -77,7 +80,7 @@ class Instruments:
 
     def rerank(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches | None]:
         """The same, but only with the candidates that the cascade lets through; None for the others."""
-        return rerank(query, candidates, self.matcher, self.reranking)
+        return rerank(query, candidates, self.matcher, self.reranking, self.look)
 
     def extract(self, sighting: Sighting) -> Extracted:
         """Read one photo and find its keypoints. Raises PhotoRefused."""

@@ -83,6 +83,17 @@ def _join(x: Tensor) -> Tensor:
     return x.transpose(-2, -3).flatten(-2)
 
 
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention, fused except where a CPU shall differentiate it: there torch's fused kernel is the slower."""
+    if q.device.type != "cpu" or not (torch.is_grad_enabled() and q.requires_grad):
+        return F.scaled_dot_product_attention(q, k, v)
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else q.dtype
+    with torch.autocast("cpu", enabled=False):
+        likeness = (q.to(dtype) * q.shape[-1] ** -0.5) @ k.to(dtype).mT
+        attended: Tensor = likeness.softmax(-1) @ v.to(dtype)
+    return attended
+
+
 def _update_mlp(dim: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(2 * dim, 2 * dim), nn.LayerNorm(2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
@@ -101,7 +112,7 @@ class SelfAttention(nn.Module):
         """Update `x` [B, n, d]."""
         # the reference interleaves queries, keys and values within each head
         q, k, v = self.Wqkv(x).view(*x.shape[:-1], self.heads, -1, 3).transpose(-3, -4).unbind(-1)
-        context = F.scaled_dot_product_attention(rotary.turn(q), rotary.turn(k), v.contiguous())
+        context = _attend(rotary.turn(q), rotary.turn(k), v.contiguous())
         message = self.out_proj(_join(context))
         updated: Tensor = x + self.ffn(torch.cat((x, message), -1))
         return updated
@@ -125,7 +136,7 @@ class CrossAttention(nn.Module):
         return self._update(x0, qk0, qk1, v1), self._update(x1, qk1, qk0, v0)
 
     def _update(self, x: Tensor, own: Tensor, other: Tensor, values: Tensor) -> Tensor:
-        context = F.scaled_dot_product_attention(own, other, values)
+        context = _attend(own, other, values)
         message = self.to_out(_join(context))
         updated: Tensor = x + self.ffn(torch.cat((x, message), -1))
         return updated

@@ -14,7 +14,7 @@ from retrieval.instruments import Instruments
 from retrieval.novelty import NoveltyModel
 from retrieval.pairing import Pairing
 from retrieval.posterior import Candidates, Posterior
-from retrieval.rerank import first_look, strength, strongest
+from retrieval.rerank import strength, strongest
 from retrieval.results import Candidate
 from retrieval.scoring import MATCH_THRESHOLD, ConfidenceNull, PairConfidences, best_first, score_pairs
 
@@ -47,7 +47,7 @@ class Comparer:
         self._catalog = catalog
         self._instruments = instruments
         self._null = null
-        self._looks = Pairing(catalog, instruments.first_look, first_look)
+        self._looks = Pairing(catalog, instruments.looking, instruments.look)
         self._pairs = Pairing(catalog, instruments.comparison, instruments.compare)
         self._cache = catalog.pair_cache(instruments.comparison)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from index.errors import RecipeMismatch, WeightsUnavailable
@@ -12,14 +13,17 @@ from retrieval.blended import BlendedMatcher
 from retrieval.descriptor import WORDS, Encoder, SiftBeside, load_encoder
 from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
-from retrieval.matcher import Matcher
+from retrieval.matcher import Compare, Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification
-from retrieval.rerank import RerankRecipe
+from retrieval.rerank import RerankRecipe, first_look
 from retrieval.scoring import Score
 
 NEAREST = "nearest"
 BESIDE = f"+{NEAREST}"
 """Behind a network's name: its matches and nearest neighbours' together."""
+
+OF_SIFT = f"turtle-sift{BESIDE}"
+"""The bundled network, trained on SIFT's keypoints."""
 
 SUCCEEDED = "asmk"
 """The encoder of older catalogues, whose place another has taken."""
@@ -48,8 +52,8 @@ class Choices:
         Local checkpoints of a timm encoder and of a learned extractor.
     matcher : str or None
         ``nearest``, the name of bundled or published LightGlue weights, or a local file, the latter two also with
-        ``+nearest`` behind; None takes the extractor's own: nearest neighbours for SIFT, for learned extractors the
-        LightGlue that was trained on it.
+        ``+nearest`` behind; None takes the LightGlue that was trained on the extractor's keypoints: for SIFT the
+        bundled one, beside nearest neighbours.
     verify : bool
         Whether geometrically inconsistent matches lose their confidence.
     device : str or None
@@ -84,19 +88,25 @@ def load_instruments(choices: Choices, recipe: Recipe | None = None) -> Instrume
         score=choices.score,
         shortlist=choices.shortlist,
         per_turtle=PER_TURTLE,
+        look=_look(matcher, choices.device),
     )
 
 
 def with_matcher(instruments: Instruments, choices: Choices) -> Instruments:
     """The same instruments with the matcher that `choices` name. Raises as `load_instruments`."""
     matcher = choices.matcher or default_matcher(instruments.extractor.id)
-    return replace(instruments, matcher=_matcher(matcher, choices), reranking=_reranking(matcher, choices.verify))
+    return replace(
+        instruments,
+        matcher=_matcher(matcher, choices),
+        reranking=_reranking(matcher, choices.verify),
+        look=_look(matcher, choices.device),
+    )
 
 
 def default_matcher(extractor: str) -> str:
-    """The matcher for an extractor's keypoints: its published LightGlue has the extractor's name."""
+    """The matcher for an extractor's keypoints: but for SIFT's, its published LightGlue has the extractor's name."""
     family = _family(extractor)
-    return NEAREST if family == "sift" else family
+    return OF_SIFT if family == "sift" else family
 
 
 def _wanted(choice: str | None, recipe: Recipe | None) -> str:
@@ -133,6 +143,20 @@ def _matcher(name: str, choices: Choices) -> Matcher:
 def _reranking(matcher: str, verify: bool) -> RerankRecipe:
     """A network looks closer at the most promising only; nearest neighbours are the first look themselves."""
     return RerankRecipe(None if matcher == NEAREST else KEEP, Verification() if verify else None)
+
+
+def _look(matcher: str, device: str | None) -> Compare:
+    """All of a shortlist at once on the network's GPU, where it has one."""
+    if matcher == NEAREST:
+        return first_look
+    from retrieval.batching import choose_device  # torch takes seconds to import
+
+    chosen = choose_device(device)
+    if chosen.type == "cpu":
+        return first_look
+    from retrieval.glance import glance
+
+    return partial(glance, device=chosen)
 
 
 def load_extractor(name: str, weights: Path | None = None, device: str | None = None) -> Extractor:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from index.types import LocalFeatures, Matches
+
+Compare = Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]
+"""Matches of one photo with each of the others."""
 
 
 class Matcher(Protocol):

@@ -14,12 +14,10 @@ from index.catalog import Catalog
 from index.pairs import PairCache
 from index.types import Float32, LocalFeatures, Matches, Photo
 from retrieval.instruments import Instruments
+from retrieval.matcher import Compare
 from retrieval.nearest import on_all_cores, verify
 from retrieval.rehearsal import Trial, ordered_pair
 from retrieval.scoring import pair_confidences
-
-Compare = Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]
-"""Matches of one photo with each of the others."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of queries that were just finished, and of all of them."""

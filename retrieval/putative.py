@@ -58,7 +58,7 @@ def putative_matches(
         own, angle = F.normalize(asked.comparable()[0], dim=-1), asked.keypoints[..., 3]
         for rows in equal_counts(candidates, lambda n: memory // (4 * len(query) * n)):
             photos = features.collate([candidates[row] for row in rows])
-            partner, distinct = _mutual(F.normalize(photos.comparable(), dim=-1) @ own.T)
+            partner, distinct = mutual_distinct(F.normalize(photos.comparable(), dim=-1) @ own.T)
             strength[rows] = distinct.square().sum(1).cpu().numpy()
             turn[rows] = _elect(photos.keypoints[..., 3].gather(1, partner) - angle, distinct).cpu().numpy()
     return PutativeMatches(strength, turn)
@@ -93,7 +93,7 @@ def equal_counts(photos: Sequence[LocalFeatures], most: Callable[[int], int], th
     return batches
 
 
-def _mutual(similarity: Tensor) -> tuple[Tensor, Tensor]:
+def mutual_distinct(similarity: Tensor) -> tuple[Tensor, Tensor]:
     """For `similarity` [B, n, m] of unit vectors, which it overwrites: each query keypoint's nearest and how distinct.
 
     Both [B, m]; distinctness is 0 where the match is not mutual.

@@ -120,8 +120,8 @@ class Rehearsal:
         yield from (int(row) for row in sorted(order, key=lambda row: (turns[row], self._seen_once(int(row)))))
 
     def _seen_once(self, row: int) -> bool:
-        """Whether a large catalogue's photo tells only about wrong turtles; those that tell more go first."""
-        return self._whole is not None and not len(self._own(row))
+        """Whether a photo tells only about wrong turtles; those that tell more go first, should the budget end."""
+        return not len(self._own(row))
 
     def _own(self, query: int) -> Int64:
         """Photos of its turtle that the query could find."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from index.types import Float32, LocalFeatures, Matches
 from retrieval.consensus import has_frames, verify_positions
-from retrieval.matcher import Matcher
+from retrieval.matcher import Compare, Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification, on_all_cores, verify
 
 FIRST_LOOK = f"{NearestNeighbourMatcher.id}+{Verification().id}"
@@ -38,12 +38,23 @@ class RerankRecipe:
 
 
 def rerank(
-    query: LocalFeatures, candidates: Sequence[LocalFeatures], matcher: Matcher, recipe: RerankRecipe
+    query: LocalFeatures,
+    candidates: Sequence[LocalFeatures],
+    matcher: Matcher,
+    recipe: RerankRecipe,
+    look: Compare | None = None,
 ) -> list[Matches | None]:
-    """Matches of the query with each candidate, in order; None for those that were not compared."""
+    """Matches of the query with each candidate, in order; None for those that were not compared.
+
+    Parameters
+    ----------
+    look : callable or None
+        How the cascade looks at all candidates; None takes `first_look`.
+    """
     seen: Sequence[int] = range(len(candidates))
     if recipe.keep is not None and recipe.keep < len(candidates):
-        seen = strongest([strength(look.confidence) for look in first_look(query, candidates)], recipe.keep)
+        looks = (look or first_look)(query, candidates)
+        seen = strongest([strength(one.confidence) for one in looks], recipe.keep)
     found = compare(query, [candidates[row] for row in seen], matcher, recipe.verification)
     compared = dict(zip(seen, found, strict=True))
     return [compared.get(row) for row in range(len(candidates))]

@@ -81,11 +81,13 @@ class ResidentFeatures:
         keypoints = np.empty((*descriptors.shape[:2], 4), np.float32)
         for row, photo in enumerate(photos):
             keypoints[row, :, :2], keypoints[row, :, 2], keypoints[row, :, 3] = photo.xy, photo.scale, photo.orientation
-        return Collated(
-            descriptors.to(self.device),
-            torch.from_numpy(keypoints).to(self.device),
-            torch.tensor([photo.size for photo in photos], dtype=torch.float32, device=self.device),
-        )
+        sizes = torch.tensor([photo.size for photo in photos], dtype=torch.float32)
+        return Collated(self._moved(descriptors), self._moved(torch.from_numpy(keypoints)), self._moved(sizes))
+
+    def _moved(self, values: Tensor) -> Tensor:
+        """On the device; from pinned memory a GPU copies while the processor prepares what comes next."""
+        pinned = values.pin_memory() if self.device.type == "cuda" else values
+        return pinned.to(self.device, non_blocking=True)
 
     def _keep(self, key: bytes, batch: Collated, row: int) -> None:
         # a copy, because a view would keep the whole batch alive

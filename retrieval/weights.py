@@ -21,7 +21,7 @@ from retrieval.lightglue import LightGlue, LightGlueConfig
 
 BUNDLED = Path(__file__).parent / "data"
 DEFAULT = "turtle-sift"
-"""The matcher of choice for SIFT once its file is in `BUNDLED`."""
+"""The bundled network for SIFT's keypoints."""
 
 _RELEASE = "https://github.com/cvg/LightGlue/releases/download/v0.1_arxiv"
 _XFEAT = "https://github.com/verlab/accelerated_features/raw/e92685f57f8318b18725c5c8c0bd28c7fe188d9a/weights"
@@ -73,11 +73,6 @@ def list_weights() -> list[WeightsListing]:
     bundled = sorted(BUNDLED.glob("*.safetensors"))
     own = [WeightsListing(file.stem, "matcher", "as turtleidx", "bundled", file) for file in bundled]
     return own + [listing(entry, "matcher") for entry in PUBLISHED]
-
-
-def default_matcher(device: torch.device | None = None) -> LightGlueMatcher | None:
-    """The bundled matcher, or None where none is bundled."""
-    return load_matcher(DEFAULT, device) if (BUNDLED / f"{DEFAULT}.safetensors").exists() else None
 
 
 def load_matcher(name: str, device: torch.device | None = None) -> LightGlueMatcher:

@@ -74,7 +74,8 @@ def transformers_fits(network: LightGlue) -> bool:
     return find_spec("transformers") is not None and not network.config.add_scale_ori
 
 
-def kornia_of(network: LightGlue, device: torch.device) -> KorniaLightGlue:
+def kornia_of(network: LightGlue, device: torch.device, depth_confidence: float = -1.0) -> KorniaLightGlue:
+    """Without point pruning; early exit where a share of confident keypoints is given."""
     config = network.config
     oracle = KorniaLightGlue(
         None,
@@ -83,7 +84,7 @@ def kornia_of(network: LightGlue, device: torch.device) -> KorniaLightGlue:
         n_layers=config.n_layers,
         num_heads=config.num_heads,
         add_scale_ori=config.add_scale_ori,
-        depth_confidence=-1,
+        depth_confidence=depth_confidence,
         width_confidence=-1,
         filter_threshold=-1.0,
         # not False, which would switch fused attention off for everyone in the process

@@ -16,7 +16,7 @@ from retrieval.judgement import Judge
 from retrieval.pairing import Pairing
 from retrieval.posterior import Candidates, Posterior
 from retrieval.rehearsal import Rehearsal, ordered_pair
-from retrieval.rerank import first_look, strength, strongest
+from retrieval.rerank import strength, strongest
 from retrieval.resemblance import Resemblance
 from retrieval.scoring import PairConfidences, score_pairs
 
@@ -30,7 +30,7 @@ class Grounds:
     def __init__(self, catalog: Catalog, photos: Sequence[Photo], instruments: Instruments) -> None:
         self.catalog, self.photos, self.instruments = catalog, photos, instruments
         self.table = Rehearsal(photos, Resemblance.of_stored(catalog, instruments, photos).to, instruments)
-        self._looking = Pairing(catalog, instruments.first_look, first_look)
+        self._looking = Pairing(catalog, instruments.looking, instruments.look)
         self._comparing = Pairing(catalog, instruments.comparison, instruments.compare)
 
     def shortlist(self, row: int, gallery: Int64) -> Int64:

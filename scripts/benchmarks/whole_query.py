@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,6 +38,8 @@ from retrieval.scoring import PairConfidences, Score, pair_confidences, score_pa
 
 NEAR = 1e-5
 """Exit margin under which other matrix shapes may decide otherwise."""
+WIDTH = 0.99
+"""How sure LightGlue's reference implementation is of keypoints that it prunes."""
 GALLERY, SHORTLIST, KEYPOINTS, DRAWN = 10_000, 100, 512, 12
 
 
@@ -79,7 +81,7 @@ def with_everything(
     """
     oracle, matcher = kornia_of(network, device), LightGlueMatcher(network, "whole", device)
     ours_s = kornia_s = 0.0
-    same, near = [], 0
+    same, near, prunable_shares = [], 0, []
     recipe = RerankRecipe(KEEP, None)
     rerank(asked[0].query, asked[0].photos[:8], matcher, recipe)
     for one in asked:
@@ -98,11 +100,13 @@ def with_everything(
         ours_first = first_turtle(one, seen, [matches for matches in found if matches is not None])
         same.append(ours_first == first_turtle(one, range(len(theirs)), theirs))
         near += near_exits(network, one.query, [one.photos[row] for row in seen])
+        prunable_shares.append(prunable(network, one.query, [one.photos[row] for row in seen[:5]]))
     return {
         "cpu_vs_kornia_full": kornia_s / ours_s,
         "full_queries": len(asked),
         "full_same_first": float(np.mean(same)),
         "exit_margins_under_1e-5": near,
+        "prunable_share": float(np.mean(prunable_shares)),
     }
 
 
@@ -131,9 +135,7 @@ def near_exits(network: LightGlue, query: LocalFeatures, photos: Sequence[LocalF
         return 0
     near = 0
     for photo in photos:
-        (x0, rotary0), (x1, rotary1) = ((*_tokens(network, one),) for one in (query, photo))
-        for depth, layer in enumerate(list(network.transformers)[:-1]):
-            x0, x1 = layer(x0, x1, rotary0, rotary1)
+        for depth, x0, x1 in _inner_layers(network, query, photo):
             sure = network.token_confidence[depth](torch.cat((x0, x1), 1))[0].sort().values
             last = min(int((1 - share) * len(sure)), len(sure) - 1)
             around = sure[max(0, last - 1) : last + 2]
@@ -143,6 +145,33 @@ def near_exits(network: LightGlue, query: LocalFeatures, photos: Sequence[LocalF
             if bool(settled(network, depth, x0, x1)):
                 break
     return near
+
+
+@torch.inference_mode()
+def prunable(network: LightGlue, query: LocalFeatures, photos: Sequence[LocalFeatures]) -> float:
+    """Share of keypoints that point pruning would take out after a layer, the mean of all pairs and inner layers.
+
+    Those that are sure to have no counterpart, by the reference's rule: settled, and matchable with 1 % at most.
+    """
+    shares = []
+    for photo in photos:
+        for depth, x0, x1 in _inner_layers(network, query, photo):
+            both = torch.cat((x0, x1), 1)
+            settled_ones = network.token_confidence[depth](both) > network.config.confidence_threshold(depth)
+            assigned = network.log_assignment[depth](x0, x1)
+            alone = torch.cat((assigned.matchability0, assigned.matchability1), 1).sigmoid() <= 1 - WIDTH
+            shares.append(float((settled_ones & alone).float().mean()))
+    return float(np.mean(shares))
+
+
+def _inner_layers(
+    network: LightGlue, query: LocalFeatures, photo: LocalFeatures
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """Depth and both photos' keypoints after every layer but the last."""
+    (x0, rotary0), (x1, rotary1) = _tokens(network, query), _tokens(network, photo)
+    for depth, layer in enumerate(list(network.transformers)[:-1]):
+        x0, x1 = layer(x0, x1, rotary0, rotary1)
+        yield depth, x0, x1
 
 
 def _tokens(network: LightGlue, photo: LocalFeatures) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from retrieval.lightglue import Assignment, LightGlue
@@ -33,6 +33,13 @@ def run_layers(network: LightGlue, batch: Batch) -> list[LayerOutput]:
         x0, x1 = layer(x0, x1, rotary0, rotary1)
         outputs.append(LayerOutput(x0, x1))
     return outputs
+
+
+def _assigned(head: nn.Module, output: LayerOutput) -> Assignment:
+    """In float32 whatever the layers compute in: bfloat16 would round log probabilities to a hundredth."""
+    with torch.autocast(output.first.device.type, enabled=False):
+        assignment: Assignment = head(output.first.float(), output.second.float())
+    return assignment
 
 
 def assignment_loss(assignment: Assignment, batch: Batch) -> Tensor:
@@ -64,11 +71,11 @@ def training_loss(network: LightGlue, batch: Batch, inner_layer: int | None) -> 
     """The last layer's loss plus half of that of one inner layer, which a step draws by chance: cheaper than all."""
     outputs = run_layers(network, batch)
     last = outputs[-1]
-    final = network.log_assignment[-1](last.first, last.second)
+    final = _assigned(network.log_assignment[-1], last)
     loss = assignment_loss(final, batch).mean() + RANKING * ranking_loss(final, batch)
     if inner_layer is not None:
         inner = outputs[inner_layer]
-        between = network.log_assignment[inner_layer](inner.first, inner.second)
+        between = _assigned(network.log_assignment[inner_layer], inner)
         loss = loss + 0.5 * assignment_loss(between, batch).mean()
     return loss
 
@@ -77,7 +84,7 @@ def confidence_loss(network: LightGlue, batch: Batch) -> Tensor:
     """Second stage: each layer learns to foretell whether its keypoints' assignments are already the final ones."""
     with torch.no_grad():
         outputs = run_layers(network, batch)
-        choices = [_choices(head(o.first, o.second)) for head, o in zip(network.log_assignment, outputs, strict=True)]
+        choices = [_choices(_assigned(head, o)) for head, o in zip(network.log_assignment, outputs, strict=True)]
     total = torch.zeros((), device=batch.first.descriptors.device)
     for head, output, choice in zip(network.token_confidence, outputs[:-1], choices[:-1], strict=True):
         for x, chosen, final in ((output.first, choice[0], choices[-1][0]), (output.second, choice[1], choices[-1][1])):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -48,6 +50,26 @@ def new_network(config: LightGlueConfig, flocks: Sequence[Flock], seed: int) -> 
             if isinstance(head, MatchAssignment):
                 _assign_by_likeness(head)
     return network
+
+
+def with_layers(network: LightGlue, layers: int) -> LightGlue:
+    """A network of so many layers that starts where a trained one stands.
+
+    A shallower one is its first layers, whose own assignment heads were taught too. A deeper one gets copies of the
+    last layer that change nothing yet, so that it matches as before until it learns.
+    """
+    had = network.config.n_layers
+    resized = LightGlue(replace(network.config, n_layers=layers))
+    expected = resized.state_dict()
+    state = {name: tensor for name, tensor in network.state_dict().items() if name in expected}
+    for name in expected.keys() - state.keys():
+        kind, _, rest = name.split(".", 2)
+        last = network.state_dict().get(f"{kind}.{had - 1 - (kind == 'token_confidence')}.{rest}")
+        state[name] = expected[name] if last is None else copy.deepcopy(last)
+        if ".ffn.3." in name:  # what the layer would add
+            state[name] = torch.zeros_like(expected[name])
+    resized.load_state_dict(state)
+    return resized.train(network.training)
 
 
 def _project_onto_axes(projection: nn.Linear, flocks: Sequence[Flock]) -> None:

@@ -3,9 +3,10 @@
     export PYTHONPATH=scripts
     python scripts/training/draw_flocks.py /tmp/flocks --count 2000 --processes 8
     python scripts/training/draw_flocks.py /tmp/held-out --first 9000000 --count 40 --processes 8
-    python scripts/training/train_matcher.py --flocks /tmp/flocks --held-out /tmp/held-out --run /tmp/run
+    python scripts/training/train_matcher.py --flocks /tmp/flocks --held-out /tmp/held-out --into /tmp/run
     python scripts/training/train_matcher.py ... --from /tmp/run/last.pt         # continues
     python scripts/training/train_matcher.py ... --from retrieval/data/turtle-sift.safetensors   # from shipped weights
+    python scripts/training/train_matcher.py ... --from WEIGHTS --layers 3       # cut (or deepened), then trained on
     torchrun --nproc-per-node 4 scripts/training/train_matcher.py ...            # several GPUs
 
 `last.pt` is for continuing, `matcher.safetensors` (averaged weights, half precision) is for shipping.
@@ -32,10 +33,11 @@ from retrieval.weights import read_network, save_network
 from training.batches import Batch, PairSource, load_flocks
 from training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.objective import confidence_loss, training_loss
-from training.start import new_network
+from training.start import new_network, with_layers
 from training.validation import validate
 
 NAME = "turtle-sift"
+LAYERS = 5
 EXIT_SHARE = 0.95
 AVERAGED = 0.985
 """Share of the running average of the weights that each step keeps."""
@@ -45,11 +47,11 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flocks", type=Path, required=True, help="training flocks, read again at every save")
     parser.add_argument("--held-out", type=Path, required=True, help="flocks of other seeds for validation")
-    parser.add_argument("--run", type=Path, required=True, help="folder for checkpoints and log.jsonl")
+    parser.add_argument("--into", type=Path, required=True, help="folder for checkpoints and log.jsonl")
     parser.add_argument("--from", dest="start", type=Path, help="checkpoint, or weights alone, to continue from")
     parser.add_argument("--stage", choices=("matching", "confidence"), default="matching")
     parser.add_argument("--dim", type=int, default=96)
-    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--layers", type=int, help=f"of a new network ({LAYERS}), or to cut or deepen one to")
     parser.add_argument("--heads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--batch", type=int, default=16, help="pairs a step and process")
@@ -77,7 +79,7 @@ class Trainer:
         self.half_precision = choose_precision(self.device) == torch.bfloat16
         self.flocks = load_flocks(chosen.flocks)
         self.held_out = load_flocks(chosen.held_out)
-        checkpoint = _continued(chosen.start) if chosen.start else self._fresh()
+        checkpoint = _continued(chosen.start, chosen.layers) if chosen.start else self._fresh()
         # early exit needs the second stage
         depth = EXIT_SHARE if chosen.stage == "confidence" else None
         config = replace(checkpoint.config, depth_confidence=depth)
@@ -91,7 +93,7 @@ class Trainer:
     def _fresh(self) -> Checkpoint:
         chosen = self.chosen
         config = LightGlueConfig(
-            128, chosen.dim, chosen.layers, chosen.heads, add_scale_ori=True, depth_confidence=None
+            128, chosen.dim, chosen.layers or LAYERS, chosen.heads, add_scale_ori=True, depth_confidence=None
         )
         state = new_network(config, self.flocks, chosen.seed).state_dict()
         return Checkpoint(config, state, copy.deepcopy(state), None, 0, 0)
@@ -163,7 +165,7 @@ class Trainer:
     def _save(self, loss: float, seconds: float) -> None:
         if self.rank:
             return
-        folder: Path = self.chosen.run
+        folder: Path = self.chosen.into
         states = self.network.state_dict(), self.average.state_dict()
         config = self.network.config
         save_checkpoint(
@@ -185,13 +187,22 @@ class Trainer:
         print(json.dumps(line), flush=True)
 
 
-def _continued(path: Path) -> Checkpoint:
-    """A checkpoint, or weights without an optimiser's state."""
-    if path.suffix != ".safetensors":
-        return load_checkpoint(path)
-    network = read_network(path).network
-    state = network.state_dict()
-    return Checkpoint(network.config, state, copy.deepcopy(state), None, 0, 0)
+def _continued(path: Path, layers: int | None) -> Checkpoint:
+    """A checkpoint, or weights without an optimiser's state, which a network of another depth has not either."""
+    if path.suffix == ".safetensors":
+        network = read_network(path).network
+        state = network.state_dict()
+        checkpoint = Checkpoint(network.config, state, copy.deepcopy(state), None, 0, 0)
+    else:
+        checkpoint = load_checkpoint(path)
+    if layers in (None, checkpoint.config.n_layers):
+        return checkpoint
+    now, average = (
+        with_layers(_network(checkpoint.config, state), layers) for state in (checkpoint.network, checkpoint.average)
+    )
+    return replace(
+        checkpoint, config=now.config, network=now.state_dict(), average=average.state_dict(), optimiser=None
+    )
 
 
 def _network(config: LightGlueConfig, state: Mapping[str, Tensor]) -> LightGlue:
@@ -202,7 +213,7 @@ def _network(config: LightGlueConfig, state: Mapping[str, Tensor]) -> LightGlue:
 
 def main(words: Sequence[str] | None = None) -> None:
     chosen = parse(words)
-    chosen.run.mkdir(parents=True, exist_ok=True)
+    chosen.into.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     if chosen.threads:
         torch.set_num_threads(chosen.threads)

@@ -21,7 +21,7 @@ def test_every_extractor_has_a_name_an_id_and_a_matcher(name: str) -> None:
     extractor = load_extractor(name)
     assert load_extractor(extractor.id).id == extractor.id
     assert load_extractor(f"{name}-128-240").id == f"{name}-128-240" + ("-v3" if name == "sift" else "-v2")
-    assert default_matcher(extractor.id) == ("nearest" if name == "sift" else name)
+    assert default_matcher(extractor.id) == ("turtle-sift+nearest" if name == "sift" else name)
 
 
 def test_an_extractor_that_nobody_knows_is_refused_with_the_names() -> None:

@@ -9,7 +9,7 @@ import torch
 from benchmarks.cascade import Asked, reduced_precision, summary
 from benchmarks.glues import kornia_of, match_with_kornia, match_with_transformers, transformers_of
 from benchmarks.rerank import random_network
-from benchmarks.whole_query import Question, near_exits, with_everything
+from benchmarks.whole_query import Question, near_exits, prunable, with_everything
 from drawing.heads import draw_head
 from index.types import LocalFeatures
 from retrieval.keypoints import SiftExtractor
@@ -71,6 +71,18 @@ def test_exits_that_are_decided_by_a_hair_are_counted(photos: list[LocalFeatures
     bias.fill_(float(torch.logit(torch.tensor(threshold + 1e-6))))
     assert near_exits(network, query, others) == len(others)
     assert not head.any()
+
+
+def test_points_that_pruning_would_take_out_are_counted(photos: list[LocalFeatures]) -> None:
+    query, *others = photos
+    network = random_network(LightGlueConfig(descriptor_dim=32, n_layers=2, num_heads=2))
+    state = network.state_dict()
+    state["token_confidence.0.token.0.bias"].fill_(50.0)
+    assert prunable(network, query, others) == 0  # settled, and matchable
+    state["log_assignment.0.matchability.bias"].fill_(-50.0)
+    assert prunable(network, query, others) == 1
+    state["token_confidence.0.token.0.bias"].fill_(-50.0)
+    assert prunable(network, query, others) == 0
 
 
 def test_transformers_network_is_the_same(photos: list[LocalFeatures]) -> None:

@@ -22,7 +22,7 @@ from training.checkpoints import load_checkpoint
 from training.correspondence import IGNORED, UNMATCHED, true_matches
 from training.flocks import Flock, FlockPlan, cropped, make_flock
 from training.objective import assignment_loss, confidence_loss, ranking_loss, training_loss
-from training.start import new_network
+from training.start import new_network, with_layers
 from training.validation import area, validate
 
 PLAN = FlockPlan(individuals=2, photos=2, keypoints=128, long_side=256)
@@ -141,6 +141,22 @@ def test_negatives_have_no_match(flocks: list[Flock]) -> None:
     assert (batch.truth_first == UNMATCHED).all()
 
 
+def test_a_network_goes_on_shallower_or_deeper(flocks: list[Flock]) -> None:
+    network = new_network(CONFIG, flocks, seed=0)
+    batch = next(PairSource(flocks, 2, 64).batches(seed=4))
+    inputs = batch.first.descriptors, batch.first.positions, batch.second.descriptors, batch.second.positions
+    deeper = with_layers(network, 4)
+    torch.testing.assert_close(deeper(*inputs).log_scores, network(*inputs).log_scores)
+    torch.autograd.backward(training_loss(deeper, batch, None))
+    added = dict(deeper.named_parameters())["transformers.3.cross_attn.ffn.3.weight"].grad
+    assert added is not None
+    assert added.abs().max() > 0  # it learns
+    shallower = with_layers(deeper, 1)
+    torch.testing.assert_close(shallower(*inputs).log_scores, with_layers(network, 1)(*inputs).log_scores)
+    own, kept = network.state_dict(), shallower.state_dict()
+    assert all(torch.equal(kept[name], own[name]) for name in kept)
+
+
 def test_the_start_already_ranks_by_likeness_and_learns(flocks: list[Flock]) -> None:
     network = new_network(CONFIG, flocks, seed=0)
     source = PairSource(flocks, 4, 128, Mixture(0.0, 0.0, 0.0), vary=False)
@@ -206,7 +222,7 @@ def test_a_run_leaves_what_the_next_sitting_and_the_package_need(flocks: list[Fl
         str(tmp_path / "train"),
         "--held-out",
         str(tmp_path / "held"),
-        "--run",
+        "--into",
         str(tmp_path / "run"),
     ]
     small = [
@@ -239,7 +255,7 @@ def test_a_run_leaves_what_the_next_sitting_and_the_package_need(flocks: list[Fl
         assert torch.allclose(tensor, checkpoint.average[name], atol=2e-2, rtol=1e-3), name
     shipped_file = str(tmp_path / "run" / "matcher.safetensors")
     train_matcher.main(
-        [*options, *small, "--steps", "1", "--rate", "0", "--run", str(tmp_path / "next"), "--from", shipped_file]
+        [*options, *small, "--steps", "1", "--rate", "0", "--into", str(tmp_path / "next"), "--from", shipped_file]
     )
     afresh = load_checkpoint(tmp_path / "next" / "last.pt")
     assert (afresh.steps, afresh.pairs) == (1, 2)

@@ -1,0 +1,137 @@
+"""The cascade's first look at many candidates at once, on a GPU: what `retrieval.nearest` does on a CPU pair by pair.
+
+Pairs that no measure tells apart aside, both give the same matches and confidences. On a CPU the pairs one by one are
+the faster, because each costs only as much as it has matches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from index.types import LocalFeatures, Matches
+from retrieval.nearest import Verification
+from retrieval.putative import equal_counts, mutual_distinct
+from retrieval.resident import resident_on
+
+FEWEST = 3
+"""Matches that an affine map is fitted to."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairedFrames:
+    """Matches of B pairs as places, scale changes and rotations, k rows each; `weight` 0 fills what a pair lacks.
+
+    Attributes
+    ----------
+    source, target : complex64 [B, k]
+        Keypoints of query and candidate, x + iy.
+    zoom, turn, weight : float32 [B, k]
+        Logarithm of the scale's ratio, difference of orientations in radians, confidence.
+    side : float32 [B, 1]
+        The candidate's longer side in pixels.
+    """
+
+    source: Tensor
+    target: Tensor
+    zoom: Tensor
+    turn: Tensor
+    weight: Tensor
+    side: Tensor
+
+
+@torch.inference_mode()
+def glance(
+    query: LocalFeatures,
+    candidates: Sequence[LocalFeatures],
+    device: torch.device,
+    tolerances: Verification | None = None,
+    memory: int = 1 << 30,
+) -> list[Matches]:
+    """Mutual nearest neighbours of `query` with each candidate that one affine map explains, as `rerank.first_look`.
+
+    Parameters
+    ----------
+    memory : int
+        Bytes that the similarities and the votes of one batch may take.
+    """
+    found = [Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32)) for _ in candidates]
+    if not len(query):
+        return found
+    features, tolerances = resident_on(device), tolerances or Verification()
+    own = features.collate([query])
+    described = F.normalize(own.comparable()[0], dim=-1)
+    for rows in equal_counts(candidates, lambda n: memory // (64 * len(query) * max(n, len(query)))):
+        photos = features.collate([candidates[row] for row in rows])
+        partner, distinct = mutual_distinct(F.normalize(photos.comparable(), dim=-1) @ described.T)
+        used = int((distinct > 0).sum(1).max())
+        weight, own_rows = distinct.sort(dim=1, descending=True, stable=True)
+        weight, own_rows = weight[:, :used], own_rows[:, :used]
+        other_rows = partner.gather(1, own_rows)
+        frames = _paired(own.keypoints[0][own_rows], _rows(photos.keypoints, other_rows), weight, photos.size)
+        kept = torch.where(consistent(frames, tolerances), weight, 0.0)
+        for row, mine, theirs, confidence in zip(
+            rows, own_rows.cpu().numpy(), other_rows.cpu().numpy(), kept.cpu().numpy(), strict=True
+        ):
+            there = np.flatnonzero(confidence)
+            there = there[np.argsort(mine[there])]
+            found[row] = Matches(np.stack((mine[there], theirs[there]), 1).astype(np.int32), confidence[there])
+    return found
+
+
+def consistent(frames: PairedFrames, tolerances: Verification) -> Tensor:
+    """Which matches agree on one affine map, bool [B, k]; the rule is that of `retrieval.nearest.verify`."""
+    there = frames.weight > 0
+    agree = _votes(frames, tolerances) & there[:, None, :]
+    support = (agree * frames.weight[:, None, :]).sum(2).masked_fill(~there, -1.0)
+    best = support.argmax(1, keepdim=True)
+    inliers = agree.gather(1, best[..., None].expand(-1, -1, agree.shape[2]))[:, 0]
+    zoom, turn = frames.zoom.gather(1, best), frames.turn.gather(1, best)
+    plausible = (inliers | _alike(frames.zoom, frames.turn, zoom, turn, tolerances)) & there
+    for _ in range(3):
+        enough = inliers.sum(1, keepdim=True) >= FEWEST
+        error = _affine_error(frames, inliers)
+        inliers = torch.where(enough, plausible & (error < tolerances.fine * frames.side), inliers)
+    return inliers & (there.sum(1, keepdim=True) >= FEWEST)
+
+
+def _paired(own: Tensor, other: Tensor, weight: Tensor, size: Tensor) -> PairedFrames:
+    """From keypoints [B, k, 4] of both sides: x, y, scale and orientation."""
+    source, target = (torch.complex(one[..., 0], one[..., 1]) for one in (own, other))
+    zoom, turn = (other[..., 2] / own[..., 2]).log(), other[..., 3] - own[..., 3]
+    return PairedFrames(source, target, zoom, turn, weight, size.amax(1, keepdim=True))
+
+
+def _rows(keypoints: Tensor, rows: Tensor) -> Tensor:
+    return keypoints.gather(1, rows[..., None].expand(-1, -1, keypoints.shape[2]))
+
+
+def _votes(frames: PairedFrames, tolerances: Verification) -> Tensor:
+    """Row i: which matches agree with match i's own similarity; bool [B, k, k]."""
+    factor = torch.polar(frames.zoom.exp(), frames.turn)
+    apart = (frames.target - factor * frames.source)[..., None] + factor[..., None] * frames.source[:, None]
+    near = (apart - frames.target[:, None]).abs() < (tolerances.coarse * frames.side)[..., None]
+    zoom, turn = frames.zoom, frames.turn
+    return near & _alike(zoom[:, None], turn[:, None], zoom[..., None], turn[..., None], tolerances)
+
+
+def _alike(zoom: Tensor, turn: Tensor, other_zoom: Tensor, other_turn: Tensor, tolerances: Verification) -> Tensor:
+    near = (zoom - other_zoom).abs() < float(np.log(tolerances.zoom))
+    return near & ((turn - other_turn).cos() > float(np.cos(tolerances.turn)))
+
+
+def _affine_error(frames: PairedFrames, inliers: Tensor) -> Tensor:
+    """Distance [B, k] of each match from the affine map that fits the inliers best, by weighted least squares."""
+    points = torch.view_as_real(frames.source).double()
+    source = torch.cat((points, torch.ones_like(points[..., :1])), -1)
+    target = torch.view_as_real(frames.target).double()
+    weighted = source * (frames.weight * inliers).double()[..., None]
+    # the pseudo-inverse, because matches on one line leave the map undetermined
+    affine = torch.linalg.pinv(weighted.mT @ source, rtol=1e-12, hermitian=True) @ (weighted.mT @ target)
+    error: Tensor = torch.linalg.vector_norm(source @ affine - target, dim=-1)
+    return error

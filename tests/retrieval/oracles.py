@@ -1,0 +1,120 @@
+"""LightGlue networks, keypoints for them, and kornia's answers, which ours must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from kornia.feature.lightglue import LightGlue as KorniaLightGlue
+
+from index.types import LocalFeatures
+from retrieval.lightglue import LightGlue, LightGlueConfig
+from retrieval.positions import Rotary, normalise
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
+
+PUBLISHED = {
+    "sift": LightGlueConfig(input_dim=128, add_scale_ori=True),
+    "disk": LightGlueConfig(input_dim=128),
+    "aliked": LightGlueConfig(input_dim=128),
+    "superpoint": LightGlueConfig(input_dim=256),
+    "doghardnet": LightGlueConfig(input_dim=128, add_scale_ori=True),
+    "xfeat": LightGlueConfig(input_dim=64, descriptor_dim=96, n_layers=6, num_heads=1, depth_confidence=None),
+}
+
+
+TOY = LightGlueConfig(input_dim=16, descriptor_dim=32, n_layers=4, num_heads=2, add_scale_ori=True)
+CPU = torch.device("cpu")
+
+
+def random_features(seed: int, keypoints: int, config: LightGlueConfig, shared: float = 0.5) -> LocalFeatures:
+    """Keypoints anywhere in a 480 x 360 image; a `shared` part of the descriptors is the same for every seed."""
+    rng, common = np.random.default_rng(seed), np.random.default_rng(0)
+    descriptors = rng.normal(size=(keypoints, config.input_dim))
+    same = round(keypoints * shared)
+    descriptors[:same] = common.normal(size=(2048, config.input_dim))[:same]
+    descriptors = descriptors[rng.permutation(keypoints)]
+    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+    return LocalFeatures(
+        xy=(rng.random((keypoints, 2)) * (480, 360)).astype(np.float32),
+        scale=rng.uniform(2, 20, keypoints).astype(np.float32),
+        orientation=rng.uniform(0, 6.28, keypoints).astype(np.float32),
+        descriptors=descriptors.astype(np.float16),
+        size=(480, 360),
+    )
+
+
+def others(config: LightGlueConfig) -> Iterator[LocalFeatures]:
+    return (random_features(seed, 192, config) for seed in count(2))
+
+
+def decided_network(config: LightGlueConfig) -> LightGlue:
+    """Random weights, but alike descriptors match with confidence, and about half of the pairs stop at each layer."""
+    torch.manual_seed(1)
+    network = LightGlue(config)
+    state = network.state_dict()
+    for name, value in state.items():
+        if name.endswith("final_proj.weight"):
+            value.copy_(4 * torch.eye(len(value)))
+        elif name.endswith("matchability.bias"):
+            value.fill_(2.0)
+    with torch.no_grad():
+        (x0, rotary0), (x1, rotary1) = (tokens_of(network, random_features(seed, 64, config)) for seed in (100, 101))
+        for depth, layer in enumerate(list(network.transformers)[:-1]):
+            x0, x1 = layer(x0, x1, rotary0, rotary1)
+            weight = state[f"token_confidence.{depth}.token.0.weight"].mul_(8)
+            evidence = (torch.cat((x0, x1), 1) @ weight.T).flatten()
+            needed = torch.logit(torch.tensor(config.confidence_threshold(depth)))
+            unsure = evidence.quantile(1 - (config.depth_confidence or 0.95))
+            state[f"token_confidence.{depth}.token.0.bias"].fill_(needed - unsure)
+    return network
+
+
+def tokens_of(network: LightGlue, features: LocalFeatures) -> tuple[torch.Tensor, Rotary]:
+    xy, scale, orientation = (
+        torch.from_numpy(part)[None] for part in (features.xy, features.scale, features.orientation)
+    )
+    size = torch.tensor([features.size]).float()
+    positions = normalise(xy, scale, orientation, size, network.config.add_scale_ori)
+    return network.input_proj(torch.from_numpy(features.descriptors).float()[None]), network.posenc(positions)
+
+
+def ask_oracle(oracle: KorniaLightGlue, query: LocalFeatures, candidate: LocalFeatures) -> dict[str, torch.Tensor]:
+    def image(features: LocalFeatures) -> dict[str, torch.Tensor]:
+        ori = torch.from_numpy(features.orientation)
+        return {
+            "keypoints": torch.from_numpy(features.xy)[None],
+            "descriptors": torch.from_numpy(features.descriptors.astype(np.float32))[None],
+            "scales": torch.from_numpy(features.scale)[None] / 2,
+            "oris": torch.where(ori > torch.pi, ori - 2 * torch.pi, ori)[None],
+            "image_size": torch.tensor(features.size)[None],
+        }
+
+    with torch.inference_mode():
+        answer: dict[str, torch.Tensor] = oracle({"image0": image(query), "image1": image(candidate)})
+    return answer
+
+
+def golden_views() -> tuple[LocalFeatures, LocalFeatures]:
+    golden = np.load(SHARED / "xfeat_lighterglue_l3_golden.npz")
+    width, height = (int(side) for side in golden["image_size"])
+    first, second = (
+        LocalFeatures(
+            xy=golden[f"keypoints{view}"],
+            scale=np.ones(1024, np.float32),
+            orientation=np.zeros(1024, np.float32),
+            descriptors=golden[f"descriptors{view}"].astype(np.float16),
+            size=(width, height),
+        )
+        for view in (0, 1)
+    )
+    return first, second
+
+
+def part_of(features: LocalFeatures, keypoints: slice) -> LocalFeatures:
+    parts = {name: getattr(features, name)[keypoints] for name in ("xy", "scale", "orientation", "descriptors")}
+    return replace(features, **parts)

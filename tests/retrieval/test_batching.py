@@ -1,0 +1,218 @@
+"""Batches against each pair alone and against kornia, and what reduced precision moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import compress
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from benchmarks.glues import kornia_of
+from drawing.heads import draw_head
+from index.errors import DeviceUnavailable, InputError
+from index.types import LocalFeatures
+from retrieval.attention import attend, attend_both
+from retrieval.batching import LightGlueMatcher, choose_device, settled, side_by_side
+from retrieval.keypoints import SiftExtractor
+from retrieval.lightglue import LightGlue
+from retrieval.putative import putative_matches, turned
+from retrieval.ranking import no_null
+from retrieval.room import Room
+from retrieval.scoring import PairConfidences, Score, pair_confidences, score_pairs
+from retrieval.weights import DEFAULT, load_network
+from tests.retrieval.oracles import (
+    CPU,
+    PUBLISHED,
+    SHARED,
+    TOY,
+    ask_oracle,
+    decided_network,
+    golden_views,
+    part_of,
+    random_features,
+    tokens_of,
+)
+
+NEAR_TIE = 1e-5
+"""Margins under which another order of summation may decide otherwise."""
+
+
+@torch.inference_mode()
+def smallest_margin(network: LightGlue, query: LocalFeatures, candidate: LocalFeatures) -> float:
+    """How little would have to change for the pair to stop elsewhere or to match otherwise."""
+    config = network.config
+    margins = []
+    (x0, rotary0), (x1, rotary1) = tokens_of(network, query), tokens_of(network, candidate)
+    for depth, layer in enumerate(network.transformers):
+        x0, x1 = layer(x0, x1, rotary0, rotary1)
+        scores = network.log_assignment[depth](x0, x1).log_scores[0]
+        if bool(settled(network, depth, x0, x1)):
+            for side in (scores, scores.T):
+                best = side.topk(2, 1).values
+                margins.append(float((best[:, 0] - best[:, 1]).min()))
+            break
+        if config.depth_confidence is not None:
+            sure = network.token_confidence[depth](torch.cat((x0, x1), 1))[0].sort().values
+            last_unsure = min(int((1 - config.depth_confidence) * len(sure)), len(sure) - 1)
+            around = sure[max(0, last_unsure - 1) : last_unsure + 2]
+            margins.append(float((around - config.confidence_threshold(depth)).abs().min()))
+    return min(margins)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the pretrained weights are not beside the repository")
+def test_real_weights_in_batches_equal_kornia_and_bear_reduced_precision() -> None:
+    network = LightGlue.from_state_dict(load_file(SHARED / "xfeat_lighterglue_l3.safetensors"))
+    query, view = golden_views()
+    query = part_of(query, slice(0, 512))
+    candidates = [part_of(view, slice(start, start + 256)) for start in (0, 256, 512, 768)]
+    exact, reduced = (
+        LightGlueMatcher(network, "xfeat", CPU, precision).match(query, candidates)
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    oracle = kornia_of(network, CPU)
+    for candidate, ours, rough in zip(candidates, exact, reduced, strict=True):
+        answer = ask_oracle(oracle, query, candidate)
+        assert np.array_equal(ours.pairs, answer["matches"][0].numpy())
+        assert np.abs(ours.confidence - answer["scores"][0].numpy()).max() < 1e-4
+        # these pairs have mean confidences of 0.22 to 0.46
+        assert abs(ours.confidence.sum() - rough.confidence.sum()) / 256 < 3e-3
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_a_pair_gets_in_any_batch_what_it_gets_alone(data: st.DataObject) -> None:
+    exit_share = data.draw(st.sampled_from([None, 0.5, 0.8]), "depth_confidence")
+    network = decided_network(replace(TOY, depth_confidence=exit_share))
+    memory, threads = data.draw(st.sampled_from([1, 1 << 20]), "memory"), data.draw(st.integers(1, 3), "threads")
+    matcher = LightGlueMatcher(network, "toy", CPU, torch.float32, memory, threads)
+    query = random_features(0, data.draw(st.integers(1, 90), "query keypoints"), TOY)
+    drawn = data.draw(
+        st.lists(st.tuples(st.integers(1, 99), st.sampled_from([1, 5, 64, 70]), st.floats(0, 1)), max_size=12), "photos"
+    )
+    candidates = [random_features(seed, count, TOY, shared) for seed, count, shared in drawn]
+    together = matcher.match(query, candidates)
+    assert len(together) == len(candidates)
+    for candidate, found in zip(candidates, together, strict=True):
+        alone = matcher.match(query, [candidate])[0]
+        if not np.array_equal(found.pairs, alone.pairs):
+            turn = int(putative_matches(query, [candidate], CPU).turn[0])
+            assert smallest_margin(network, turned(query, turn), candidate) < NEAR_TIE
+            event("a margin under 1e-5")
+        elif len(found):
+            assert np.abs(found.confidence - alone.confidence).max() < 1e-4
+
+
+def test_batches_stop_each_pair_where_kornia_stops_it() -> None:
+    network = decided_network(replace(TOY, depth_confidence=0.8))
+    query = random_features(0, 64, TOY)
+    candidates = [random_features(seed, 64, TOY, seed / 24) for seed in range(1, 25)]
+    together = LightGlueMatcher(network, "toy", CPU, torch.float32).match(query, candidates)
+    upright = putative_matches(query, candidates, CPU).turn == 0
+    oracle, stops, ties = kornia_of(network, CPU, 0.8), set(), 0
+    for candidate, found in compress(zip(candidates, together, strict=True), upright):
+        answer = ask_oracle(oracle, query, candidate)
+        stops.add(int(answer["stop"]))
+        if np.array_equal(found.pairs, answer["matches"][0].numpy()):
+            assert np.abs(found.confidence - answer["scores"][0].numpy()).max() < 1e-4
+        else:
+            assert smallest_margin(network, query, candidate) < NEAR_TIE
+            ties += 1
+    assert len(stops) > 1
+    assert ties <= 1
+
+
+def test_the_query_is_turned_to_lie_like_the_candidate() -> None:
+    network = decided_network(TOY)
+    matcher = LightGlueMatcher(network, "toy", CPU, torch.float32)
+    query = random_features(0, 128, TOY)
+    candidates = [turned(query, eighths) for eighths in range(8)]
+    for candidate, matches in zip(candidates, matcher.match(query, candidates), strict=True):
+        upright = matcher.match(candidate, [candidate])[0]
+        assert np.array_equal(matches.pairs, upright.pairs)
+        assert np.abs(matches.confidence - upright.confidence).max() < 1e-4
+
+
+def test_reduced_precision_moves_confidences_little() -> None:
+    network = decided_network(replace(PUBLISHED["xfeat"], n_layers=4))
+    query = random_features(0, 64, network.config)
+    candidates = [random_features(seed, 64, network.config, seed / 6) for seed in range(1, 7)]
+    exact, reduced = (
+        [
+            float(matches.confidence.sum())
+            for matches in LightGlueMatcher(network, "toy", CPU, precision).match(query, candidates)
+        ]
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    spread = max(exact) - min(exact)
+    assert max(abs(a - b) for a, b in zip(exact, reduced, strict=True)) < 0.02 * spread
+    assert np.array_equal(np.argsort(exact), np.argsort(reduced))
+
+
+def test_reduced_precision_moves_scores_by_less_than_a_tenth_of_the_nulls_spread() -> None:
+    network = load_network(DEFAULT).network
+    sift = SiftExtractor(192, 320)
+    query, same, *different = (
+        sift.extract(draw_head(turtle, photo, size=(320, 256)))
+        for turtle, photo in [(0, 0), (0, 1), *((turtle, 0) for turtle in range(1, 8))]
+    )
+    exact, reduced = (
+        mean_confidences(LightGlueMatcher(network, "own", CPU, precision), query, [same, *different])
+        for precision in (torch.float32, torch.bfloat16)
+    )
+    spread = exact[1:].std()
+    assert 0 < np.abs(reduced - exact).max() < 0.1 * spread
+    assert exact.argmax() == reduced.argmax()
+
+
+def mean_confidences(matcher: LightGlueMatcher, query: LocalFeatures, photos: list[LocalFeatures]) -> np.ndarray:
+    """Scores before any fit."""
+    found = matcher.match(query, photos)
+    pairs = [pair_confidences(one, len(query), len(photo)) for one, photo in zip(found, photos, strict=True)]
+    return score_pairs(PairConfidences.of(pairs), no_null(), Score.WASSERSTEIN)
+
+
+def test_both_ways_of_attention_agree() -> None:
+    torch.manual_seed(0)
+    one, other, values0, values1 = (torch.randn(2, 4, n, 16) for n in (70, 40, 70, 40))
+    exact = attend_both(one / 2, other / 2, values0, values1, Room())
+    a, b, v0, v1 = (part.to(torch.bfloat16) for part in (one / 2, other / 2, values0, values1))
+    spelt_out, back = attend_both(a, b, v0, v1, Room()), attend(b, a, v0, Room())
+    for plain, rough in zip((*exact, exact[1]), (*spelt_out, back), strict=True):
+        assert (plain - rough.float()).abs().max() < 0.03
+
+
+def test_threads_that_match_side_by_side_leave_torch_as_it_was() -> None:
+    before = torch.get_num_threads()
+    assert side_by_side(lambda number: (number, torch.get_num_threads()), range(5), 2) == [(n, 1) for n in range(5)]
+    assert torch.get_num_threads() == before
+
+
+def test_photos_without_keypoints_have_no_matches() -> None:
+    matcher = LightGlueMatcher(decided_network(TOY), "toy", CPU)
+    none, some = random_features(0, 0, TOY), random_features(1, 8, TOY)
+    assert [len(matches) for matches in matcher.match(none, [some, none])] == [0, 0]
+    assert [len(matches) for matches in matcher.match(some, [none])] == [0]
+    assert matcher.match(some, []) == []
+
+
+def test_descriptors_of_another_extractor_are_refused() -> None:
+    photo = random_features(0, 8, PUBLISHED["xfeat"])
+    with pytest.raises(InputError, match="16 values, these photos have 64"):
+        LightGlueMatcher(decided_network(TOY), "toy", CPU).match(photo, [photo])
+
+
+def test_the_id_names_weights_and_settings() -> None:
+    assert LightGlueMatcher(LightGlue(TOY), "toy-1-abc", CPU).id == "lightglue-toy-1-abc-turn8-exit0.95"
+
+
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    if torch.cuda.is_available():
+        assert choose_device("cuda").type == "cuda"
+    else:
+        with pytest.raises(DeviceUnavailable, match="no GPU"):
+            choose_device("cuda")
