@@ -20,12 +20,11 @@ from retrieval.instruments import Each, Extracted, Instruments
 from retrieval.judgement import Judge
 from retrieval.keypoints import one_core_a_photo
 from retrieval.metrics import ErrorRate
-from retrieval.pairing import Pairing, VerifiedPairing, unverified
+from retrieval.pairing import Cascade, VerifiedPairing, unverified
 from retrieval.pipeline import Terms
 from retrieval.preparing import BATCH, one_ahead
 from retrieval.protocol import Protocol, Query
 from retrieval.render import Panel, match_picture
-from retrieval.rerank import strength, strongest
 from retrieval.results import Candidate, Refusal
 from retrieval.scoring import MATCH_THRESHOLD, PairConfidences, best_first, score_pairs
 
@@ -217,20 +216,13 @@ class _Way:
     """One way to compare a query with its shortlist; contenders that only score differently share it."""
 
     def __init__(self, catalog: Catalog, instruments: Instruments, keeps_unverified: bool) -> None:
-        self._keep = instruments.reranking.keep
-        self._looks = Pairing(catalog, instruments.looking, instruments.look)
-        self._pairs = (
-            VerifiedPairing(catalog, instruments)
-            if keeps_unverified
-            else Pairing(catalog, instruments.comparison, instruments.compare)
-        )
+        pairs = VerifiedPairing(catalog, instruments) if keeps_unverified else None
+        self._cascade = Cascade(catalog, instruments, pairs)
 
     def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
-        photos = list(shortlist.photos)
-        if self._keep is not None:
-            looks = self._looks.confidences(photo.sha256, lambda: photo.features, photos)
-            photos = [photos[row] for row in strongest([strength(one) for one in looks], self._keep)]
-        return _Compared(shortlist, photos, self._pairs.confidences(photo.sha256, lambda: photo.features, photos))
+        photos = shortlist.photos
+        rows, confidences = self._cascade.compare(photo.sha256, lambda: photo.features, photos)
+        return _Compared(shortlist, [photos[row] for row in rows], confidences)
 
 
 def _ways(catalog: Catalog, contenders: Sequence[Contender]) -> dict[str, _Way]:

@@ -38,41 +38,79 @@ GROWTH = 1.2
 """A catalogue that has grown by this factor is fitted again."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LookedAt:
+    """First looks at all of the trials' shortlists, where they judge what the matcher did not see.
+
+    Attributes
+    ----------
+    share : float
+        By which their confidences count.
+    seen : tuple of int64 [k]
+        For each trial, which places of its shortlist the matcher saw.
+    """
+
+    looks: Compared
+    share: float
+    seen: tuple[Int64, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Rehearsed:
     """Searches that were made, with the confidences of all their pairs.
 
     Attributes
     ----------
+    pairs : Compared
+        What the matcher saw.
     compared : int
         Pairs that no cache knew.
+    rest : LookedAt or None
+        What judges the others; None where they are in no trial.
     """
 
     table: Rehearsal
     trials: tuple[Trial, ...]
     pairs: Compared
     compared: int
+    rest: LookedAt | None = None
 
     @cached_property
     def null(self) -> ConfidenceNull | None:
         """Confidences of different turtles; None where no two were compared."""
-        pairs = np.array(list(self.pairs.rows), np.int64).reshape(-1, 2)
+        place = self.pairs.rows
+        if self.rest is not None:
+            looks = {pair: len(place) + row for pair, row in self.rest.looks.rows.items()}
+            place = looks | place
+        pairs = np.array(list(place), np.int64).reshape(-1, 2)
         first, second = self.table.turtle[pairs[:, 0]], self.table.turtle[pairs[:, 1]]
         some = np.random.default_rng(0).permutation(np.flatnonzero(first != second))[:NULL_PAIRS]
         if not len(some):
             return None
-        confidences = PairConfidences.of([self.pairs.confidences[row] for row in some])
+        rows = np.array(list(place.values()), np.int64)[some]
+        confidences = PairConfidences.of([self.confidences.of_pair(int(row)) for row in rows])
         return ConfidenceNull.fit(confidences, first[some], second[some])
 
     @cached_property
     def confidences(self) -> PairConfidences:
-        """Of every pair."""
-        return PairConfidences.of(self.pairs.confidences)
+        """Of every pair that the matcher saw, then of every pair that was looked at where that counts."""
+        if self.rest is None:
+            return PairConfidences.of(self.pairs.confidences)
+        both = PairConfidences.of([*self.pairs.confidences, *self.rest.looks.confidences])
+        both.values[both.start[len(self.pairs.confidences)] :] *= np.float32(self.rest.share)
+        return both
 
     @cached_property
     def rows(self) -> tuple[Int64, ...]:
         """Places of each trial's pairs in `confidences`, int64 [k] each."""
-        return tuple(self.pairs.of(trial) for trial in self.trials)
+        if self.rest is None:
+            return tuple(self.pairs.of(trial) for trial in self.trials)
+        found = []
+        for trial, seen in zip(self.trials, self.rest.seen, strict=True):
+            place = len(self.pairs.confidences) + self.rest.looks.of(trial)
+            place[seen] = self.pairs.of(trial.only(seen))
+            found.append(place)
+        return tuple(found)
 
 
 def fit(
@@ -105,7 +143,7 @@ def fit(
         reason=judge.missing,
         photos=len(queried),
         turtles=len({int(rehearsed.table.turtle[row]) for row in queried}),
-        pairs=len(rehearsed.pairs.rows),
+        pairs=len((rehearsed.rest.looks if rehearsed.rest else rehearsed.pairs).rows),
         compared=rehearsed.compared,
         seconds=time.perf_counter() - started,
         decided=sum(row >= rehearsed.table.gallery_photos for row in queried),
@@ -147,17 +185,24 @@ def rehearse(
     trials = table.plan(budget, np.random.default_rng(seed))
     photos = table.photos
     compared = 0
-    if instruments.reranking.keep is not None:
+    shown, rest = trials, None
+    recipe = instruments.reranking
+    if recipe.keep is not None:
         looking = Pairing(catalog, instruments.looking, instruments.look)
         looks = Compared(photos, catalog, looking)
         looks.run(trials, progress)
-        trials = [_let_through(trial, looks, instruments.reranking.keep) for trial in trials]
+        seen = tuple(_let_through(trial, looks, recipe.keep) for trial in trials)
+        shown = [trial.only(rows) for trial, rows in zip(trials, seen, strict=True)]
         compared += looking.compared
+        if recipe.others is None:
+            trials = shown
+        else:
+            rest = LookedAt(looks, recipe.others, seen)
     pairing = pairing or Pairing(catalog, instruments.comparison, instruments.compare)
     before = pairing.compared
     pairs = Compared(photos, catalog, pairing)
-    pairs.run(trials, progress)
-    return Rehearsed(table, tuple(trials), pairs, compared + pairing.compared - before)
+    pairs.run(shown, progress)
+    return Rehearsed(table, tuple(trials), pairs, compared + pairing.compared - before, rest)
 
 
 def fit_is_due(catalog: Catalog, instruments: Instruments) -> bool:
@@ -168,10 +213,9 @@ def fit_is_due(catalog: Catalog, instruments: Instruments) -> bool:
     return catalog.identified() >= GROWTH * Judge.from_json(stored.payload).photos
 
 
-def _let_through(trial: Trial, looks: Compared, keep: int) -> Trial:
-    """The trial with those of its shortlist that the cascade lets the matcher see."""
-    seen = strongest([strength(looks.confidences[place]) for place in looks.of(trial)], keep)
-    return replace(trial, shortlist=trial.shortlist[seen], turtle_photos=trial.turtle_photos[seen])
+def _let_through(trial: Trial, looks: Compared, keep: int) -> Int64:
+    """Those places of the trial's shortlist that the cascade lets the matcher see, int64 [k]."""
+    return np.array(strongest([strength(looks.confidences[place]) for place in looks.of(trial)], keep), np.int64)
 
 
 def learn(

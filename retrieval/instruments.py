@@ -65,8 +65,7 @@ class Instruments:
     @property
     def evidence(self) -> str:
         """Names all that decides a maximum score; fitted models are valid for one such recipe only."""
-        seen = "all" if self.reranking.keep is None else str(self.reranking.keep)
-        length = f"{self.shortlist}x{self.per_turtle}-{seen}"
+        length = f"{self.shortlist}x{self.per_turtle}-{self.reranking.seen}"
         return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}"
 
     @property

@@ -12,9 +12,8 @@ from index.catalog import Catalog
 from index.types import Float32, LocalFeatures, Matches, Photo, Shortlist
 from retrieval.instruments import Instruments
 from retrieval.novelty import NoveltyModel
-from retrieval.pairing import Pairing
+from retrieval.pairing import Cascade
 from retrieval.posterior import Candidates, Posterior
-from retrieval.rerank import strength, strongest
 from retrieval.results import Candidate
 from retrieval.scoring import MATCH_THRESHOLD, ConfidenceNull, PairConfidences, best_first, score_pairs
 
@@ -47,30 +46,29 @@ class Comparer:
         self._catalog = catalog
         self._instruments = instruments
         self._null = null
-        self._looks = Pairing(catalog, instruments.looking, instruments.look)
-        self._pairs = Pairing(catalog, instruments.comparison, instruments.compare)
+        self._cascade = Cascade(catalog, instruments)
         self._cache = catalog.pair_cache(instruments.comparison)
 
     @property
     def compared(self) -> int:
         """Pairs that the matcher looked at; those from the cache are not counted."""
-        return self._pairs.compared
+        return self._cascade.pairs.compared
 
     def missing(self, photo: Photo, others: Sequence[Photo]) -> int:
         """How many of these pairs the matcher would have to look at."""
         return sum(one is None for one in self._cache.get([(photo.sha256, other.sha256) for other in others]))
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[Likeness]:
-        """The photo against those of the others that the cascade lets through, best first."""
-        keep = self._instruments.reranking.keep
-        if keep is not None and keep < len(others):
-            looks = self._confidences(self._looks, photo, others)
-            others = [others[row] for row in strongest([strength(look) for look in looks], keep)]
-        return self.all_likenesses(photo, others)
+        """The photo against those of the others that the recipe compares, best first."""
+        rows, found = self._cascade.compare(photo.sha256, partial(self._features, photo), others)
+        return self._scored([others[row] for row in rows], found)
 
     def all_likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[Likeness]:
-        """The photo against every one of the others, best first."""
-        found = self._confidences(self._pairs, photo, others)
+        """The photo against every one of the others as the matcher sees them, best first."""
+        found = self._cascade.pairs.confidences(photo.sha256, partial(self._features, photo), others)
+        return self._scored(others, found)
+
+    def _scored(self, others: Sequence[Photo], found: Sequence[Float32]) -> list[Likeness]:
         if not found:
             return []
         confidences = PairConfidences.of(found)
@@ -79,9 +77,6 @@ class Comparer:
             Likeness(others[row], float(scores[row]), int((found[row] >= MATCH_THRESHOLD).sum()))
             for row in best_first(scores, confidences.mean())
         ]
-
-    def _confidences(self, pairing: Pairing, photo: Photo, others: Sequence[Photo]) -> list[Float32]:
-        return pairing.confidences(photo.sha256, partial(self._features, photo), others)
 
     def _features(self, photo: Photo) -> LocalFeatures:
         [features] = self._catalog.features([photo])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
-from retrieval.blended import BlendedMatcher
+from retrieval.blended import NEIGHBOURS, BlendedMatcher
 from retrieval.descriptor import WORDS, Encoder, SiftBeside, load_encoder
 from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
@@ -33,7 +33,7 @@ EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 SMALLEST = 64
 """Longest side in pixels below which a head shows no 64 keypoints."""
 
-KEEP = 20
+KEEP = 10
 """Candidates that a network sees of a shortlist."""
 
 
@@ -141,8 +141,15 @@ def _matcher(name: str, choices: Choices) -> Matcher:
 
 
 def _reranking(matcher: str, verify: bool) -> RerankRecipe:
-    """A network looks closer at the most promising only; nearest neighbours are the first look themselves."""
-    return RerankRecipe(None if matcher == NEAREST else KEEP, Verification() if verify else None)
+    """A network looks closer at the most promising only; nearest neighbours are the first look themselves.
+
+    Where both judge, neighbours alone speak about those that the network does not see.
+    """
+    if matcher == NEAREST:
+        return RerankRecipe(None, Verification() if verify else None)
+    if not verify:
+        return RerankRecipe(KEEP, None)
+    return RerankRecipe(KEEP, Verification(), NEIGHBOURS if matcher.endswith(BESIDE) else None)
 
 
 def _look(matcher: str, device: str | None) -> Compare:

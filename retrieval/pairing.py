@@ -17,6 +17,7 @@ from retrieval.instruments import Instruments
 from retrieval.matcher import Compare
 from retrieval.nearest import on_all_cores, verify
 from retrieval.rehearsal import Trial, ordered_pair
+from retrieval.rerank import strength, strongest
 from retrieval.scoring import pair_confidences
 
 Progress = Callable[[int, int], None]
@@ -79,6 +80,36 @@ class VerifiedPairing(Pairing):
 def unverified(instruments: Instruments) -> Instruments:
     """The same without geometric verification."""
     return replace(instruments, reranking=replace(instruments.reranking, verification=None))
+
+
+class Cascade:
+    """What a search compares: whom the first look lets through to the matcher, and the others if the recipe says so.
+
+    Parameters
+    ----------
+    pairs : Pairing or None
+        Compares as the instruments do; None makes one.
+    """
+
+    def __init__(self, catalog: Catalog, instruments: Instruments, pairs: Pairing | None = None) -> None:
+        self._recipe = instruments.reranking
+        self.looks = Pairing(catalog, instruments.looking, instruments.look)
+        self.pairs = pairs or Pairing(catalog, instruments.comparison, instruments.compare)
+
+    def compare(
+        self, sha256: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
+    ) -> tuple[list[int], list[Float32]]:
+        """Which of the others were compared, by place in order, and their confidences; arguments as for a `Pairing`."""
+        keep = self._recipe.keep
+        if keep is None or keep >= len(others):
+            return list(range(len(others))), self.pairs.confidences(sha256, features, others)
+        looks = self.looks.confidences(sha256, features, others)
+        seen = strongest([strength(look) for look in looks], keep)
+        found = dict(zip(seen, self.pairs.confidences(sha256, features, [others[row] for row in seen]), strict=True))
+        if self._recipe.others is not None:
+            share = np.float32(self._recipe.others)
+            found = {row: look * share for row, look in enumerate(looks)} | found
+        return sorted(found), [found[row] for row in sorted(found)]
 
 
 def _confidences(own: LocalFeatures, theirs: Sequence[LocalFeatures], matches: Sequence[Matches]) -> list[Float32]:

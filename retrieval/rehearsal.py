@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,10 @@ class Trial:
     shortlist: Int64
     turtle_photos: Int64
     own: int
+
+    def only(self, places: Int64) -> Trial:
+        """The same with these of its shortlist."""
+        return replace(self, shortlist=self.shortlist[places], turtle_photos=self.turtle_photos[places])
 
 
 class Rehearsal:

@@ -26,15 +26,21 @@ class RerankRecipe:
         How many candidates the cascade lets the matcher see, those with the strongest first look; None: all.
     verification : Verification or None
         Geometric verification of the matches; None keeps them as the matcher gives them.
+    others : float or None
+        What those whom the matcher does not see are judged by: this share of their first look's confidences, as if the
+        matcher had found nothing. None: they are not compared.
     """
 
     keep: int | None = None
     verification: Verification | None = field(default_factory=Verification)
+    others: float | None = None
 
     @property
-    def id(self) -> str:
-        seen = "all" if self.keep is None else f"top{self.keep}"
-        return f"{seen}-{self.verification.id if self.verification else 'unverified'}"
+    def seen(self) -> str:
+        """Names whom the matcher sees, and what becomes of the others."""
+        if self.keep is None:
+            return "all"
+        return str(self.keep) if self.others is None else f"{self.keep}+{self.others:g}"
 
 
 def rerank(
@@ -51,13 +57,18 @@ def rerank(
     look : callable or None
         How the cascade looks at all candidates; None takes `first_look`.
     """
-    seen: Sequence[int] = range(len(candidates))
-    if recipe.keep is not None and recipe.keep < len(candidates):
-        looks = (look or first_look)(query, candidates)
-        seen = strongest([strength(one.confidence) for one in looks], recipe.keep)
-    found = compare(query, [candidates[row] for row in seen], matcher, recipe.verification)
-    compared = dict(zip(seen, found, strict=True))
-    return [compared.get(row) for row in range(len(candidates))]
+    if recipe.keep is None or recipe.keep >= len(candidates):
+        return [*compare(query, candidates, matcher, recipe.verification)]
+    looks = (look or first_look)(query, candidates)
+    seen = strongest([strength(one.confidence) for one in looks], recipe.keep)
+    found: list[Matches | None] = [None] * len(candidates)
+    if recipe.others is not None:
+        found = [Matches(one.pairs, one.confidence * np.float32(recipe.others)) for one in looks]
+    for row, matches in zip(
+        seen, compare(query, [candidates[row] for row in seen], matcher, recipe.verification), strict=True
+    ):
+        found[row] = matches
+    return found
 
 
 def compare(

@@ -81,6 +81,10 @@ class PairConfidences:
     def __len__(self) -> int:
         return len(self.start) - 1
 
+    def of_pair(self, pair: int) -> Float32:
+        """A pair's confidences, ascending."""
+        return self.values[self.start[pair] : self.start[pair + 1]]
+
     @property
     def keypoints(self) -> Int64:
         """Keypoints of the smaller photo of each pair, int64 [pairs]."""

@@ -13,8 +13,10 @@ import torch
 from benchmarks.onnx_weights import xfeat_state
 from index.types import LocalFeatures, Matches
 from retrieval.batching import choose_device
+from retrieval.blended import BlendedMatcher, blended
 from retrieval.keypoints import Extractor, SiftExtractor
 from retrieval.learned import LearnedExtractor
+from retrieval.loading import NEAREST, OF_SIFT
 from retrieval.matcher import Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification, on_all_cores
 from retrieval.rerank import compare
@@ -29,11 +31,18 @@ XFEAT_EXTRACTOR, XFEAT_MATCHER = "xfeat_1024_640x360.onnx", "xfeat_lighterglue_l
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:
-    """Keypoints and a matcher; contenders that only verify or score differently share it."""
+    """Keypoints and a matcher; contenders that only verify or score differently share it.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Names of the ways whose matches the matcher blends, where it does.
+    """
 
     name: str
     extractor: Extractor
     matcher: Matcher
+    parts: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,16 +87,16 @@ def contenders(
     """Every contender whose weights are at hand; XFeat's are converted into `folder`."""
     device = choose_device()
     sift = SiftExtractor(keypoints, long_side)
-    nearest, own = (
-        Way("nearest", sift, NearestNeighbourMatcher()),
-        Way(DEFAULT, sift, load_matcher(DEFAULT, device)),
-    )
+    nearest = Way(NEAREST, sift, NearestNeighbourMatcher())
+    own = Way(DEFAULT, sift, load_matcher(DEFAULT, device))
+    both = Way(OF_SIFT, sift, BlendedMatcher(own.matcher), (own.name, nearest.name))
     found = [
         Contender("a", "SIFT, nearest neighbours, ratio count", nearest, "none", Score.MATCH_COUNT, 1 - RATIO),
         Contender("b", "SIFT, nearest neighbours, affine RANSAC", nearest, "ransac", Score.MATCH_COUNT, 1 - RATIO),
         Contender("b2", "SIFT, nearest neighbours, verified", nearest, "verified", Score.WASSERSTEIN),
         Contender("c", f"{DEFAULT}, match count", own, "none", Score.MATCH_COUNT),
         Contender("d", f"{DEFAULT}, verified, Wasserstein", own, "verified", Score.WASSERSTEIN),
+        Contender("d2", f"{OF_SIFT}, verified, Wasserstein", both, "verified", Score.WASSERSTEIN),
     ]
     if xfeat is not None:
         converted = folder / "xfeat.pth"
@@ -102,8 +111,16 @@ def contenders(
     return found
 
 
-def matched(way: Way, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-    """All matches, unverified."""
+def matched(
+    way: Way,
+    query: LocalFeatures,
+    candidates: Sequence[LocalFeatures],
+    known: dict[str, list[Matches]] | None = None,
+) -> list[Matches]:
+    """All matches, unverified; blended from those that are `known` of other ways where these are its parts."""
+    if known is not None and way.parts is not None and all(part in known for part in way.parts):
+        together = zip(*(known[part] for part in way.parts), candidates, strict=True)
+        return [blended(sure, distinct, len(query), len(other)) for sure, distinct, other in together]
     return way.matcher.match(query, candidates)
 
 

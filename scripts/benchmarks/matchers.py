@@ -181,7 +181,7 @@ def _confidences(
     row: Contender, query: LocalFeatures, candidates: Sequence[LocalFeatures], raw: dict[str, list[Matches]]
 ) -> list[Float32]:
     if row.way.name not in raw:
-        raw[row.way.name] = matched(row.way, query, candidates)
+        raw[row.way.name] = matched(row.way, query, candidates, raw)
     found = checked(row, query, candidates, raw[row.way.name])
     return [pair_confidences(one, len(query), len(other)) for one, other in zip(found, candidates, strict=True)]
 

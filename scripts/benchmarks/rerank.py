@@ -34,6 +34,7 @@ from index.types import LocalFeatures
 from retrieval.batching import LightGlueMatcher, choose_device
 from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlue, LightGlueConfig
+from retrieval.loading import OF_SIFT
 from retrieval.putative import putative_matches
 from retrieval.weights import BUNDLED, DEFAULT, load_network
 
@@ -249,7 +250,7 @@ def in_use(
     if name == DEFAULT and not options.quick:
         folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
         try:
-            figures |= against_ten_thousand(DEFAULT, options.queries, folder)
+            figures |= against_ten_thousand(OF_SIFT, options.queries, folder)
         finally:
             shutil.rmtree(folder)
     for candidates in options.memory:

@@ -22,6 +22,7 @@ from retrieval.scoring import PairConfidences, score_pairs
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
 
 
 class Grounds:
@@ -33,20 +34,23 @@ class Grounds:
         self._looking = Pairing(catalog, instruments.looking, instruments.look)
         self._comparing = Pairing(catalog, instruments.comparison, instruments.compare)
 
-    def shortlist(self, row: int, gallery: Int64) -> Int64:
-        """The rows of the gallery that a search with this photo would match, int64 [k]."""
+    def shortlist(self, row: int, gallery: Int64) -> tuple[Int64, Bool]:
+        """The rows of the gallery that a search with this photo compares, int64 [k], and which the matcher sees."""
         table, same_side = self.table, gallery[self.table.side_code[gallery] == self.table.side_code[row]]
         near = same_side[np.argsort(-table.similar(row)[same_side], kind="stable")]
-        found = table.shortlisted(near)
-        keep = self.instruments.reranking.keep
-        if keep is None or len(found) <= keep:
-            return found
+        found, recipe = table.shortlisted(near), self.instruments.reranking
+        if recipe.keep is None or len(found) <= recipe.keep:
+            return found, np.ones(len(found), bool)
         looks = self._confidences(self._looking, row, found)
-        return found[strongest([strength(one) for one in looks], keep)]
+        seen = np.isin(np.arange(len(found)), strongest([strength(one) for one in looks], recipe.keep))
+        return (found[seen], seen[seen]) if recipe.others is None else (found, seen)
 
-    def confidences(self, row: int, others: Int64) -> list[Float32]:
-        """Match confidences of one photo with others."""
-        return self._confidences(self._comparing, row, others)
+    def confidences(self, row: int, others: Int64, seen: bool) -> list[Float32]:
+        """Match confidences of one photo with others, whom the matcher sees or who are only looked at."""
+        if seen:
+            return self._confidences(self._comparing, row, others)
+        share = np.float32(self.instruments.reranking.others or 0)
+        return [look * share for look in self._confidences(self._looking, row, others)]
 
     def _confidences(self, pairing: Pairing, row: int, others: Int64) -> list[Float32]:
         photo = self.photos[row]
@@ -87,14 +91,16 @@ class Searcher:
 
     def __init__(self, grounds: Grounds, judge: Judge) -> None:
         self.grounds, self.judge = grounds, judge
-        self._scores: dict[tuple[int, int], float] = {}
+        self._scores: dict[tuple[tuple[int, int], bool], float] = {}
 
     def search(self, row: int, gallery: Int64) -> Found | None:
         """Ranked turtles; None where the gallery has no photo of this side."""
-        rows = self.grounds.shortlist(row, gallery)
+        rows, seen = self.grounds.shortlist(row, gallery)
         if not len(rows):
             return None
-        score, turtle = self._score(row, rows), self.grounds.table.turtle
+        turtle, score = self.grounds.table.turtle, np.zeros(len(rows))
+        for how in (True, False):
+            score[seen == how] = self._score(row, rows[seen == how], how)
         order = np.argsort(-score, kind="stable")
         codes, first = np.unique(turtle[rows][order], return_index=True)
         same_side = gallery[self.grounds.table.side_code[gallery] == self.grounds.table.side_code[row]]
@@ -110,11 +116,11 @@ class Searcher:
             found.candidates, found.gallery, prior_new, 1 - found.gallery / found.turtles
         )
 
-    def _score(self, row: int, others: Int64) -> Float64:
-        pairs = [ordered_pair(row, int(other)) for other in others]
+    def _score(self, row: int, others: Int64, seen: bool) -> Float64:
+        pairs = [(ordered_pair(row, int(other)), seen) for other in others]
         missing = [place for place, pair in enumerate(pairs) if pair not in self._scores]
         if missing:
-            confidences = PairConfidences.of(self.grounds.confidences(row, others[missing]))
+            confidences = PairConfidences.of(self.grounds.confidences(row, others[missing], seen))
             fresh = score_pairs(confidences, self.judge.null, self.grounds.instruments.score)
             self._scores.update((pairs[place], float(one)) for place, one in zip(missing, fresh, strict=True))
         return np.array([self._scores[pair] for pair in pairs])

@@ -64,7 +64,7 @@ def test_an_audit_goes_on_where_the_budget_ended(muddled: Path) -> None:
 
 def test_what_was_reviewed_does_not_come_again(own: Shell) -> None:
     def shown() -> list[list[str]]:
-        return [one["turtles"] for one in own("audit", "--json", "--limit", "100").records]
+        return [one["turtles"] for one in own("audit", "--matcher", "nearest", "--json", "--limit", "100").records]
 
     before = shown()
     assert ["Nina", "T005"] in before
@@ -80,7 +80,7 @@ def test_what_was_reviewed_does_not_come_again(own: Shell) -> None:
 
 
 def test_an_audit_for_people_says_what_to_type(own: Shell) -> None:
-    told = own("audit", "--limit", "2")
+    told = own("audit", "--limit", "2", "--matcher", "nearest")
     assert told.code == 0
     assert "T006: two turtles?" in told.out
     assert "turtleidx turtles merge Nina T005" in told.out

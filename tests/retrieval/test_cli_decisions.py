@@ -32,7 +32,7 @@ def test_a_query_is_kept_with_its_evidence(
     first, second = samples.folder / "T001" / "left-1.jpg", samples.folder / "T001" / "left-2.jpg"
     own("enroll", first, "--turtle", "Nina", "--side", "left")
     (tmp_path / "text.jpg").write_text("not a photo")
-    asked = own("query", second, tmp_path / "text.jpg", "--keep", "--json", "--matcher", "nearest")
+    asked = own("query", second, tmp_path / "text.jpg", "--keep", "--json")
     assert [one.get("kept_as") for one in asked.records] == [1, None]
     [kept] = own("queries", "--json").records
     assert (kept["verdict"], kept["sha256"]) == ("UNDECIDED", hashlib.sha256(second.read_bytes()).hexdigest())
@@ -40,5 +40,5 @@ def test_a_query_is_kept_with_its_evidence(
     assert evidence["candidates"][0]["turtle"] == "Nina"
     assert evidence["terms"] == {"prior_new": 0.5, "false_known": 0.01, "misidentified": 0.01, "false_new": 0.05}
     assert evidence["model"]["recipe"] == evidence["recipe"]
-    told = own("query", second, "--keep", "--matcher", "nearest")
+    told = own("query", second, "--keep")
     assert "Kept as query 2" in told.err

@@ -67,9 +67,9 @@ def test_only_some_encounters_can_be_asked_for(imported: Path) -> None:
 
 def test_an_import_is_identified_by_script_and_taken_back(own: Shell) -> None:
     before = own.turtles()
-    assert [one["assigned_as"] for one in own("identify", "--dry-run", "--json").records] == [None] * 3
+    assert [one["assigned_as"] for one in own("identify", "--matcher", "nearest", "--dry-run", "--json").records] == [None] * 3
     assert own.turtles() == before
-    done = own("identify", "--yes", "--json", "--why", "season 2026").records
+    done = own("identify", "--matcher", "nearest", "--yes", "--json", "--why", "season 2026").records
     assert [one["assigned_as"] for one in done] == ["T025", "T026", "T005"]
     assert own.turtles() == before | {"T025": 3, "T026": 1, "T005": 4}
     [newest, *_] = own("history", "--json").records
@@ -82,7 +82,7 @@ def test_an_import_is_identified_by_script_and_taken_back(own: Shell) -> None:
 
 
 def test_a_person_answers_for_each_group(own: Shell) -> None:
-    asked = own("identify", answer="T999\nT007\n\n")
+    asked = own("identify", "--matcher", "nearest", answer="T999\nT007\n\n")
     assert asked.code == 0
     assert "There is no turtle T999" in asked.err
     assert "Nobody answered" in asked.err

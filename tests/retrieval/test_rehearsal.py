@@ -14,6 +14,7 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.types import GalleryFilter
 from retrieval.fitting import fit, rehearse
+from retrieval.pairing import Cascade
 from tests.retrieval.lookalikes import TURTLES, enrolled, instruments
 
 SOME = 30
@@ -86,4 +87,30 @@ def test_a_fit_sees_what_the_cascade_lets_through(catalog: Catalog) -> None:
         assert len(some.shortlist) == len(some.turtle_photos) == min(5, len(all_of_it.shortlist))
         held = dict(zip(all_of_it.shortlist.tolist(), all_of_it.turtle_photos.tolist(), strict=True))
         assert [held[row] for row in some.shortlist.tolist()] == some.turtle_photos.tolist()
+    assert fit(catalog, few, "Ben").fitted
+
+
+def test_whom_the_matcher_does_not_see_is_judged_by_the_first_look(catalog: Catalog) -> None:
+    every = replace(instruments(), shortlist=12)
+    few = replace(every, reranking=replace(every.reranking, keep=5, others=0.5))
+    photos = catalog.photos(GalleryFilter())
+    with catalog.writing("fit"):
+        whole, part = (rehearse(catalog, photos, tools, 10_000) for tools in (every, few))
+        assert part.rest is not None
+        assert len(part.pairs.rows) < len(whole.pairs.rows) == len(part.rest.looks.rows)
+        comparer = Cascade(catalog, few)
+        for trial, rows, all_rows, seen in zip(part.trials, part.rows, whole.rows, part.rest.seen, strict=True):
+            # the matcher of these instruments is what the first look takes too
+            expected = [
+                (1.0 if place in seen else 0.5) * whole.confidences.of_pair(int(row)).sum()
+                for place, row in enumerate(all_rows)
+            ]
+            found = [part.confidences.of_pair(int(row)).sum() for row in rows]
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+            among = [photos[row] for row in trial.shortlist]
+            query = photos[trial.query]
+            [features] = catalog.features([query])
+            compared, confidences = comparer.compare(query.sha256, lambda own=features: own, among)  # type: ignore[misc]
+            assert compared == list(range(len(among)))
+            np.testing.assert_allclose([one.sum() for one in confidences], expected, rtol=1e-5)
     assert fit(catalog, few, "Ben").fitted

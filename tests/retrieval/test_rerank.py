@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from index.types import LocalFeatures, Matches
-from retrieval.nearest import NearestNeighbourMatcher, Verification, verify
+from retrieval.nearest import NearestNeighbourMatcher, verify
 from retrieval.rerank import RerankRecipe, first_look, rerank, strength, strongest
 
 
@@ -75,6 +75,17 @@ def test_matches_are_verified_if_the_recipe_says_so() -> None:
     assert any((a.confidence != b.confidence).any() for a, b in zip(verified, bare, strict=True) if a and b)
 
 
-def test_recipes_that_compare_otherwise_have_other_ids() -> None:
-    recipes = [RerankRecipe(), RerankRecipe(50), RerankRecipe(verification=None), RerankRecipe(50, Verification(0.2))]
-    assert len({recipe.id for recipe in recipes}) == len(recipes)
+def test_the_others_keep_a_share_of_their_first_look() -> None:
+    matcher = RecordingMatcher()
+    found = rerank(QUERY, CANDIDATES, matcher, RerankRecipe(keep=2, others=0.5))
+    looks = first_look(QUERY, CANDIDATES)
+    for row, (matches, look) in enumerate(zip(found, looks, strict=True)):
+        assert matches is not None
+        share = 1.0 if row in (1, 3) else 0.5
+        np.testing.assert_allclose(matches.confidence, share * look.confidence, rtol=1e-6)
+    assert matcher.shown == [CANDIDATES[1], CANDIDATES[3]]
+
+
+def test_a_recipe_says_whom_the_matcher_sees() -> None:
+    recipes = [RerankRecipe(), RerankRecipe(50), RerankRecipe(50, others=0.5), RerankRecipe(50, others=0.8)]
+    assert [recipe.seen for recipe in recipes] == ["all", "50", "50+0.5", "50+0.8"]

@@ -11,6 +11,7 @@ from benchmarks.drawn_pairs import Tally, count
 from benchmarks.matchers import sample
 from drawing.heads import draw_photograph
 from index.types import Side
+from retrieval.blended import BlendedMatcher
 from retrieval.keypoints import SiftExtractor
 from retrieval.nearest import NearestNeighbourMatcher
 from retrieval.scoring import Score
@@ -31,6 +32,18 @@ def test_the_sample_has_queries_of_its_own_gallery_and_new_ones(tmp_path: Path) 
     assert len(trial.against(trial.queries[-1])) == 0
     whole = sample(tmp_path / "m.csv", None, None, 0)
     assert (len(whole.gallery), len(whole.queries)) == (10, 20)
+
+
+def test_a_blend_is_that_of_matches_that_are_known() -> None:
+    extractor = SiftExtractor(128, 160)
+    one, other = (extractor.extract(draw_photograph(0, photo, Side.LEFT, (160, 128)).pixels) for photo in (0, 1))
+    nearest = NearestNeighbourMatcher()
+    way = Way("both", extractor, BlendedMatcher(nearest), ("network", "nearest"))
+    found = nearest.match(one, [other])
+    [known] = matched(way, one, [other], {"network": found, "nearest": found})
+    [anew] = matched(way, one, [other], {"nearest": found})
+    assert np.array_equal(known.pairs, anew.pairs)
+    assert np.array_equal(known.confidence, anew.confidence)
 
 
 def test_a_photo_matched_with_itself_is_right_everywhere_it_can_be_judged() -> None:
