@@ -1,4 +1,7 @@
-"""What the network is taught: true matches, unmatchability of everything else, true pairs before false ones."""
+"""What the network is taught: true matches, unmatchability of everything else, true pairs before false ones.
+
+The last is off unless asked for: it makes the last layers surer of drawn pairs, and less use on photographs.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,6 @@ from torch.nn import functional as F
 from retrieval.lightglue import Assignment, LightGlue
 from training.batches import Batch
 from training.correspondence import UNMATCHED
-
-RANKING = 1.0
-"""Weight of the ranking of pairs beside the likelihood of matches."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +67,20 @@ def ranking_loss(assignment: Assignment, batch: Batch) -> Tensor:
     return F.softplus(gaps).mean() if gaps.numel() else evidence.sum() * 0.0
 
 
-def training_loss(network: LightGlue, batch: Batch, inner_layer: int | None) -> Tensor:
-    """The last layer's loss plus half of that of one inner layer, which a step draws by chance: cheaper than all."""
+def training_loss(network: LightGlue, batch: Batch, inner_layer: int | None, ranking: float = 0.0) -> Tensor:
+    """The last layer's loss plus half of that of one inner layer, which a step draws by chance: cheaper than all.
+
+    Parameters
+    ----------
+    ranking : float
+        Weight of the ranking of pairs beside the likelihood of matches.
+    """
     outputs = run_layers(network, batch)
     last = outputs[-1]
     final = _assigned(network.log_assignment[-1], last)
-    loss = assignment_loss(final, batch).mean() + RANKING * ranking_loss(final, batch)
+    loss = assignment_loss(final, batch).mean()
+    if ranking:
+        loss = loss + ranking * ranking_loss(final, batch)
     if inner_layer is not None:
         inner = outputs[inner_layer]
         between = _assigned(network.log_assignment[inner_layer], inner)

@@ -56,6 +56,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--batch", type=int, default=16, help="pairs a step and process")
     parser.add_argument("--keypoints", type=int, default=256)
+    parser.add_argument("--ranking", type=float, default=0.0, help="weight of true before false pairs")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--warm-up", type=int, default=100)
     parser.add_argument("--cool-down", type=float, default=0.3, help="last share of the steps, falling to a fiftieth")
@@ -133,7 +134,11 @@ class Trainer:
         inner = self.done % (layers - 1) if layers > 1 else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half_precision):
             confidence = self.chosen.stage == "confidence"
-            loss = confidence_loss(self.network, batch) if confidence else training_loss(self.network, batch, inner)
+            loss = (
+                confidence_loss(self.network, batch)
+                if confidence
+                else training_loss(self.network, batch, inner, self.chosen.ranking)
+            )
         self.optimiser.zero_grad()
         torch.autograd.backward(loss)
         self._share_gradients()

@@ -67,7 +67,9 @@ def test_only_some_encounters_can_be_asked_for(imported: Path) -> None:
 
 def test_an_import_is_identified_by_script_and_taken_back(own: Shell) -> None:
     before = own.turtles()
-    assert [one["assigned_as"] for one in own("identify", "--matcher", "nearest", "--dry-run", "--json").records] == [None] * 3
+    assert [one["assigned_as"] for one in own("identify", "--matcher", "nearest", "--dry-run", "--json").records] == [
+        None
+    ] * 3
     assert own.turtles() == before
     done = own("identify", "--matcher", "nearest", "--yes", "--json", "--why", "season 2026").records
     assert [one["assigned_as"] for one in done] == ["T025", "T026", "T005"]
