@@ -32,6 +32,7 @@ def answer_together(
     names = sorted({candidate.turtle for one in searched for candidate in one.candidates})
     posterior = _fused(catalog, searched, names)
     decision = decide(posterior, judge.novelty.thresholds(terms.rates))
+    probability = {names[code]: p for code, p in zip(posterior.turtle, posterior.p_candidates, strict=True)}
     return EncounterAnswer(
         name=name,
         photos=photos,
@@ -42,7 +43,7 @@ def answer_together(
         p_new_high=posterior.p_new_high,
         p_not_compared=posterior.p_not_compared,
         reason=f"{_together(searched)} {explained(decision, unsearched)}",
-        candidates=_candidates(searched, dict(zip(names, posterior.p_candidates, strict=True))),
+        candidates=_candidates(searched, probability),
         unsearched_turtles=unsearched,
         seconds=sum(one.seconds for one in photos),
     )

@@ -69,7 +69,7 @@ def glance(
     for rows in equal_counts(candidates, lambda n: memory // (64 * len(query) * max(n, len(query)))):
         photos = features.collate([candidates[row] for row in rows])
         partner, distinct = mutual_distinct(F.normalize(photos.comparable(), dim=-1) @ described.T)
-        used = int((distinct > 0).sum(1).max())
+        used = max(1, int((distinct > 0).sum(1).max()))
         weight, own_rows = distinct.sort(dim=1, descending=True, stable=True)
         weight, own_rows = weight[:, :used], own_rows[:, :used]
         other_rows = partner.gather(1, own_rows)

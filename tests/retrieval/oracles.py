@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 
+from benchmarks.rerank import random_network
 from index.types import LocalFeatures
 from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.positions import Rotary, normalise
@@ -54,14 +55,8 @@ def others(config: LightGlueConfig) -> Iterator[LocalFeatures]:
 
 def decided_network(config: LightGlueConfig) -> LightGlue:
     """Random weights, but alike descriptors match with confidence, and about half of the pairs stop at each layer."""
-    torch.manual_seed(1)
-    network = LightGlue(config)
+    network = random_network(config)
     state = network.state_dict()
-    for name, value in state.items():
-        if name.endswith("final_proj.weight"):
-            value.copy_(4 * torch.eye(len(value)))
-        elif name.endswith("matchability.bias"):
-            value.fill_(2.0)
     with torch.no_grad():
         (x0, rotary0), (x1, rotary1) = (tokens_of(network, random_features(seed, 64, config)) for seed in (100, 101))
         for depth, layer in enumerate(list(network.transformers)[:-1]):

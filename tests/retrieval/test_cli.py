@@ -145,6 +145,13 @@ def test_an_encounter_has_one_verdict(own: Shell, samples: SampleSet) -> None:
     assert record.keys() == KEYS - {"photo", "compared", "gallery", "matcher"} | {"encounter", "not_searched", "photos"}
     [both] = own("query", "--encounter", "--left", asked[0], "--right", asked[0], "--json", *NEAREST).records
     assert [one["verdict"] for one in both["photos"]][1] == "UNDECIDED"
+    lonely = ("--side", "left", "--json", "--top", "99", *NEAREST)
+    [together], [alone] = (
+        own("query", *how, photo(samples, "T017", 2), *lonely).records for how in (["--encounter"], [])
+    )
+    expected = {one["turtle"]: one["probability"] for one in alone["candidates"]}
+    assert {one["turtle"]: one["probability"] for one in together["candidates"]} == expected
+    assert together["candidates"][0]["turtle"] == alone["candidates"][0]["turtle"]
     shown = own("query", "--encounter", *asked, *NEAREST)
     assert "alone:" in shown.out
     assert own("query", "--encounter", *asked, "--keep").code == 2

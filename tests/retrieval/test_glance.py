@@ -66,6 +66,12 @@ def test_photos_without_keypoints_have_no_matches() -> None:
     assert [len(matches) for matches in glance(some, [none], CPU)] == [0]
 
 
+def test_photos_of_which_no_match_is_distinct_have_none() -> None:
+    photo = part(heads()[0], 8)
+    alike = replace(photo, descriptors=np.ones_like(photo.descriptors))
+    assert [len(matches) for matches in glance(alike, [alike, alike], CPU)] == [0, 0]
+
+
 def test_matches_on_one_line_are_judged_alike() -> None:
     photo = replace(heads()[0], xy=(heads()[0].xy * np.array([1, 0])).astype(np.float32))
     [batched], [alone] = glance(photo, [photo], CPU), first_look(photo, [photo])
