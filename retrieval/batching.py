@@ -17,13 +17,18 @@ import torch
 from torch import Tensor
 
 from index.errors import DeviceUnavailable, InputError
-from index.types import LocalFeatures, Matches
+from index.types import Int32, LocalFeatures, Matches
+from retrieval.consensus import has_frames
 from retrieval.fused import FusedLayer
+from retrieval.glance import glance
 from retrieval.lightglue import LightGlue, TransformerLayer
+from retrieval.matcher import Compare
 from retrieval.positions import normalise
-from retrieval.putative import BINS, equal_counts, putative_matches, turned
+from retrieval.putative import equal_counts
+from retrieval.rerank import first_look
 from retrieval.resident import resident_on
 from retrieval.room import Room
+from retrieval.rotation import BINS, rotations, turned
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -89,16 +94,24 @@ class LightGlueMatcher:
         self.memory = memory or choose_memory(self.device)
         self.threads = threads or (torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.network = network.to(self.device).eval()
+        self._look = choose_look(self.device)
         self._layers = [
             FusedLayer(layer, self.device, self.precision)
             for layer in network.transformers
             if isinstance(layer, TransformerLayer)
         ]
         exit_rule = network.config.depth_confidence
-        self.id = f"lightglue-{weights}-turn{BINS}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
+        self.id = f"lightglue-{weights}-lying{BINS}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
 
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
+    ) -> list[Matches]:
         """All mutual matches with each candidate; confidences equal those of the pair alone.
+
+        Parameters
+        ----------
+        looks : sequence of Matches, optional
+            Verified nearest neighbours with each candidate, where they are known already: they say how the photos lie.
 
         Raises
         ------
@@ -113,7 +126,7 @@ class LightGlueMatcher:
         found = [Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32)) for _ in candidates]
         if not len(query) or not len(candidates):
             return found
-        turns, turn_of = np.unique(putative_matches(query, candidates, self.device).turn, return_inverse=True)
+        turns, turn_of = np.unique(self._rotations(query, candidates, looks), return_inverse=True)
         with torch.inference_mode():
             ways = self._tokens([turned(query, int(turn)) for turn in turns])
 
@@ -129,6 +142,13 @@ class LightGlueMatcher:
             for row, of_pair in zip(rows, matches, strict=True):
                 found[row] = of_pair
         return found
+
+    def _rotations(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None
+    ) -> Int32:
+        if not has_frames(query):
+            return np.zeros(len(candidates), np.int32)
+        return rotations(query, candidates, self._look(query, candidates) if looks is None else looks)
 
     def _tokens(self, photos: Sequence[LocalFeatures]) -> Tokens:
         """Project, encode and self-attend photos of equal keypoint count once: all that no other photo influences."""
@@ -224,6 +244,17 @@ def choose_precision(device: torch.device) -> torch.dtype:
         able = torch.cpu.get_capabilities()
         fast = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
     return torch.bfloat16 if fast else torch.float32
+
+
+def choose_look(device: torch.device) -> Compare:
+    """The first look at a shortlist: at once on a GPU where keypoints have scale and orientation, else pair by pair."""
+    if device.type == "cpu":
+        return first_look
+
+    def look(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        return glance(query, candidates, device) if has_frames(query) else first_look(query, candidates)
+
+    return look
 
 
 def choose_memory(device: torch.device) -> int:

@@ -2,22 +2,34 @@
 
 A network sees the arrangement of keypoints and is sure of much, also between turtles that look alike; neighbours see
 one descriptor at a time and are sure of little. They err on different photos, so what both say tells more than either.
+Neighbours also tell the network how the photos lie.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from index.types import LocalFeatures, Matches
 from retrieval.matcher import Matcher
-from retrieval.nearest import NearestNeighbourMatcher
+from retrieval.nearest import NearestNeighbourMatcher, Verification
+from retrieval.rerank import verified
 
 NEIGHBOURS = 0.8
 """Share of the neighbours in a blended confidence; theirs are about four times lower than a network's."""
 FAINT = 1e-3
 """Confidence up to which a match is none: networks give every pair of mutual favourites some."""
+
+
+class Network(Matcher, Protocol):
+    """A matcher that may be told how the photos lie."""
+
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        """As `Matcher.match`; `looks` are verified nearest neighbours with each candidate."""
 
 
 class BlendedMatcher:
@@ -26,17 +38,17 @@ class BlendedMatcher:
     Where the two give a keypoint different counterparts, the more confident match stays.
     """
 
-    def __init__(self, network: Matcher) -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
         self._neighbours = NearestNeighbourMatcher()
         self.id = f"{network.id}+{self._neighbours.id}x{NEIGHBOURS:g}"
 
     def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Matches with each candidate, at most one a keypoint. Raises as the network's matcher."""
-        together = zip(
-            self._network.match(query, candidates), self._neighbours.match(query, candidates), candidates, strict=True
-        )
-        return [blended(sure, distinct, len(query), len(other)) for sure, distinct, other in together]
+        distinct = self._neighbours.match(query, candidates)
+        sure = self._network.match(query, candidates, verified(query, candidates, distinct, Verification()))
+        together = zip(sure, distinct, candidates, strict=True)
+        return [blended(one, two, len(query), len(other)) for one, two, other in together]
 
 
 def blended(sure: Matches, distinct: Matches, query: int, candidate: int) -> Matches:

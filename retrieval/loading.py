@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.errors import RecipeMismatch, WeightsUnavailable
-from index.types import LocalFeatures, Matches, Recipe
+from index.types import Recipe
 from retrieval.blended import NEIGHBOURS, BlendedMatcher
-from retrieval.consensus import has_frames
 from retrieval.descriptor import WORDS, Encoder, SiftBeside, load_encoder
 from retrieval.instruments import PER_TURTLE, SHORTLIST, Instruments
 from retrieval.keypoints import Extractor, SiftExtractor
@@ -154,20 +152,12 @@ def _reranking(matcher: str, verify: bool) -> RerankRecipe:
 
 
 def _look(matcher: str, device: str | None) -> Compare:
-    """All of a shortlist at once on the network's GPU, where it has one and keypoints have scale and orientation."""
+    """How a shortlist is looked at: on the network's device, where there is a network."""
     if matcher == NEAREST:
         return first_look
-    from retrieval.batching import choose_device  # torch takes seconds to import
+    from retrieval.batching import choose_device, choose_look  # torch takes seconds to import
 
-    chosen = choose_device(device)
-    if chosen.type == "cpu":
-        return first_look
-    from retrieval.glance import glance
-
-    def look(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        return glance(query, candidates, chosen) if has_frames(query) else first_look(query, candidates)
-
-    return look
+    return choose_look(choose_device(device))
 
 
 def load_extractor(name: str, weights: Path | None = None, device: str | None = None) -> Extractor:

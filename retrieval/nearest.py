@@ -55,6 +55,8 @@ def comparable(features: LocalFeatures) -> Float32:
 
 def mutual_nearest(query: Float32, candidate: Float32) -> Matches:
     """Mutual nearest neighbours of unit descriptors float32 [n, d] and [m, d]."""
+    if not len(query) or not len(candidate):
+        return Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32))
     similarity = query @ candidate.T
     forth, most = similarity.argmax(axis=1), similarity.max(axis=0)  # argmax down the columns is many times slower
     rows = np.flatnonzero(similarity[np.arange(len(query)), forth] == most[forth])

@@ -15,9 +15,8 @@ from index.pairs import PairCache
 from index.types import Float32, LocalFeatures, Matches, Photo
 from retrieval.instruments import Instruments
 from retrieval.matcher import Compare
-from retrieval.nearest import on_all_cores, verify
 from retrieval.rehearsal import Trial, ordered_pair
-from retrieval.rerank import strength, strongest
+from retrieval.rerank import strength, strongest, verified
 from retrieval.scoring import pair_confidences
 
 Progress = Callable[[int, int], None]
@@ -72,9 +71,7 @@ class VerifiedPairing(Pairing):
     def _keep(self, keys: Sequence[tuple[str, str]], own: LocalFeatures, theirs: Sequence[LocalFeatures]) -> None:
         matches = self._matcher.match(own, theirs)
         self._unverified.put(keys, _confidences(own, theirs, matches))
-        pairs = list(zip(theirs, matches, strict=True))
-        verified = on_all_cores(lambda pair: verify(own, pair[0], pair[1], self._tolerances), pairs)
-        self._cache.put(keys, _confidences(own, theirs, verified))
+        self._cache.put(keys, _confidences(own, theirs, verified(own, theirs, matches, self._tolerances)))
 
 
 def unverified(instruments: Instruments) -> Instruments:

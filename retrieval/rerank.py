@@ -76,8 +76,13 @@ def compare(
 ) -> list[Matches]:
     """Match the query with every candidate and verify the matches."""
     found = matcher.match(query, candidates)
-    if verification is None:
-        return found
+    return found if verification is None else verified(query, candidates, found, verification)
+
+
+def verified(
+    query: LocalFeatures, candidates: Sequence[LocalFeatures], found: Sequence[Matches], verification: Verification
+) -> list[Matches]:
+    """The matches `found` with each candidate, those without confidence that geometry speaks against."""
     pairs = list(zip(candidates, found, strict=True))
     if not has_frames(query):
         return on_all_cores(lambda pair: verify_positions(query, pair[0], pair[1]), pairs)

@@ -19,7 +19,7 @@ from retrieval.learned import LearnedExtractor
 from retrieval.loading import NEAREST, OF_SIFT
 from retrieval.matcher import Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification, on_all_cores
-from retrieval.rerank import compare
+from retrieval.rerank import verified
 from retrieval.scoring import MATCH_THRESHOLD, Score
 from retrieval.weights import DEFAULT, load_matcher
 
@@ -69,18 +69,6 @@ class Contender:
     least: float = MATCH_THRESHOLD
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Remembered:
-    """Gives matches that were found before, so that `compare` only verifies them."""
-
-    found: list[Matches]
-    id: str = "remembered"
-
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        del query, candidates
-        return self.found
-
-
 def contenders(
     keypoints: int, long_side: int, xfeat: Path | None, aliked: Path | None, folder: Path
 ) -> list[Contender]:
@@ -88,8 +76,9 @@ def contenders(
     device = choose_device()
     sift = SiftExtractor(keypoints, long_side)
     nearest = Way(NEAREST, sift, NearestNeighbourMatcher())
-    own = Way(DEFAULT, sift, load_matcher(DEFAULT, device))
-    both = Way(OF_SIFT, sift, BlendedMatcher(own.matcher), (own.name, nearest.name))
+    network = load_matcher(DEFAULT, device)
+    own = Way(DEFAULT, sift, network)
+    both = Way(OF_SIFT, sift, BlendedMatcher(network), (own.name, nearest.name))
     found = [
         Contender("a", "SIFT, nearest neighbours, ratio count", nearest, "none", Score.MATCH_COUNT, 1 - RATIO),
         Contender("b", "SIFT, nearest neighbours, affine RANSAC", nearest, "ransac", Score.MATCH_COUNT, 1 - RATIO),
@@ -131,7 +120,7 @@ def checked(
     if contender.check == "none":
         return found
     if contender.check == "verified":
-        return compare(query, candidates, Remembered(found), Verification())
+        return verified(query, candidates, found, Verification())
     pairs = list(zip(candidates, found, strict=True))
     return on_all_cores(lambda pair: ransac(query, pair[0], pair[1], contender.least), pairs)
 

@@ -31,11 +31,11 @@ from benchmarks.glues import FIELD, KORNIA, OURS, Way, transformers_fits, ways_o
 from benchmarks.whole_query import against_ten_thousand, questions, with_everything
 from drawing.heads import draw_head
 from index.types import LocalFeatures
-from retrieval.batching import LightGlueMatcher, choose_device
+from retrieval.batching import LightGlueMatcher, choose_device, choose_look
 from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.loading import OF_SIFT
-from retrieval.putative import putative_matches
+from retrieval.rotation import rotations
 from retrieval.weights import BUNDLED, DEFAULT, load_network
 
 PUBLISHED_SIZE = LightGlueConfig(depth_confidence=None)
@@ -130,7 +130,7 @@ def drawn_features(keypoints: int, device: torch.device) -> list[LocalFeatures]:
     """SIFT keypoints of drawn heads, none of which is turned against the first, which is the query."""
     extractor = SiftExtractor(keypoints, 800)
     photos = [extractor.extract(draw_head(number // 2, number % 2, size=(800, 640))) for number in range(2 * DRAWN)]
-    turn = putative_matches(photos[0], photos, device).turn
+    turn = rotations(photos[0], photos, choose_look(device)(photos[0], photos))
     return [photo for photo, eighths in zip(photos, turn, strict=True) if eighths == 0]
 
 

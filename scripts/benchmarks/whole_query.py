@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.contenders import Remembered
 from benchmarks.crowd import grow
 from benchmarks.glues import kornia_of, match_with_kornia
 from benchmarks.matchers import extract_all, sample
@@ -32,7 +31,7 @@ from retrieval.nearest import Verification
 from retrieval.pipeline import Terms, enroll, identify
 from retrieval.positions import normalise
 from retrieval.ranking import no_null
-from retrieval.rerank import RerankRecipe, compare, rerank
+from retrieval.rerank import RerankRecipe, rerank, verified
 from retrieval.resident import resident_on
 from retrieval.scoring import PairConfidences, Score, pair_confidences, score_pairs
 
@@ -121,8 +120,8 @@ def by_count(photos: Sequence[LocalFeatures]) -> list[list[LocalFeatures]]:
 
 def first_turtle(one: Question, rows: Sequence[int], found: list[Matches]) -> str:
     photos = [one.photos[row] for row in rows]
-    verified = compare(one.query, photos, Remembered(found), Verification())
-    confidences = [pair_confidences(m, len(one.query), len(photo)) for m, photo in zip(verified, photos, strict=True)]
+    kept = verified(one.query, photos, found, Verification())
+    confidences = [pair_confidences(m, len(one.query), len(photo)) for m, photo in zip(kept, photos, strict=True)]
     scores = score_pairs(PairConfidences.of(confidences), no_null(), Score.WASSERSTEIN)
     return one.turtles[rows[int(np.argmax(scores))]]
 

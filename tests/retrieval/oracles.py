@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,9 +12,11 @@ import torch
 from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 
 from benchmarks.rerank import random_network
-from index.types import LocalFeatures
+from index.types import Int32, LocalFeatures
 from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.positions import Rotary, normalise
+from retrieval.rerank import first_look
+from retrieval.rotation import rotations
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 
@@ -47,6 +49,11 @@ def random_features(seed: int, keypoints: int, config: LightGlueConfig, shared: 
         descriptors=descriptors.astype(np.float16),
         size=(480, 360),
     )
+
+
+def how_they_lie(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> Int32:
+    """By how much the matcher turns the query for each candidate; kornia does not turn it."""
+    return rotations(query, candidates, first_look(query, candidates))
 
 
 def others(config: LightGlueConfig) -> Iterator[LocalFeatures]:
@@ -85,7 +92,7 @@ def ask_oracle(oracle: KorniaLightGlue, query: LocalFeatures, candidate: LocalFe
             "keypoints": torch.from_numpy(features.xy)[None],
             "descriptors": torch.from_numpy(features.descriptors.astype(np.float32))[None],
             "scales": torch.from_numpy(features.scale)[None] / 2,
-            "oris": torch.where(ori > torch.pi, ori - 2 * torch.pi, ori)[None],
+            "oris": torch.pi - torch.remainder(torch.pi - ori, 2 * torch.pi)[None],
             "image_size": torch.tensor(features.size)[None],
         }
 

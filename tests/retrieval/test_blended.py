@@ -72,8 +72,10 @@ class Silent:
 
     id: str = "silent"
 
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        del query
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        del query, looks
         return [matches() for _ in candidates]
 
 

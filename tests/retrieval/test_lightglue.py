@@ -12,8 +12,16 @@ from index.errors import WeightsCorrupt
 from retrieval.batching import LightGlueMatcher
 from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.positions import normalise
-from retrieval.putative import putative_matches
-from tests.retrieval.oracles import CPU, PUBLISHED, SHARED, ask_oracle, decided_network, others, random_features
+from tests.retrieval.oracles import (
+    CPU,
+    PUBLISHED,
+    SHARED,
+    ask_oracle,
+    decided_network,
+    how_they_lie,
+    others,
+    random_features,
+)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -22,7 +30,7 @@ def test_single_pairs_equal_kornia(name: str) -> None:
     matcher = LightGlueMatcher(network, name, CPU, torch.float32)
     query = random_features(1, 128, network.config)
     # kornia does not turn the query
-    candidate = next(one for one in others(network.config) if putative_matches(query, [one], CPU).turn == 0)
+    candidate = next(one for one in others(network.config) if how_they_lie(query, [one]) == 0)
     depth = network.config.depth_confidence
     answer = ask_oracle(kornia_of(network, CPU, -1.0 if depth is None else depth), query, candidate)
     ours = matcher.match(query, [candidate])[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.contenders import Contender, Way, checked, matched
 from benchmarks.drawn_pairs import Tally, count
@@ -15,6 +16,7 @@ from retrieval.blended import BlendedMatcher
 from retrieval.keypoints import SiftExtractor
 from retrieval.nearest import NearestNeighbourMatcher
 from retrieval.scoring import Score
+from retrieval.weights import DEFAULT, load_matcher
 
 
 def test_the_sample_has_queries_of_its_own_gallery_and_new_ones(tmp_path: Path) -> None:
@@ -37,11 +39,11 @@ def test_the_sample_has_queries_of_its_own_gallery_and_new_ones(tmp_path: Path) 
 def test_a_blend_is_that_of_matches_that_are_known() -> None:
     extractor = SiftExtractor(128, 160)
     one, other = (extractor.extract(draw_photograph(0, photo, Side.LEFT, (160, 128)).pixels) for photo in (0, 1))
-    nearest = NearestNeighbourMatcher()
-    way = Way("both", extractor, BlendedMatcher(nearest), ("network", "nearest"))
-    found = nearest.match(one, [other])
-    [known] = matched(way, one, [other], {"network": found, "nearest": found})
-    [anew] = matched(way, one, [other], {"nearest": found})
+    nearest, network = NearestNeighbourMatcher(), load_matcher(DEFAULT, torch.device("cpu"))
+    way = Way("both", extractor, BlendedMatcher(network), ("network", "nearest"))
+    apart = {"network": network.match(one, [other]), "nearest": nearest.match(one, [other])}
+    [known] = matched(way, one, [other], apart)
+    [anew] = matched(way, one, [other], {"nearest": apart["nearest"]})
     assert np.array_equal(known.pairs, anew.pairs)
     assert np.array_equal(known.confidence, anew.confidence)
 
