@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieval.conformal import Rates, Thresholds, threshold_for
-from retrieval.separation import GenuineScores, ImpostorMaxima, Separation
+from retrieval.observed import GenuineScores, ImpostorMaxima
+from retrieval.separation import Separation
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

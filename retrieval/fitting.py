@@ -18,6 +18,7 @@ from retrieval.instruments import Instruments
 from retrieval.judgement import MODEL, Judge
 from retrieval.limits import FIT_BUDGET, FIT_PHOTOS
 from retrieval.novelty import REPLICATES, TooSmall, fit_novelty
+from retrieval.observed import GenuineScores, ImpostorMaxima
 from retrieval.pairing import Compared, Pairing, Progress
 from retrieval.ranking import no_null
 from retrieval.rehearsal import Rehearsal, Trial
@@ -25,7 +26,6 @@ from retrieval.rerank import strength, strongest
 from retrieval.resemblance import Resemblance, no_descriptors
 from retrieval.results import FitReport
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, score_pairs
-from retrieval.separation import GenuineScores, ImpostorMaxima
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

@@ -13,8 +13,9 @@ from retrieval import fitted
 from retrieval.calibration import Calibration, calibrate
 from retrieval.cohort import Cohort
 from retrieval.conformal import Rates, Thresholds
+from retrieval.observed import GenuineScores, ImpostorMaxima
 from retrieval.posterior import Candidates, Posterior, Search
-from retrieval.separation import GenuineScores, ImpostorMaxima, Separation, fit_separation
+from retrieval.separation import Separation, fit_separation
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

@@ -37,7 +37,7 @@ from training.start import new_network, with_layers
 from training.validation import validate
 
 NAME = "turtle-sift"
-LAYERS = 5
+LAYERS = 3
 EXIT_SHARE = 0.95
 AVERAGED = 0.985
 """Share of the running average of the weights that each step keeps."""

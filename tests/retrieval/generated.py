@@ -10,8 +10,8 @@ from scipy.special import ndtr, ndtri
 
 from index.types import Int64
 from retrieval.cohort import Cohort
+from retrieval.observed import GenuineScores, ImpostorMaxima
 from retrieval.posterior import Candidates
-from retrieval.separation import GenuineScores, ImpostorMaxima
 
 Float64 = npt.NDArray[np.float64]
 
