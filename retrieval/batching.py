@@ -18,10 +18,11 @@ from torch import Tensor
 
 from index.errors import DeviceUnavailable, InputError
 from index.types import Int32, LocalFeatures, Matches
+from retrieval.assignment import Assigned, FusedAssignment
 from retrieval.consensus import has_frames
 from retrieval.fused import FusedLayer
 from retrieval.glance import glance
-from retrieval.lightglue import LightGlue, TransformerLayer
+from retrieval.lightglue import LightGlue, MatchAssignment, TransformerLayer
 from retrieval.matcher import Compare
 from retrieval.positions import normalise
 from retrieval.putative import equal_counts
@@ -51,14 +52,6 @@ class Tokens:
 
     def take(self, rows: Tensor) -> Tokens:
         return Tokens(self.x[rows], self.rotary[rows])
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """Mutual matches of B pairs: for each query keypoint the candidate's, -1 for none, and the confidence, [B, m]."""
-
-    partner: Tensor
-    confidence: Tensor
 
 
 class LightGlueMatcher:
@@ -99,6 +92,9 @@ class LightGlueMatcher:
             FusedLayer(layer, self.device, self.precision)
             for layer in network.transformers
             if isinstance(layer, TransformerLayer)
+        ]
+        self._assignments = [
+            FusedAssignment(head, self.device) for head in network.log_assignment if isinstance(head, MatchAssignment)
         ]
         exit_rule = network.config.depth_confidence
         self.id = f"lightglue-{weights}-lying{BINS}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
@@ -188,8 +184,7 @@ class LightGlueMatcher:
             done = settled(self.network, depth, own.x.float(), others.x.float())
             leaving = done.nonzero().squeeze(1)
             if len(leaving):
-                head = self.network.log_assignment[depth]
-                assigned = mutual(head(own.x[leaving].float(), others.x[leaving].float()).log_scores)
+                assigned = self._assignments[depth](own.x[leaving].float(), others.x[leaving].float(), room)
                 result.partner[rows[leaving]] = assigned.partner
                 result.confidence[rows[leaving]] = assigned.confidence
                 staying = (~done).nonzero().squeeze(1)
@@ -210,14 +205,6 @@ def settled(network: LightGlue, layer: int, x0: Tensor, x1: Tensor) -> Tensor:
     confidence = torch.cat((head(x0), head(x1)), -1)
     unsure = (confidence < network.config.confidence_threshold(layer)).sum(-1)
     return 1.0 - unsure.float() / confidence.shape[-1] > share
-
-
-def mutual(log_scores: Tensor) -> Assigned:
-    """Keypoints that prefer each other in `log_scores` [B, m, n], all of them whatever their confidence."""
-    best, forth = log_scores.max(2)
-    back = log_scores.max(1).indices  # twice as fast as argmax
-    agreed = back.gather(1, forth) == torch.arange(forth.shape[1], device=forth.device)
-    return Assigned(torch.where(agreed, forth, -1), torch.where(agreed, best.exp(), 0.0))
 
 
 def choose_device(name: str | None = None) -> torch.device:

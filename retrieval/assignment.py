@@ -1,0 +1,61 @@
+"""LightGlue's assignment for inference: who prefers whom, without keeping scores for every pair of keypoints.
+
+Against `lightglue.MatchAssignment`: one similarity is scored where it lies, instead of copies of it. What is the same
+for all of a keypoint's counterparts does not change which of them it prefers, so each side is asked before its own
+part is added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from retrieval.lightglue import MatchAssignment
+from retrieval.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Mutual matches of B pairs: for each query keypoint the candidate's, -1 for none, and the confidence, [B, m]."""
+
+    partner: Tensor
+    confidence: Tensor
+
+
+class FusedAssignment:
+    """`lightglue.MatchAssignment` and the choice of mutual matches, in float32 on `device`."""
+
+    def __init__(self, head: MatchAssignment, device: torch.device) -> None:
+        project = head.final_proj
+        scale = project.out_features**-0.25  # each side bears half of it
+        self._weight = (scale * project.weight).detach().to(device)
+        self._bias = (scale * project.bias).detach().to(device)
+        self._matchability = head.matchability.to(device)
+
+    def __call__(self, x0: Tensor, x1: Tensor, room: Room) -> Assigned:
+        """Keypoints of `x0` [B, m, d] and `x1` [B, n, d] that prefer each other, all whatever their confidence."""
+        # on a CPU one pair at a time, whose similarity then stays in the cache
+        step = 1 if x0.device.type == "cpu" else len(x0)
+        parts = [self._mutual(x0[at : at + step], x1[at : at + step], room) for at in range(0, len(x0), step)]
+        partner, confidence = zip(*((one.partner, one.confidence) for one in parts), strict=True)
+        return Assigned(torch.cat(partner), torch.cat(confidence))
+
+    def _mutual(self, x0: Tensor, x1: Tensor, room: Room) -> Assigned:
+        shape = (len(x0), x0.shape[1], x1.shape[1])
+        similarity, spare = room.take("similarities", shape, x0), room.take("exponentials", shape, x0)
+        torch.bmm(F.linear(x0, self._weight, self._bias), F.linear(x1, self._weight, self._bias).mT, out=similarity)
+        rows = F.logsigmoid(self._matchability(x0).squeeze(-1)) - _log_sum(similarity, 2, spare)
+        columns = F.logsigmoid(self._matchability(x1).squeeze(-1)) - _log_sum(similarity, 1, spare)
+        best, forth = similarity.mul_(2).add_(columns[:, None, :]).max(2)
+        back = similarity.add_(rows[:, :, None]).max(1).indices  # twice as fast as argmax
+        agreed = back.gather(1, forth) == torch.arange(shape[1], device=x0.device)
+        return Assigned(torch.where(agreed, forth, -1), torch.where(agreed, (best + rows).exp(), 0.0))
+
+
+def _log_sum(values: Tensor, dim: int, spare: Tensor) -> Tensor:
+    """log Σ exp(values) along `dim`; overwrites `spare`, which is as large as `values`."""
+    largest = values.amax(dim, keepdim=True)
+    return torch.sub(values, largest, out=spare).exp_().sum(dim).log_().add_(largest.squeeze(dim))
