@@ -7,6 +7,7 @@ steps of an eighth of a circle, and its own work before it first looks at a cand
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -213,12 +214,17 @@ def choose_device(name: str | None = None) -> torch.device:
     Raises
     ------
     DeviceUnavailable
-        A GPU was asked for and there is none.
+        A GPU was asked for and is not there, or the name is none of a device.
     """
-    there = torch.cuda.is_available()
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name is None:
-        return torch.device("cuda" if there else "cpu")
-    if name.startswith("cuda") and not there:
+        return torch.device("cuda" if gpus else "cpu")
+    if name == "cpu":
+        return torch.device(name)
+    asked = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if asked is None:
+        raise DeviceUnavailable(f"--device {name} is not known: say cpu, cuda, or cuda:1 for the second GPU.")
+    if int(asked[1] or 0) >= gpus:
         raise DeviceUnavailable(f"there is no GPU for --device {name}: leave the option out to run on the CPU.")
     return torch.device(name)
 

@@ -66,7 +66,8 @@ class Instruments:
     def evidence(self) -> str:
         """Names all that decides a maximum score; fitted models are valid for one such recipe only."""
         length = f"{self.shortlist}x{self.per_turtle}-{self.reranking.seen}"
-        return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}"
+        looked = "" if self.reranking.keep is None else f"+{FIRST_LOOK}"
+        return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}{looked}"
 
     @property
     def comparing(self) -> str:

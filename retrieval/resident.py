@@ -108,9 +108,11 @@ def resident_on(device: torch.device) -> ResidentFeatures:
 
 
 def _key(photo: LocalFeatures) -> bytes:
-    """Names the features: where keypoints lie to a fraction of a pixel tells photos apart, and is quick to digest."""
+    """Names the features: how keypoints lie to a fraction of a pixel tells photos apart, and is quick to digest."""
     digest = blake2b(np.ascontiguousarray(photo.xy).tobytes(), digest_size=16)
+    digest.update(np.ascontiguousarray(photo.scale).tobytes())
     digest.update(np.ascontiguousarray(photo.orientation).tobytes())
+    digest.update(np.array(photo.size, np.int64).tobytes())
     digest.update(np.ascontiguousarray(photo.descriptors[:4]).tobytes())
     return digest.digest()
 

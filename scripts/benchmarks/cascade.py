@@ -146,7 +146,7 @@ def reduced_precision(asked: Sequence[Asked]) -> dict[str, float | None]:
             rows = strongest(one.looks.tolist(), KEEP)
             moved += (one.scores[rows] - one.exact).tolist()
             other += one.exact[one.turtles[rows] != one.turtle].tolist()
-            first.append(one.first(rows) == rows[int(np.argmax(one.exact))])
+            first.append(one.turtles[one.first(rows)] == one.turtles[rows[int(np.argmax(one.exact))]])
     if not moved:
         return {"reduced_shift": None, "reduced_shift_95": None, "reduced_same_first": None}
     shift = np.abs(moved) / np.std(other)

@@ -86,18 +86,19 @@ def main() -> None:
     console, device = Console(stderr=True), choose_device(options.device)
     torch.set_num_threads(options.threads)
     own_name, own = own_network()
-    query, *others = drawn_features(max(options.keypoints), device)
+    photos = drawn_features(max(options.keypoints))
     cells = []
     for name, network in (("published size", random_network(PUBLISHED_SIZE)), (own_name, own)):
         config = network.config
         network.config = replace(config, depth_confidence=None)
         for keypoints in options.keypoints:
+            query, *others = lying_alike([strongest(photo, keypoints) for photo in photos], device)
             for candidates in options.candidates:
                 console.print(f"{name}, {keypoints} keypoints, {candidates} candidates ...")
-                shortlist = list(islice(cycle(strongest(other, keypoints) for other in others), candidates))
+                shortlist = list(islice(cycle(others), candidates))
                 if not transformers_fits(network):
                     console.print("  without transformers: not installed, or its network has no scale and orientation")
-                ways = take_turns(ways_of(network, device), strongest(query, keypoints), shortlist, options.seconds)
+                ways = take_turns(ways_of(network, device), query, shortlist, options.seconds)
                 cells.append(Cell(name, network.config, keypoints, candidates, ways))
         network.config = config
     precision = LightGlueMatcher(own, "", device).precision
@@ -126,10 +127,14 @@ def take_turns(
     return ways
 
 
-def drawn_features(keypoints: int, device: torch.device) -> list[LocalFeatures]:
-    """SIFT keypoints of drawn heads, none of which is turned against the first, which is the query."""
+def drawn_features(keypoints: int) -> list[LocalFeatures]:
+    """SIFT keypoints of drawn heads, the strongest first."""
     extractor = SiftExtractor(keypoints, 800)
-    photos = [extractor.extract(draw_head(number // 2, number % 2, size=(800, 640))) for number in range(2 * DRAWN)]
+    return [extractor.extract(draw_head(number // 2, number % 2, size=(800, 640))) for number in range(2 * DRAWN)]
+
+
+def lying_alike(photos: Sequence[LocalFeatures], device: torch.device) -> list[LocalFeatures]:
+    """Those that are not turned against the first, which is the query: others' networks do not turn it."""
     turn = rotations(photos[0], photos, choose_look(device)(photos[0], photos))
     return [photo for photo, eighths in zip(photos, turn, strict=True) if eighths == 0]
 
@@ -246,11 +251,14 @@ def in_use(
     figures: dict[str, float | None] = {"cpu_vs_kornia_full": None, "query_10k_warm_s": None, "query_10k_cold_s": None}
     if options.manifest and name == DEFAULT:
         batch = named(cells, name).kornia.batch
-        figures |= with_everything(own, questions(options.manifest, options.queries), batch, device)
+        on_photos = with_everything(own, questions(options.manifest, options.queries), batch, device)
+        if device.type == "cuda":
+            on_photos["gpu_vs_kornia_full"] = on_photos.pop("cpu_vs_kornia_full")
+        figures |= on_photos
     if name == DEFAULT and not options.quick:
         folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
         try:
-            figures |= against_ten_thousand(OF_SIFT, options.queries, folder)
+            figures |= against_ten_thousand(OF_SIFT, options.queries, folder, options.device)
         finally:
             shutil.rmtree(folder)
     for candidates in options.memory:
@@ -262,7 +270,7 @@ def in_use(
 def peak_alone(keypoints: int, candidates: int, name: str | None) -> int:
     """MiB that a query of the published size takes at most, in a process that has done nothing else."""
     device = choose_device(name)
-    query, *others = (strongest(photo, keypoints) for photo in drawn_features(keypoints, device))
+    query, *others = lying_alike(drawn_features(keypoints), device)
     LightGlueMatcher(random_network(PUBLISHED_SIZE), "", device).match(query, list(islice(cycle(others), candidates)))
     return peak_memory(device)
 

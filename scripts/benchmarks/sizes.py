@@ -3,7 +3,8 @@
 Every query is matched with the strongest of its side by verified nearest neighbours, by each network that is given and
 by each cut of it to its first layers (every layer has an assignment of its own, see `training.start.with_layers`).
 Top-1, top-5 and AUROC of known against new by the best score, of the verified matches alone and beside nearest
-neighbours, without early exit, and milliseconds a pair. Scores are those before any fit. Ends with one line of JSON.
+neighbours, without early exit, and milliseconds a pair of the network alone.
+Scores are those before any fit. Ends with one line of JSON.
 
     scripts/benchmark_sizes photos.csv                                      # the bundled network and its cuts
     scripts/benchmark_sizes photos.csv --networks five.safetensors wide.safetensors --layers 2 3 4 5
@@ -90,13 +91,14 @@ def main() -> None:
     queries = [one for one in trial.queries if one.sighting.path in features]
     tried: dict[tuple[str, str], Tried] = defaultdict(Tried)
     spent: dict[str, float] = defaultdict(float)
-    pairs = 0
+    pairs, known = 0, []
     for query in track(queries, "asking", console=Console(stderr=True)):
         side = [trial.gallery[row] for row in trial.against(query)]
         best = promising(query, [one for one in side if one.sighting.path in features], features, options.candidates)
-        ask(query, best, features, sizes, tried, spent)
-        pairs += len(best)
-    known = [one.role == "known" for one in queries]
+        if best:
+            ask(query, best, features, sizes, tried, spent)
+            known.append(query.role == "known")
+            pairs += len(best)
     rows: dict[str, dict[str, object]] = {NEIGHBOURS: {"alone": tried[NEIGHBOURS, "alone"].figures(known)}}
     for size in sizes:
         rows[size.name] = {
@@ -112,10 +114,12 @@ def main() -> None:
 
 
 def cuts(file: Path, layers: Sequence[int]) -> Iterator[Size]:
-    """The file's network cut to each number of `layers` that it has, without early exit."""
+    """The file's network cut to each number of `layers` that it has with an assignment, without early exit."""
     stored = read_network(file)
     for depth in layers:
-        if depth <= stored.network.config.n_layers:
+        # files may have the assignment of the last layer only
+        head = stored.network.state_dict().get(f"log_assignment.{depth - 1}.final_proj.weight")
+        if head is not None and bool(head.any()):
             network = with_layers(stored.network, depth).eval()
             network.config = replace(network.config, depth_confidence=None)
             name = f"{file.stem}, {depth} layers"
@@ -148,10 +152,11 @@ def ask(
         tried[name, way].add(scores_of(own, photos, kept), turtles, turtle)
 
     distinct = NearestNeighbourMatcher().match(own, photos)
+    looks = verified(own, photos, distinct, Verification())
     note(NEIGHBOURS, "alone", distinct)
     for size in sizes:
         started = time.perf_counter()
-        sure = size.matcher.match(own, photos)
+        sure = size.matcher.match(own, photos, looks)
         spent[size.name] += time.perf_counter() - started
         note(size.name, "alone", sure)
         together = zip(sure, distinct, photos, strict=True)

@@ -67,7 +67,10 @@ def answered(
     catalog: Catalog, asked: Sequence[ManifestRow], way: Instruments, options: argparse.Namespace, name: str
 ) -> tuple[list[Identification], float]:
     """Answers by a model of this way's own, and seconds of all of them."""
-    fit(catalog, way, "benchmark", budget=options.budget)
+    if not fit(catalog, way, "benchmark", budget=options.budget).fitted:
+        raise SystemExit(
+            "no model could be fitted, and without one no verdict is given: more photos, or a larger --budget"
+        )
     judge = Judge.of(catalog, way)
     started = time.perf_counter()
     rows = track(asked, name, console=Console(stderr=True))
@@ -77,10 +80,13 @@ def answered(
 
 def compared(asked: Sequence[ManifestRow], answers: dict[str, list[Identification]]) -> dict[str, object]:
     """Shares of queries that both ways answer alike, and what each gets right."""
-    part, whole = answers[PART], answers[WHOLE]
-    together = list(zip(part, whole, strict=True))
+    judged = [n for n, two in enumerate(zip(answers[PART], answers[WHOLE], strict=True)) if not _unread(two)]
+    refused, asked = len(asked) - len(judged), [asked[n] for n in judged]
+    answers = {name: [found[n] for n in judged] for name, found in answers.items()}
+    together = list(zip(answers[PART], answers[WHOLE], strict=True))
     known = np.array([row.role == "known" for row in asked])
     figures: dict[str, object] = {
+        "refused": refused,
         "known": int(known.sum()),
         "new": int((~known).sum()),
         "same_verdict": float(np.mean([a.verdict is b.verdict for a, b in together])),
@@ -97,6 +103,10 @@ def compared(asked: Sequence[ManifestRow], answers: dict[str, list[Identificatio
             verdicts = Counter(str(one.verdict) for one, there in zip(found, those, strict=True) if there)
             figures[f"{name}_verdicts_{role}"] = dict(verdicts)
     return figures
+
+
+def _unread(answers: Sequence[Identification]) -> bool:
+    return any(one.verdict in (Verdict.REFUSED, Verdict.NOT_COMPARABLE) for one in answers)
 
 
 def _first(one: Identification) -> str | None:

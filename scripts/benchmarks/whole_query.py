@@ -21,7 +21,7 @@ from drawing.samples import write_samples
 from index.catalog import Catalog
 from index.manifest import ManifestRow, read_manifest
 from index.types import GalleryFilter, LocalFeatures, Matches, Side, Sighting
-from retrieval.batching import LightGlueMatcher, settled
+from retrieval.batching import LightGlueMatcher, choose_look, settled
 from retrieval.intake import from_manifest
 from retrieval.judgement import Judge
 from retrieval.keypoints import SiftExtractor
@@ -81,11 +81,12 @@ def with_everything(
     oracle, matcher = kornia_of(network, device), LightGlueMatcher(network, "whole", device)
     ours_s = kornia_s = 0.0
     same, near, prunable_shares = [], 0, []
-    recipe = RerankRecipe(KEEP, None)
-    rerank(asked[0].query, asked[0].photos[:8], matcher, recipe)
+    recipe, look = RerankRecipe(KEEP, None), choose_look(device)
+    rerank(asked[0].query, asked[0].photos[:8], matcher, recipe, look)
+    match_with_kornia(oracle, asked[0].query, by_count(asked[0].photos)[0][:2], device)
     for one in asked:
         started = time.perf_counter()
-        found = rerank(one.query, one.photos, matcher, recipe)
+        found = rerank(one.query, one.photos, matcher, recipe, look)
         ours_s += time.perf_counter() - started
         kornias: list[Matches] = []
         started = time.perf_counter()
@@ -98,14 +99,15 @@ def with_everything(
         seen = [row for row, matches in enumerate(found) if matches is not None]
         ours_first = first_turtle(one, seen, [matches for matches in found if matches is not None])
         same.append(ours_first == first_turtle(one, range(len(theirs)), theirs))
-        near += near_exits(network, one.query, [one.photos[row] for row in seen])
-        prunable_shares.append(prunable(network, one.query, [one.photos[row] for row in seen[:5]]))
+        if network.config.depth_confidence is not None:  # else its confidence heads have not been trained
+            near += near_exits(network, one.query, [one.photos[row] for row in seen])
+            prunable_shares.append(prunable(network, one.query, [one.photos[row] for row in seen[:5]]))
     return {
         "cpu_vs_kornia_full": kornia_s / ours_s,
         "full_queries": len(asked),
         "full_same_first": float(np.mean(same)),
-        "exit_margins_under_1e-5": near,
-        "prunable_share": float(np.mean(prunable_shares)),
+        "exit_margins_under_1e-5": near if prunable_shares else None,
+        "prunable_share": float(np.mean(prunable_shares)) if prunable_shares else None,
     }
 
 
@@ -174,18 +176,21 @@ def _inner_layers(
 
 
 def _tokens(network: LightGlue, photo: LocalFeatures) -> tuple[torch.Tensor, torch.Tensor]:
-    config, features = network.config, resident_on(torch.device("cpu")).collate([photo])
+    config, features = network.config, resident_on(next(network.parameters()).device).collate([photo])
     xy, scale, angle = features.keypoints[..., :2], features.keypoints[..., 2], features.keypoints[..., 3]
     positions = normalise(xy, scale, angle, features.size, config.add_scale_ori, config.frames)
     return network.input_proj(features.comparable()), network.posenc(positions)
 
 
-def against_ten_thousand(matcher: str, queries: int, folder: Path) -> dict[str, float | None]:
+def against_ten_thousand(
+    matcher: str, queries: int, folder: Path, device: str | None = None
+) -> dict[str, float | None]:
     """Seconds of a whole query, extraction included: in a warm process, the median, and as a command, the fastest.
 
     The gallery shows the photos of a few drawn turtles again and again; 100 of 10,000 are shortlisted.
     """
-    instruments = load_instruments(Choices(extractor=f"sift-{KEYPOINTS}-480", matcher=matcher, shortlist=SHORTLIST))
+    extractor = f"sift-{KEYPOINTS}-480"
+    instruments = load_instruments(Choices(extractor, matcher=matcher, device=device, shortlist=SHORTLIST))
     manifest = write_samples(folder / "drawn", DRAWN, 4, 2).manifest
     catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
     enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), instruments, "us")
@@ -203,6 +208,7 @@ def against_ten_thousand(matcher: str, queries: int, folder: Path) -> dict[str, 
         warm.append(found.seconds)
     command = [sys.executable, "-m", "retrieval", "--catalog", str(catalog.path), "query", asked[-1].path]
     command += ["--side", "left", "--matcher", matcher, "--shortlist", str(SHORTLIST), "--json"]
+    command += ["--device", device] if device else []
     cold = []
     for _ in range(2):
         started = time.perf_counter()

@@ -1,0 +1,23 @@
+"""Names of devices."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from index.errors import DeviceUnavailable
+from retrieval.batching import choose_device
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "mps", "", "cuda:99"])
+def test_what_is_no_device_here_is_refused(name: str) -> None:
+    with pytest.raises(DeviceUnavailable):
+        choose_device(name)
+
+
+def test_gpus_are_counted_from_nought(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(choose_device(name)) for name in ("cuda", "cuda:1", "cpu", None)] == ["cuda", "cuda:1", "cpu", "cuda"]
+    with pytest.raises(DeviceUnavailable):
+        choose_device("cuda:2")
