@@ -206,9 +206,16 @@ def against_ten_thousand(
     for one in asked:
         found = identify(reader, one, instruments, judge, Terms())
         warm.append(found.seconds)
-    command = [sys.executable, "-m", "retrieval", "--catalog", str(catalog.path), "query", asked[-1].path]
+    command = [
+        sys.executable,
+        "-m",
+        "retrieval",
+        "--catalog",
+        str(catalog.path),
+        *(["--device", device] if device else []),
+    ]
+    command += ["query", asked[-1].path]
     command += ["--side", "left", "--matcher", matcher, "--shortlist", str(SHORTLIST), "--json"]
-    command += ["--device", device] if device else []
     cold = []
     for _ in range(2):
         started = time.perf_counter()
