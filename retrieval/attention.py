@@ -15,51 +15,62 @@ from torch.nn import functional as F
 
 from retrieval.room import Room
 
+FAINT = 1e-30
+"""Sum of a row's or column's weights under which they are rounded away."""
+
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, room: Room) -> Tensor:
-    """softmax(Q K^T) V for [B, h, m, c], [B, h, n, c] and [B, h, n, c], heads side by side: [B, m, h * c]."""
+    """softmax(Q K^T) V for [B, h, m, c], [B, h, n, c] and [B, h, n, c]: [B, h, m, c]."""
     if not _spelt_out(queries):
-        return _joined(F.scaled_dot_product_attention(queries, keys, values, scale=1.0))
-    gathered = room.take("gathered", _shape(queries), queries)
-    heads = _split(gathered, queries.shape[1])
+        return F.scaled_dot_product_attention(queries, keys, values, scale=1.0)
+    queries, keys, values = (_laid_out(one, room, name) for one, name in ((queries, "q"), (keys, "k"), (values, "v")))
+    gathered = room.take("gathered", queries.shape, queries)
     weights = room.take("weights", (*queries.shape[1:3], keys.shape[2]), queries)
     for pair in range(len(queries)):
         torch.bmm(queries[pair], keys[pair].mT, out=weights)
         torch.softmax(weights, 2, out=weights)
-        torch.bmm(weights, values[pair], out=heads[pair])
+        torch.bmm(weights, values[pair], out=gathered[pair])
     return gathered
 
 
 def attend_both(first: Tensor, second: Tensor, values0: Tensor, values1: Tensor, room: Room) -> tuple[Tensor, Tensor]:
-    """softmax(A B^T) V1 and softmax(B A^T) V0 of A, V0 [B, h, m, c] and B, V1 [B, h, n, c]: [B, m or n, h * c]."""
+    """softmax(A B^T) V1 and softmax(B A^T) V0 of A, V0 [B, h, m, c] and B, V1 [B, h, n, c]."""
     if not _spelt_out(first):
         return attend(first, second, values1, room), attend(second, first, values0, room)
-    gathered0 = room.take("gathered", _shape(first), first)
-    gathered1 = room.take("gathered back", _shape(second), second)
-    heads0, heads1 = _split(gathered0, first.shape[1]), _split(gathered1, first.shape[1])
+    first, second = _laid_out(first, room, "q"), _laid_out(second, room, "k")
+    values0, values1 = _laid_out(values0, room, "v0"), _laid_out(values1, room, "v1")
+    gathered0 = room.take("gathered", first.shape, first)
+    gathered1 = room.take("gathered back", second.shape, second)
     shape = (*first.shape[1:3], second.shape[2])
     similarity, weights = room.take("similarity", shape, first), room.take("weights", shape, first)
     for pair in range(len(first)):
         torch.bmm(first[pair], second[pair].mT, out=similarity)
-        torch.softmax(similarity, 2, out=weights)
-        torch.bmm(weights, values1[pair], out=heads0[pair])
-        torch.softmax(similarity, 1, out=weights)
-        torch.bmm(weights.mT, values0[pair], out=heads1[pair])
+        _both_softmax(similarity, weights, values0[pair], values1[pair], gathered0[pair], gathered1[pair])
     return gathered0, gathered1
+
+
+def _both_softmax(
+    similarity: Tensor, weights: Tensor, values0: Tensor, values1: Tensor, gathered0: Tensor, gathered1: Tensor
+) -> None:
+    """Weighted means of the values by the softmax of each row, and of each column, of `similarity` [h, m, n].
+
+    Both are conditional distributions of one softmax over all of it, which takes half as many exponentials. Where a row
+    or a column lies so far below the largest similarity that nothing of it would be left, each is taken for itself.
+    """
+    torch.softmax(similarity.flatten(1), 1, out=weights.view(len(weights), -1))
+    rows, columns = weights.sum(2)[..., None], weights.sum(1)[..., None]
+    if min(float(rows.min()), float(columns.min())) > FAINT:
+        torch.bmm(weights, values1, out=gathered0).div_(rows)
+        torch.bmm(weights.mT, values0, out=gathered1).div_(columns)
+    else:
+        torch.bmm(torch.softmax(similarity, 2, out=weights), values1, out=gathered0)
+        torch.bmm(torch.softmax(similarity, 1, out=weights).mT, values0, out=gathered1)
 
 
 def _spelt_out(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype == torch.bfloat16
 
 
-def _joined(heads: Tensor) -> Tensor:
-    return heads.transpose(1, 2).flatten(2)
-
-
-def _split(x: Tensor, heads: int) -> Tensor:
-    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
-
-
-def _shape(heads: Tensor) -> tuple[int, int, int]:
-    pairs, number, count, channels = heads.shape
-    return pairs, count, number * channels
+def _laid_out(heads: Tensor, room: Room, name: str) -> Tensor:
+    """[B, h, n, c] in one piece: what is not, matrix products copy into memory of their own for every pair."""
+    return heads if heads.is_contiguous() else room.take(name, heads.shape, heads).copy_(heads)

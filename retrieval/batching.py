@@ -1,8 +1,8 @@
 """Batched adaptive inference of LightGlue: one query against many candidates, each pair as if it were alone.
 
 Candidates with the same number of keypoints form batches without masks. After every layer the pairs whose keypoints
-are settled are assigned and leave the batch, which closes up. The query is turned to lie like each candidate, in
-steps of an eighth of a circle, and its own work before it first looks at a candidate is done once for each step.
+are settled are assigned and leave the batch, which closes up. One photo of a pair is turned to lie like the other, in
+steps of an eighth of a circle, and the query's own work before it first looks at a candidate is done once a step.
 """
 
 from __future__ import annotations
@@ -89,16 +89,16 @@ class LightGlueMatcher:
         self.threads = threads or (torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.network = network.to(self.device).eval()
         self._look = choose_look(self.device)
-        self._layers = [
-            FusedLayer(layer, self.device, self.precision)
-            for layer in network.transformers
-            if isinstance(layer, TransformerLayer)
-        ]
+        self._layers: list[FusedLayer] = []
+        for layer in network.transformers:
+            assert isinstance(layer, TransformerLayer)
+            before = self._layers[-1] if self._layers else None
+            self._layers.append(FusedLayer(layer, before, self.device, self.precision))
         self._assignments = [
             FusedAssignment(head, self.device) for head in network.log_assignment if isinstance(head, MatchAssignment)
         ]
         exit_rule = network.config.depth_confidence
-        self.id = f"lightglue-{weights}-lying{BINS}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
+        self.id = f"lightglue-{weights}-clockwise{BINS}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
 
     def match(
         self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
@@ -123,14 +123,20 @@ class LightGlueMatcher:
         found = [Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32)) for _ in candidates]
         if not len(query) or not len(candidates):
             return found
-        turns, turn_of = np.unique(self._rotations(query, candidates, looks), return_inverse=True)
+        lying = self._rotations(query, candidates, looks)
+        turns, turn_of = np.unique(np.maximum(lying, 0), return_inverse=True)
+        candidates = [turned(photo, -min(int(eighths), 0)) for photo, eighths in zip(candidates, lying, strict=True)]
+        free = [Room() for _ in range(self.threads)]
         with torch.inference_mode():
-            ways = self._tokens([turned(query, int(turn)) for turn in turns])
+            ways = self._tokens([turned(query, int(turn)) for turn in turns], free[0])
 
         def assign(rows: list[int]) -> list[Matches]:
+            room = free.pop()
             with torch.inference_mode():
                 own = ways.take(torch.from_numpy(turn_of[rows]).to(self.device))
-                return _fetch(self._assign(own, self._tokens([candidates[row] for row in rows])))
+                found = _fetch(self._assign(own, self._tokens([candidates[row] for row in rows], room), room))
+            free.append(room)
+            return found
 
         batches = equal_counts(
             candidates, lambda count: self.memory // self._pair_bytes(len(query), count), self.threads
@@ -147,7 +153,7 @@ class LightGlueMatcher:
             return np.zeros(len(candidates), np.int32)
         return rotations(query, candidates, self._look(query, candidates) if looks is None else looks)
 
-    def _tokens(self, photos: Sequence[LocalFeatures]) -> Tokens:
+    def _tokens(self, photos: Sequence[LocalFeatures], room: Room) -> Tokens:
         """Project, encode and self-attend photos of equal keypoint count once: all that no other photo influences."""
         features = resident_on(self.device).collate(photos)
         xy, scale, orientation = torch.split(features.keypoints, [2, 1, 1], -1)
@@ -158,14 +164,14 @@ class LightGlueMatcher:
         encoding = self.network.posenc(positions)
         rotary = torch.complex(encoding.cos, encoding.sin)
         x = self.network.input_proj(features.comparable()).to(self.precision)
-        self._layers[0].self_attention(x, rotary, Room())
+        self._layers[0].self_attention(x, rotary, room)
         return Tokens(x, rotary)
 
     def _pair_bytes(self, m: int, n: int) -> int:
         """Activations that a pair needs at once: the update network of one side, or the assignment."""
         return 4 * (12 * self.network.config.descriptor_dim * (m + n) + 3 * m * n)
 
-    def _assign(self, own: Tokens, others: Tokens) -> Assigned:
+    def _assign(self, own: Tokens, others: Tokens, room: Room) -> Assigned:
         """Match B pairs, each as deep as it needs; both sides have been through the first self-attention.
 
         Overwrites them.
@@ -174,7 +180,7 @@ class LightGlueMatcher:
         result = Assigned(
             torch.full((pairs, count), -1, device=self.device), torch.zeros((pairs, count), device=self.device)
         )
-        rows, room = torch.arange(pairs, device=self.device), Room()
+        rows = torch.arange(pairs, device=self.device)
         for depth, layer in enumerate(self._layers):
             if depth:
                 layer.self_attention(own.x, own.rotary, room)
@@ -182,10 +188,11 @@ class LightGlueMatcher:
             layer.cross_attention(own.x, others.x, room)
             if depth < len(self._layers) - 1 and self.network.config.depth_confidence is None:
                 continue  # without asking, because an answer has to be waited for
-            done = settled(self.network, depth, own.x.float(), others.x.float())
+            x0, x1 = own.x + layer.offset, others.x + layer.offset
+            done = settled(self.network, depth, x0, x1)
             leaving = done.nonzero().squeeze(1)
             if len(leaving):
-                assigned = self._assignments[depth](own.x[leaving].float(), others.x[leaving].float(), room)
+                assigned = self._assignments[depth](x0[leaving], x1[leaving], room)
                 result.partner[rows[leaving]] = assigned.partner
                 result.confidence[rows[leaving]] = assigned.confidence
                 staying = (~done).nonzero().squeeze(1)

@@ -41,7 +41,7 @@ class BlendedMatcher:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._neighbours = NearestNeighbourMatcher()
-        self.id = f"{network.id}+{self._neighbours.id}x{NEIGHBOURS:g}"
+        self.id = f"{network.id}+{self._neighbours.id}x{NEIGHBOURS:g}-{FAINT:g}"
 
     def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Matches with each candidate, at most one a keypoint. Raises as the network's matcher."""

@@ -1,9 +1,9 @@
 """LightGlue's layers with their weights rearranged for inference: the same results with less work.
 
-Against `lightglue.TransformerLayer`: queries, keys and values lie in separate blocks, so that attention reads them
-without a copy; the scale of attention is in the weights; the rotary encoding is one complex product; the output
-projection of an attention is multiplied into the update network that follows it; what that network reads is not
-concatenated first; and x is updated where it lies.
+Against `lightglue.TransformerLayer`: queries, keys and values lie in separate blocks; the scale of attention is in the
+weights; the rotary encoding is one complex product; the output projection of an attention is multiplied into the update
+network that follows it; and x is updated where it lies. What an update would add to x for every keypoint alike stays
+out of x: this is its `offset`, which the biases of all that reads x make up for.
 """
 
 from __future__ import annotations
@@ -18,17 +18,36 @@ from retrieval.room import Room
 
 
 class FusedLayer:
-    """One transformer layer in `dtype` on `device`; updates x [B, n, d] of that type in place."""
+    """One transformer layer in `dtype` on `device`; updates x [B, n, d] of that type in place.
 
-    def __init__(self, layer: TransformerLayer, device: torch.device, dtype: torch.dtype) -> None:
-        self.self_attention = FusedSelfAttention(layer.self_attn, device, dtype)
-        self.cross_attention = FusedCrossAttention(layer.cross_attn, device, dtype)
+    Parameters
+    ----------
+    before : FusedLayer or None
+        The layer that x comes from.
+
+    Attributes
+    ----------
+    offset : float32 [d]
+        What x lacks behind this layer, on `device`.
+    """
+
+    def __init__(
+        self, layer: TransformerLayer, before: FusedLayer | None, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        weight = layer.self_attn.out_proj.weight
+        none = weight.new_zeros(len(weight), dtype=torch.float64)
+        offset: Tensor = none if before is None else before.cross_attention.update.offset
+        self.self_attention = FusedSelfAttention(layer.self_attn, offset, device, dtype)
+        self.cross_attention: FusedCrossAttention = FusedCrossAttention(
+            layer.cross_attn, self.self_attention.update.offset, device, dtype
+        )
+        self.offset = self.cross_attention.update.offset.to(device, torch.float32)
 
 
 class FusedSelfAttention:
     """`lightglue.SelfAttention` for inference."""
 
-    def __init__(self, block: SelfAttention, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, block: SelfAttention, offset: Tensor, device: torch.device, dtype: torch.dtype) -> None:
         dim = block.out_proj.out_features
         self.heads = block.heads
         scale = torch.ones(3 * dim, 1, device=block.Wqkv.weight.device)
@@ -38,9 +57,10 @@ class FusedSelfAttention:
             """Rows ordered by head, channel, q/k/v into rows ordered by q/k/v, head, channel; queries scaled."""
             return scale * value.view(-1, 3, *value.shape[1:]).transpose(0, 1).reshape(3 * dim, -1)
 
-        self.weight = separated(block.Wqkv.weight.detach()).to(device, dtype).T
-        self.bias = separated(block.Wqkv.bias.detach())[:, 0].to(device, dtype)
-        self.update = FusedUpdate(block.ffn, block.out_proj, device, dtype)
+        weight = block.Wqkv.weight.detach()
+        self.weight = separated(weight).to(device, dtype).T
+        self.bias = separated(block.Wqkv.bias.detach() + weight.double() @ offset)[:, 0].to(device, dtype)
+        self.update = FusedUpdate(block.ffn, block.out_proj, offset, device, dtype)
 
     def __call__(self, x: Tensor, rotary: Tensor, room: Room) -> None:
         """Update `x`; `rotary` is complex64 [B, 1, n, d / h / 2]."""
@@ -48,20 +68,22 @@ class FusedSelfAttention:
         qkv = qkv.permute(2, 0, 3, 1, 4)
         turned = room.take("turned", qkv[:2].shape, rotary.real).copy_(qkv[:2])
         torch.view_as_complex(turned.view(*turned.shape[:-1], -1, 2)).mul_(rotary)
-        q, k = turned.to(x.dtype)
+        q, k = turned if x.dtype == turned.dtype else room.take("in position", turned.shape, x).copy_(turned)
         self.update(x, attend(q, k, qkv[2], room), room)
 
 
 class FusedCrossAttention:
     """`lightglue.CrossAttention` for inference."""
 
-    def __init__(self, block: CrossAttention, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, block: CrossAttention, offset: Tensor, device: torch.device, dtype: torch.dtype) -> None:
         self.heads = block.heads
         # queries are keys here, and each bears half of the scale
         scale = (block.to_qk.out_features // self.heads) ** -0.25
-        self.weight = torch.cat((scale * block.to_qk.weight, block.to_v.weight)).detach().to(device, dtype).T
-        self.bias = torch.cat((scale * block.to_qk.bias, block.to_v.bias)).detach().to(device, dtype)
-        self.update = FusedUpdate(block.ffn, block.to_out, device, dtype)
+        weight = torch.cat((scale * block.to_qk.weight, block.to_v.weight)).detach()
+        bias = torch.cat((scale * block.to_qk.bias, block.to_v.bias)).detach()
+        self.weight = weight.to(device, dtype).T
+        self.bias = (bias + weight.double() @ offset).to(device, dtype)
+        self.update = FusedUpdate(block.ffn, block.to_out, offset, device, dtype)
 
     def __call__(self, x0: Tensor, x1: Tensor, room: Room) -> None:
         """Update `x0` [B, m, d] and `x1` [B, n, d]."""
@@ -76,26 +98,34 @@ class FusedCrossAttention:
 
 
 class FusedUpdate:
-    """x + MLP(x, P gathered) with the projection P multiplied into the MLP's first layer."""
+    """x + MLP(x, P gathered) with the projection P multiplied into the MLP's first layer.
 
-    def __init__(self, mlp: nn.Sequential, project: nn.Linear, device: torch.device, dtype: torch.dtype) -> None:
+    `offset` is what x lacks behind the update, float64 [d]; the parameter of this name, what it lacks before.
+    """
+
+    def __init__(
+        self, mlp: nn.Sequential, project: nn.Linear, offset: Tensor, device: torch.device, dtype: torch.dtype
+    ) -> None:
         first, norm, _, last = mlp
         assert isinstance(first, nn.Linear) and isinstance(norm, nn.LayerNorm) and isinstance(last, nn.Linear)
         own, message = torch.split(first.weight.detach().double(), project.out_features, 1)
-        self.own = own.to(device, dtype).T
-        self.gathered = (message @ project.weight.detach().double()).to(device, dtype).T
-        self.bias = (first.bias + message @ project.bias.double()).detach().to(device, dtype)
+        self.first = torch.cat((own, message @ project.weight.detach().double()), 1).to(device, dtype).T
+        bias = first.bias + own @ offset + message @ project.bias.double()
+        self.bias = bias.detach().to(device, dtype)
         self.norm = (norm.weight.detach().to(device, dtype), norm.bias.detach().to(device, dtype), norm.eps)
         self.last = last.weight.detach().to(device, dtype).T
-        self.last_bias = last.bias.detach().to(device, dtype)
+        self.offset = offset + last.bias.detach().double()
 
     def __call__(self, x: Tensor, gathered: Tensor, room: Room) -> None:
-        """Update `x` [B, n, d] with what attention gathered, [B, n, d]."""
-        hidden = _projected(x, self.own, self.bias, room, "hidden").flatten(0, 1)
-        hidden.addmm_(gathered.flatten(0, 1), self.gathered)
+        """Update `x` [B, n, d] with what attention gathered, [B, h, n, d / h]."""
+        pairs, heads, count, channels = gathered.shape
+        read = room.take("read", (pairs, count, 2 * heads, channels), x)
+        read[:, :, :heads] = x.view(pairs, count, heads, channels)
+        read[:, :, heads:] = gathered.transpose(1, 2)
+        hidden = _projected(read.flatten(2), self.first, self.bias, room, "hidden").flatten(0, 1)
         weight, bias, eps = self.norm
         hidden = torch.ops.aten.gelu_(F.layer_norm(hidden, weight.shape, weight, bias, eps))
-        x.flatten(0, 1).addmm_(hidden, self.last).add_(self.last_bias)
+        x.flatten(0, 1).addmm_(hidden, self.last)
 
 
 def _projected(x: Tensor, weight: Tensor, bias: Tensor, room: Room, name: str) -> Tensor:

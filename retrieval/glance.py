@@ -15,26 +15,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from index.types import LocalFeatures, Matches
+from retrieval.consensus import in_order
 from retrieval.nearest import Verification
 from retrieval.putative import equal_counts, mutual_distinct
 from retrieval.resident import resident_on
-
-FEWEST = 3
-"""Matches that an affine map is fitted to."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairedFrames:
     """Matches of B pairs as places, scale changes and rotations, k rows each; `weight` 0 fills what a pair lacks.
 
+    Which photo of a pair is the first says `retrieval.consensus.in_order`.
+
     Attributes
     ----------
     source, target : complex64 [B, k]
-        Keypoints of query and candidate, x + iy.
+        Keypoints of the first and the second photo, x + iy.
     zoom, turn, weight : float32 [B, k]
         Logarithm of the scale's ratio, difference of orientations in radians, confidence.
     side : float32 [B, 1]
-        The candidate's longer side in pixels.
+        The second photo's longer side in pixels.
     """
 
     source: Tensor
@@ -73,7 +73,10 @@ def glance(
         weight, own_rows = distinct.sort(dim=1, descending=True, stable=True)
         weight, own_rows = weight[:, :used], own_rows[:, :used]
         other_rows = partner.gather(1, own_rows)
-        frames = _paired(own.keypoints[0][own_rows], _rows(photos.keypoints, other_rows), weight, photos.size)
+        forth = torch.tensor([in_order(query, candidates[row]) for row in rows], device=device)[:, None]
+        ends = own.keypoints[0][own_rows], _rows(photos.keypoints, other_rows)
+        first, second = (torch.where(forth[..., None], one, other) for one, other in (ends, ends[::-1]))
+        frames = _paired(first, second, weight, torch.where(forth, photos.size, own.size))
         kept = torch.where(consistent(frames, tolerances), weight, 0.0)
         for row, mine, theirs, confidence in zip(
             rows, own_rows.cpu().numpy(), other_rows.cpu().numpy(), kept.cpu().numpy(), strict=True
@@ -94,16 +97,15 @@ def consistent(frames: PairedFrames, tolerances: Verification) -> Tensor:
     zoom, turn = frames.zoom.gather(1, best), frames.turn.gather(1, best)
     plausible = (inliers | _alike(frames.zoom, frames.turn, zoom, turn, tolerances)) & there
     for _ in range(3):
-        enough = inliers.sum(1, keepdim=True) >= FEWEST
-        error = _affine_error(frames, inliers)
-        inliers = torch.where(enough, plausible & (error < tolerances.fine * frames.side), inliers)
-    return inliers & (there.sum(1, keepdim=True) >= FEWEST)
+        enough = inliers.sum(1, keepdim=True) >= tolerances.fewest
+        inliers = enough & plausible & (_affine_error(frames, inliers) < tolerances.fine * frames.side)
+    return inliers & (inliers.sum(1, keepdim=True) >= tolerances.fewest)
 
 
-def _paired(own: Tensor, other: Tensor, weight: Tensor, size: Tensor) -> PairedFrames:
+def _paired(first: Tensor, second: Tensor, weight: Tensor, size: Tensor) -> PairedFrames:
     """From keypoints [B, k, 4] of both sides: x, y, scale and orientation."""
-    source, target = (torch.complex(one[..., 0], one[..., 1]) for one in (own, other))
-    zoom, turn = (other[..., 2] / own[..., 2]).log(), other[..., 3] - own[..., 3]
+    source, target = (torch.complex(one[..., 0], one[..., 1]) for one in (first, second))
+    zoom, turn = (second[..., 2] / first[..., 2]).log(), second[..., 3] - first[..., 3]
     return PairedFrames(source, target, zoom, turn, weight, size.amax(1, keepdim=True))
 
 

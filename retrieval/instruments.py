@@ -15,7 +15,7 @@ from retrieval.keypoints import Extractor, Found
 from retrieval.limits import PER_TURTLE as PER_TURTLE
 from retrieval.limits import SHORTLIST as SHORTLIST
 from retrieval.matcher import Compare, Matcher
-from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, first_look, rerank
+from retrieval.rerank import FIRST_LOOK, RerankRecipe, compare, first_look, rerank, verifying
 from retrieval.scoring import Score
 
 Each = Callable[..., Iterable[Any]]
@@ -53,9 +53,7 @@ class Instruments:
     @property
     def comparison(self) -> str:
         """Names how pairs are compared; pair caches are keyed with it."""
-        verification = self.reranking.verification
-        verified = verification.id if verification else "unverified"
-        return f"{self.extractor.id}+{self.matcher.id}+{verified}"
+        return f"{self.extractor.id}+{self.matcher.id}+{verifying(self.reranking.verification)}"
 
     @property
     def looking(self) -> str:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from index.types import Float32, LocalFeatures, Matches
+from retrieval.consensus import in_order
 from retrieval.keypoints import rootsift
 
 Item = TypeVar("Item")
@@ -78,7 +79,7 @@ def _distance(similarity: Float32) -> Float32:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Tolerances of geometric verification; lengths as shares of the candidate's longer side.
+    """Tolerances of geometric verification; lengths as shares of the second photo's longer side (see `in_order`).
 
     Attributes
     ----------
@@ -88,16 +89,19 @@ class Verification:
         Largest ratio between two matches' scale changes.
     turn : float
         Largest difference between two matches' rotations, radians.
+    fewest : int
+        Matches that have to agree, else none counts.
     """
 
     coarse: float = 0.10
     fine: float = 0.05
     zoom: float = 2.0
     turn: float = np.pi / 6
+    fewest: int = 3
 
     @property
     def id(self) -> str:
-        return f"affine-{self.coarse:g}-{self.fine:g}-{self.zoom:g}-{self.turn:.2f}"
+        return f"affine-{self.coarse:g}-{self.fine:g}-{self.zoom:g}-{self.turn:.2f}-{self.fewest}"
 
 
 def verify(
@@ -107,13 +111,16 @@ def verify(
 
     Every match's own position, scale and orientation give a similarity between the photos; the one that most of the
     other matches' confidence agrees with is refined to an affine map by least squares (Lowe, IJCV 2004, section 7;
-    Philbin et al., CVPR 2007). No random sampling: the same pair always gets the same answer.
+    Philbin et al., CVPR 2007). No random sampling: the same pair always gets the same answer, whichever photo asks.
     """
     tolerances = tolerances or Verification()
     used = np.flatnonzero(matches.confidence > 0)
     inliers = np.zeros(len(matches), dtype=bool)
-    if len(used) >= 3:
-        inliers[used] = _consistent(query, candidate, matches.pairs[used], matches.confidence[used], tolerances)
+    if len(used) >= tolerances.fewest:
+        pairs, ends = matches.pairs[used], (query, candidate)
+        if not in_order(query, candidate):
+            pairs, ends = pairs[:, ::-1], (candidate, query)
+        inliers[used] = _consistent(*ends, pairs, matches.confidence[used], tolerances)
     return Matches(matches.pairs, np.where(inliers, matches.confidence, np.float32(0.0)))
 
 
@@ -133,12 +140,12 @@ def _consistent(
     inliers: npt.NDArray[np.bool_] = agree[best]
     plausible = inliers | _alike(zoom, turn, zoom[best], turn[best], tolerances)
     for _ in range(3):
-        if inliers.sum() < 3:
-            break
+        if inliers.sum() < tolerances.fewest:
+            return np.zeros_like(inliers)
         affine = _fit_affine(source[inliers], target[inliers], weight[inliers])
         error = np.linalg.norm(_homogeneous(source) @ affine - target, axis=1)
         inliers = np.asarray(plausible & (error < tolerances.fine * side))
-    return inliers
+    return inliers if inliers.sum() >= tolerances.fewest else np.zeros_like(inliers)
 
 
 def _similarity_votes(

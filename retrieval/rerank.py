@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from index.types import Float32, LocalFeatures, Matches
-from retrieval.consensus import has_frames, verify_positions
+from retrieval.consensus import POSITIONS, has_frames, verify_positions
 from retrieval.matcher import Compare, Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification, on_all_cores, verify
 
-FIRST_LOOK = f"{NearestNeighbourMatcher.id}+{Verification().id}"
+
+def verifying(verification: Verification | None) -> str:
+    """Names what `verified` does, for caches."""
+    return "unverified" if verification is None else f"{verification.id}+{POSITIONS}"
+
+
+FIRST_LOOK = f"{NearestNeighbourMatcher.id}+{verifying(Verification())}"
 """Names what `first_look` does, for caches."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import fsum
 
 import numpy as np
 
@@ -15,26 +16,34 @@ from index.types import Int32, LocalFeatures, Matches
 
 BINS = 8
 """Rotations are told apart in steps of an eighth of a circle."""
+AGREED = 4
+"""Matches from which on photos are turned: an affine map explains any three."""
 
 
 def rotations(query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches]) -> Int32:
-    """By how many eighths of a circle, clockwise, the query has to be turned to lie like each of C candidates.
+    """By how many eighths of a circle, clockwise, one photo of each pair has to be turned to lie like the other.
+
+    Of two photos always the same one is turned, so that it does not matter which of them is the query.
 
     Parameters
     ----------
     looks : sequence of Matches
-        Verified matches with each candidate; where none is left, nothing says that the photos are turned.
+        Verified matches with each of the C candidates; where few are left, nothing says that the photos are turned.
 
     Returns
     -------
     int32 [C]
-        From 0 to 7: the mean of the matches' differences of orientation, by confidence.
+        From -4 to 4, the mean of the matches' differences of orientation, by confidence: above zero the query is
+        turned, below zero the candidate.
     """
-    mean = np.zeros(len(candidates), np.complex128)
+    eighths = np.zeros(len(candidates), np.int32)
     for row, (candidate, look) in enumerate(zip(candidates, looks, strict=True)):
-        difference = candidate.orientation[look.pairs[:, 1]] - query.orientation[look.pairs[:, 0]]
-        mean[row] = look.confidence @ np.exp(1j * difference)
-    return np.mod(np.rint(np.angle(mean) * BINS / (2 * np.pi)), BINS).astype(np.int32)
+        if np.count_nonzero(look.confidence) >= AGREED:
+            difference = candidate.orientation[look.pairs[:, 1]] - query.orientation[look.pairs[:, 0]]
+            # exact sums: what is left of half a circle's sine must not depend on the order of the matches
+            east, north = (fsum(look.confidence * part(difference)) for part in (np.cos, np.sin))
+            eighths[row] = np.rint(np.arctan2(north, east) * BINS / (2 * np.pi))
+    return eighths
 
 
 def turned(features: LocalFeatures, eighths: int) -> LocalFeatures:

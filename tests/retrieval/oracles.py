@@ -52,7 +52,7 @@ def random_features(seed: int, keypoints: int, config: LightGlueConfig, shared: 
 
 
 def how_they_lie(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> Int32:
-    """By how much the matcher turns the query for each candidate; kornia does not turn it."""
+    """By how much the matcher turns the query, or if negative the candidate; kornia turns none."""
     return rotations(query, candidates, first_look(query, candidates))
 
 

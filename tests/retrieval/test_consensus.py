@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index.types import LocalFeatures, Matches
-from retrieval.consensus import has_frames, verify_positions
+from retrieval.consensus import FEWEST, has_frames, verify_positions
 
 
 def features(xy: np.ndarray, orientation: float = 0.0) -> LocalFeatures:
@@ -40,6 +41,32 @@ def test_two_matches_explain_nothing() -> None:
     xy = np.array([[1.0, 2.0], [30.0, 4.0]])
     assert not verify_positions(features(xy), features(xy), row(2)).confidence.any()
     assert not verify_positions(features(xy[:0]), features(xy[:0]), row(0)).confidence.size
+
+
+def test_three_matches_of_which_any_three_have_a_map_explain_nothing() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        one, other = (features(rng.uniform(0, 300, (FEWEST - 1, 2))) for _ in range(2))
+        assert not verify_positions(one, other, row(FEWEST - 1)).confidence.any()
+
+
+@pytest.mark.parametrize("linear", [[[-1, 0], [0, 1]], [[1, 0], [0, 0.1]], [[0.1, 0], [0, 0.1]]])
+def test_maps_that_no_two_photos_of_a_head_have_explain_nothing(linear: list[list[float]]) -> None:
+    xy = np.random.default_rng(0).uniform(0, 300, (30, 2))
+    moved = xy @ np.array(linear).T + 100
+    assert verify_positions(features(xy), features(xy + 3), row(30)).confidence.all()
+    assert not verify_positions(features(xy), features(moved), row(30)).confidence.any()
+
+
+@given(st.integers(0, 99))
+def test_it_does_not_matter_which_photo_asks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = features(rng.uniform(0, 300, (40, 2))), features(rng.uniform(0, 300, (40, 2)))
+    pairs = np.stack([np.arange(40), rng.permutation(40)], 1).astype(np.int32)
+    back = np.argsort(pairs[:, 1])
+    forth = verify_positions(one, other, Matches(pairs, np.full(40, 0.5, np.float32))).confidence
+    again = verify_positions(other, one, Matches(pairs[back][:, ::-1], np.full(40, 0.5, np.float32))).confidence
+    assert np.array_equal(forth[back], again)
 
 
 def test_matches_without_confidence_do_not_vote() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,6 +87,27 @@ def test_verification_never_raises_a_confidence_and_is_repeatable() -> None:
     once, again = verify(query, candidate, matches), verify(query, candidate, matches)
     assert (once.confidence <= matches.confidence).all()
     assert np.array_equal(once.confidence, again.confidence)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(64, 90))
+@settings(max_examples=25)
+def test_verification_rejects_the_same_matches_whichever_photo_asks(seed: int, keypoints: int) -> None:
+    rng = np.random.default_rng(seed)
+    query, candidate = random_features(rng, 64), random_features(rng, keypoints)
+    candidate = replace(candidate, size=(200, 280))
+    forth = NearestNeighbourMatcher().match(query, [candidate])[0]
+    rows = rng.permutation(len(forth))
+    back = verify(candidate, query, Matches(forth.pairs[rows][:, ::-1], forth.confidence[rows]))
+    assert np.array_equal(verify(query, candidate, forth).confidence[rows], back.confidence)
+
+
+def test_matches_that_only_two_others_or_none_agree_with_are_rejected() -> None:
+    rng = np.random.default_rng(4)
+    query, candidate = random_features(rng, 12), random_features(rng, 12)
+    alike = Matches(np.stack([np.arange(12)] * 2, 1).astype(np.int32), np.ones(12, np.float32))
+    left = [int((verify(query, candidate, alike, Verification(fewest=n)).confidence > 0).sum()) for n in (1, 3)]
+    assert left[0] in (1, 2)
+    assert left[1] == 0
 
 
 def test_fewer_than_three_matches_prove_nothing() -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drawing.heads import draw_head
-from index.types import LocalFeatures
+from index.types import LocalFeatures, Matches
 from retrieval.keypoints import SiftExtractor
 from retrieval.rerank import first_look
-from retrieval.rotation import rotations, turned
+from retrieval.rotation import AGREED, rotations, turned
 
 
 def photo(seed: int, keypoints: int) -> LocalFeatures:
@@ -36,8 +36,9 @@ def test_a_rotation_that_the_matches_agree_on_is_found(eighths: int) -> None:
     query = photo(0, 64)
     other = turned(query, eighths)
     wrapped = replace(other, orientation=np.mod(other.orientation, 2 * np.pi).astype(np.float32))
-    assert lying(query, wrapped) == eighths
-    assert lying(wrapped, query) == -eighths % 8
+    found = lying(query, wrapped)
+    assert found % 8 == eighths
+    assert lying(wrapped, query) == -found
 
 
 @pytest.mark.parametrize("quarters", range(4))
@@ -45,13 +46,43 @@ def test_pictures_that_were_turned_are_seen_to_lie_so(quarters: int) -> None:
     extractor = SiftExtractor(256, 320)
     upright, other = (draw_head(3, number, size=(320, 320)) for number in (0, 1))
     query = extractor.extract(np.ascontiguousarray(np.rot90(other, quarters)))  # counter-clockwise
-    assert lying(query, extractor.extract(upright)) == 2 * quarters
+    assert lying(query, extractor.extract(upright)) % 8 == 2 * quarters
 
 
-def test_what_nothing_matches_is_not_turned() -> None:
-    query, stranger = photo(0, 2), photo(1, 2)
-    assert lying(query, stranger) == 0
+def all_alike(count: int) -> Matches:
+    return Matches(np.stack([np.arange(count)] * 2, 1).astype(np.int32), np.full(count, 0.5, np.float32))
+
+
+def test_only_what_enough_matches_agree_on_is_turned() -> None:
+    query = photo(0, 64)
+    other = turned(query, 2)
+    assert rotations(query, [other] * 3, [all_alike(count) for count in (0, AGREED - 1, AGREED)]).tolist() == [0, 0, 2]
+    without = Matches(all_alike(9).pairs, (np.arange(9) < AGREED - 1).astype(np.float32))
+    assert rotations(query, [other], [without]).tolist() == [0]
     assert rotations(query, [], []).shape == (0,)
+
+
+def test_few_strangers_are_turned() -> None:
+    pairs = [(photo(seed, 64), photo(seed + 100, 64)) for seed in range(60)]
+    assert np.mean([lying(query, stranger) != 0 for query, stranger in pairs]) < 0.1
+
+
+@given(
+    seed=st.integers(0, 999),
+    count=st.integers(AGREED, 40),
+    eighths=st.floats(-4, 4),
+    noise=st.sampled_from([0.0, 0.3, 3.0]),
+)
+def test_it_does_not_matter_which_photo_asks(seed: int, count: int, eighths: float, noise: float) -> None:
+    rng, query = np.random.default_rng(seed), photo(seed, 40)
+    angles = (query.orientation + eighths * np.pi / 4 + noise * rng.normal(size=40)).astype(np.float32)
+    other = replace(photo(seed + 1, 40), orientation=angles)
+    own, their = rng.permutation(40)[:count], rng.permutation(40)[:count]
+    confidence = rng.random(count).astype(np.float32)
+    forth = Matches(np.stack([own, their], 1).astype(np.int32), confidence)
+    order = np.argsort(their)
+    back = Matches(forth.pairs[order, ::-1], confidence[order])
+    assert rotations(query, [other], [forth])[0] == -rotations(other, [query], [back])[0]
 
 
 @given(eighths=st.integers(0, 8), seed=st.integers(0, 9))
