@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from retrieval.room import Room
 
-FAINT = 1e-30
-"""Sum of a row's or column's weights under which they are rounded away."""
+SMALLEST_SUM = 1e-30
+"""Sum of weights from which on the least of them that count are still far from the smallest number of their type."""
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, room: Room) -> Tensor:
@@ -58,8 +58,8 @@ def _both_softmax(
     or a column lies so far below the largest similarity that nothing of it would be left, each is taken for itself.
     """
     torch.softmax(similarity.flatten(1), 1, out=weights.view(len(weights), -1))
-    rows, columns = weights.sum(2)[..., None], weights.sum(1)[..., None]
-    if min(float(rows.min()), float(columns.min())) > FAINT:
+    rows, columns = (weights.sum(dim, dtype=torch.float32)[..., None] for dim in (2, 1))
+    if min(float(rows.min()), float(columns.min())) > SMALLEST_SUM:
         torch.bmm(weights, values1, out=gathered0).div_(rows)
         torch.bmm(weights.mT, values0, out=gathered1).div_(columns)
     else:

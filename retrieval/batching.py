@@ -30,7 +30,7 @@ from retrieval.putative import equal_counts
 from retrieval.rerank import first_look
 from retrieval.resident import resident_on
 from retrieval.room import Room
-from retrieval.rotation import BINS, rotations, turned
+from retrieval.rotation import AGREED, BINS, rotations, turned
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -98,7 +98,7 @@ class LightGlueMatcher:
             FusedAssignment(head, self.device) for head in network.log_assignment if isinstance(head, MatchAssignment)
         ]
         exit_rule = network.config.depth_confidence
-        self.id = f"lightglue-{weights}-clockwise{BINS}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
+        self.id = f"lightglue-{weights}-clockwise{BINS}-{AGREED}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
 
     def match(
         self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
@@ -125,18 +125,19 @@ class LightGlueMatcher:
             return found
         lying = self._rotations(query, candidates, looks)
         turns, turn_of = np.unique(np.maximum(lying, 0), return_inverse=True)
-        candidates = [turned(photo, -min(int(eighths), 0)) for photo, eighths in zip(candidates, lying, strict=True)]
         free = [Room() for _ in range(self.threads)]
         with torch.inference_mode():
-            ways = self._tokens([turned(query, int(turn)) for turn in turns], free[0])
+            ways = self._tokens([query] * len(turns), turns, free[0])
 
         def assign(rows: list[int]) -> list[Matches]:
             room = free.pop()
-            with torch.inference_mode():
-                own = ways.take(torch.from_numpy(turn_of[rows]).to(self.device))
-                found = _fetch(self._assign(own, self._tokens([candidates[row] for row in rows], room), room))
-            free.append(room)
-            return found
+            try:
+                with torch.inference_mode():
+                    own = ways.take(torch.from_numpy(turn_of[rows]).to(self.device))
+                    others = self._tokens([candidates[row] for row in rows], -np.minimum(lying[rows], 0), room)
+                    return _fetch(self._assign(own, others, room))
+            finally:
+                free.append(room)
 
         batches = equal_counts(
             candidates, lambda count: self.memory // self._pair_bytes(len(query), count), self.threads
@@ -153,10 +154,16 @@ class LightGlueMatcher:
             return np.zeros(len(candidates), np.int32)
         return rotations(query, candidates, self._look(query, candidates) if looks is None else looks)
 
-    def _tokens(self, photos: Sequence[LocalFeatures], room: Room) -> Tokens:
-        """Project, encode and self-attend photos of equal keypoint count once: all that no other photo influences."""
+    def _tokens(self, photos: Sequence[LocalFeatures], eighths: Int32, room: Room) -> Tokens:
+        """Photos of equal keypoint count, each turned by so many eighths, through all that no other photo influences.
+
+        That is the projection, the position encoding and the first self-attention.
+        """
         features = resident_on(self.device).collate(photos)
-        xy, scale, orientation = torch.split(features.keypoints, [2, 1, 1], -1)
+        keypoints = features.keypoints
+        if eighths.any():
+            keypoints = turned(keypoints, features.size, torch.from_numpy(eighths).to(self.device))
+        xy, scale, orientation = torch.split(keypoints, [2, 1, 1], -1)
         config = self.network.config
         positions = normalise(
             xy, scale.squeeze(-1), orientation.squeeze(-1), features.size, config.add_scale_ori, config.frames

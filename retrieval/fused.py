@@ -44,6 +44,50 @@ class FusedLayer:
         self.offset = self.cross_attention.update.offset.to(device, torch.float32)
 
 
+class Product:
+    """x Wᵀ + b for `weight` W [e, d] and `bias` b [e], which may be left out.
+
+    In bfloat16 on a CPU the weights are packed once as oneDNN multiplies them, by operators that torch's compiler uses.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, device: torch.device, dtype: torch.dtype) -> None:
+        weight = weight.to(device, dtype)
+        self._bias = None if bias is None else bias.to(device, dtype)
+        self._packed: Tensor | None = torch.ops.mkldnn._reorder_linear_weight(weight) if _packs(weight) else None
+        self._weight = weight.T if self._packed is None else None
+
+    def __call__(self, x: Tensor, room: Room, name: str) -> Tensor:
+        """[..., e] for `x` [..., d], where `name` lies or in memory of its own."""
+        rows = x.flatten(0, -2)
+        if self._weight is None:
+            found: Tensor = torch.ops.mkldnn._linear_pointwise(rows, self._packed, self._bias, "none", [], "")
+        else:
+            found = room.take(name, (len(rows), self._weight.shape[1]), x)
+            if self._bias is None:
+                torch.mm(rows, self._weight, out=found)
+            else:
+                torch.addmm(self._bias, rows, self._weight, out=found)
+        return found.view(*x.shape[:-1], -1)
+
+    def add_to(self, total: Tensor, x: Tensor, room: Room, name: str) -> None:
+        """Add x Wᵀ to `total` [n, e], for a product without bias."""
+        if self._weight is None:
+            total.add_(self(x, room, name))
+        else:
+            total.addmm_(x, self._weight)
+
+
+def _packs(weight: Tensor) -> bool:
+    """Whether oneDNN multiplies packed weights of this type on this processor."""
+    if (
+        weight.device.type != "cpu"
+        or weight.dtype != torch.bfloat16
+        or not hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    ):
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 class FusedSelfAttention:
     """`lightglue.SelfAttention` for inference."""
 
@@ -58,13 +102,13 @@ class FusedSelfAttention:
             return scale * value.view(-1, 3, *value.shape[1:]).transpose(0, 1).reshape(3 * dim, -1)
 
         weight = block.Wqkv.weight.detach()
-        self.weight = separated(weight).to(device, dtype).T
-        self.bias = separated(block.Wqkv.bias.detach() + weight.double() @ offset)[:, 0].to(device, dtype)
+        bias = block.Wqkv.bias.detach() + weight.double() @ offset
+        self.project = Product(separated(weight), separated(bias)[:, 0], device, dtype)
         self.update = FusedUpdate(block.ffn, block.out_proj, offset, device, dtype)
 
     def __call__(self, x: Tensor, rotary: Tensor, room: Room) -> None:
         """Update `x`; `rotary` is complex64 [B, 1, n, d / h / 2]."""
-        qkv = _projected(x, self.weight, self.bias, room, "own").view(*x.shape[:2], 3, self.heads, -1)
+        qkv = self.project(x, room, "own").view(*x.shape[:2], 3, self.heads, -1)
         qkv = qkv.permute(2, 0, 3, 1, 4)
         turned = room.take("turned", qkv[:2].shape, rotary.real).copy_(qkv[:2])
         torch.view_as_complex(turned.view(*turned.shape[:-1], -1, 2)).mul_(rotary)
@@ -81,20 +125,18 @@ class FusedCrossAttention:
         scale = (block.to_qk.out_features // self.heads) ** -0.25
         weight = torch.cat((scale * block.to_qk.weight, block.to_v.weight)).detach()
         bias = torch.cat((scale * block.to_qk.bias, block.to_v.bias)).detach()
-        self.weight = weight.to(device, dtype).T
-        self.bias = (bias + weight.double() @ offset).to(device, dtype)
+        self.project = Product(weight, bias + weight.double() @ offset, device, dtype)
         self.update = FusedUpdate(block.ffn, block.to_out, offset, device, dtype)
 
     def __call__(self, x0: Tensor, x1: Tensor, room: Room) -> None:
         """Update `x0` [B, m, d] and `x1` [B, n, d]."""
-        (qk0, v0), (qk1, v1) = self._project(x0, room, "own"), self._project(x1, room, "others")
+        (qk0, v0), (qk1, v1) = self._separated(x0, room, "own"), self._separated(x1, room, "others")
         gathered0, gathered1 = attend_both(qk0, qk1, v0, v1, room)
         self.update(x0, gathered0, room)
         self.update(x1, gathered1, room)
 
-    def _project(self, x: Tensor, room: Room, name: str) -> Tensor:
-        projected = _projected(x, self.weight, self.bias, room, name)
-        return projected.view(*x.shape[:2], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+    def _separated(self, x: Tensor, room: Room, name: str) -> Tensor:
+        return self.project(x, room, name).view(*x.shape[:2], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
 
 
 class FusedUpdate:
@@ -109,11 +151,11 @@ class FusedUpdate:
         first, norm, _, last = mlp
         assert isinstance(first, nn.Linear) and isinstance(norm, nn.LayerNorm) and isinstance(last, nn.Linear)
         own, message = torch.split(first.weight.detach().double(), project.out_features, 1)
-        self.first = torch.cat((own, message @ project.weight.detach().double()), 1).to(device, dtype).T
+        weight = torch.cat((own, message @ project.weight.detach().double()), 1)
         bias = first.bias + own @ offset + message @ project.bias.double()
-        self.bias = bias.detach().to(device, dtype)
+        self.first = Product(weight, bias.detach(), device, dtype)
         self.norm = (norm.weight.detach().to(device, dtype), norm.bias.detach().to(device, dtype), norm.eps)
-        self.last = last.weight.detach().to(device, dtype).T
+        self.last = Product(last.weight.detach(), None, device, dtype)
         self.offset = offset + last.bias.detach().double()
 
     def __call__(self, x: Tensor, gathered: Tensor, room: Room) -> None:
@@ -122,14 +164,7 @@ class FusedUpdate:
         read = room.take("read", (pairs, count, 2 * heads, channels), x)
         read[:, :, :heads] = x.view(pairs, count, heads, channels)
         read[:, :, heads:] = gathered.transpose(1, 2)
-        hidden = _projected(read.flatten(2), self.first, self.bias, room, "hidden").flatten(0, 1)
+        hidden = self.first(read.flatten(2), room, "hidden").flatten(0, 1)
         weight, bias, eps = self.norm
         hidden = torch.ops.aten.gelu_(F.layer_norm(hidden, weight.shape, weight, bias, eps))
-        x.flatten(0, 1).addmm_(hidden, self.last)
-
-
-def _projected(x: Tensor, weight: Tensor, bias: Tensor, room: Room, name: str) -> Tensor:
-    """x W + b, [B, n, e], where `name` lies."""
-    projected = room.take(name, (*x.shape[:2], len(bias)), x)
-    torch.addmm(bias, x.flatten(0, 1), weight, out=projected.flatten(0, 1))
-    return projected
+        self.last.add_to(x.flatten(0, 1), hidden, room, "last")

@@ -52,8 +52,8 @@ class Instruments:
 
     @property
     def comparison(self) -> str:
-        """Names how pairs are compared; pair caches are keyed with it."""
-        return f"{self.extractor.id}+{self.matcher.id}+{verifying(self.reranking.verification)}"
+        """Names how pairs are compared, also how networks are told how photos lie; pair caches are keyed with it."""
+        return f"{self.extractor.id}+{self.matcher.id}+{verifying(self.reranking.verification)}+{FIRST_LOOK}"
 
     @property
     def looking(self) -> str:
@@ -64,8 +64,7 @@ class Instruments:
     def evidence(self) -> str:
         """Names all that decides a maximum score; fitted models are valid for one such recipe only."""
         length = f"{self.shortlist}x{self.per_turtle}-{self.reranking.seen}"
-        looked = "" if self.reranking.keep is None else f"+{FIRST_LOOK}"
-        return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}{looked}"
+        return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}"
 
     @property
     def comparing(self) -> str:

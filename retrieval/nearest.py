@@ -13,7 +13,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from index.types import Float32, LocalFeatures, Matches
-from retrieval.consensus import in_order
+from retrieval.consensus import Ordered
 from retrieval.keypoints import rootsift
 
 Item = TypeVar("Item")
@@ -79,7 +79,7 @@ def _distance(similarity: Float32) -> Float32:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Tolerances of geometric verification; lengths as shares of the second photo's longer side (see `in_order`).
+    """Tolerances of geometric verification; lengths as shares of the second photo's longer side, see `Ordered`.
 
     Attributes
     ----------
@@ -114,27 +114,19 @@ def verify(
     Philbin et al., CVPR 2007). No random sampling: the same pair always gets the same answer, whichever photo asks.
     """
     tolerances = tolerances or Verification()
-    used = np.flatnonzero(matches.confidence > 0)
+    pair = Ordered.of(query, candidate, matches)
     inliers = np.zeros(len(matches), dtype=bool)
-    if len(used) >= tolerances.fewest:
-        pairs, ends = matches.pairs[used], (query, candidate)
-        if not in_order(query, candidate):
-            pairs, ends = pairs[:, ::-1], (candidate, query)
-        inliers[used] = _consistent(*ends, pairs, matches.confidence[used], tolerances)
+    if len(pair.rows) >= tolerances.fewest:
+        inliers[pair.rows] = _consistent(pair, matches.confidence[pair.rows], tolerances)
     return Matches(matches.pairs, np.where(inliers, matches.confidence, np.float32(0.0)))
 
 
-def _consistent(
-    query: LocalFeatures,
-    candidate: LocalFeatures,
-    pairs: npt.NDArray[np.int32],
-    weight: Float32,
-    tolerances: Verification,
-) -> npt.NDArray[np.bool_]:
-    source, target = query.xy[pairs[:, 0]], candidate.xy[pairs[:, 1]]
-    zoom = np.log(candidate.scale[pairs[:, 1]] / query.scale[pairs[:, 0]])
-    turn = candidate.orientation[pairs[:, 1]] - query.orientation[pairs[:, 0]]
-    side = max(candidate.size)
+def _consistent(pair: Ordered, weight: Float32, tolerances: Verification) -> npt.NDArray[np.bool_]:
+    first, second, (own, other) = pair.first, pair.second, pair.pairs.T
+    source, target = first.xy[own], second.xy[other]
+    zoom = np.log(second.scale[other] / first.scale[own])
+    turn = second.orientation[other] - first.orientation[own]
+    side = max(second.size)
     agree = _similarity_votes(source, target, zoom, turn, tolerances, side)
     best = int(np.argmax(agree @ weight))
     inliers: npt.NDArray[np.bool_] = agree[best]

@@ -9,7 +9,10 @@ from torch import Tensor
 
 
 class Room:
-    """Named pieces of memory of one batch; large pieces that are freed and asked for again cost a tenth of the time."""
+    """Named pieces of memory for one batch after another.
+
+    Large pieces that are freed and asked for again cost a tenth of the time.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}

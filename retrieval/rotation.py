@@ -7,12 +7,14 @@ rotation of nearly every pair of one turtle, and of most pairs of two.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import fsum
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from index.types import Int32, LocalFeatures, Matches
+from retrieval.consensus import in_order
 
 BINS = 8
 """Rotations are told apart in steps of an eighth of a circle."""
@@ -42,16 +44,25 @@ def rotations(query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: 
             difference = candidate.orientation[look.pairs[:, 1]] - query.orientation[look.pairs[:, 0]]
             # exact sums: what is left of half a circle's sine must not depend on the order of the matches
             east, north = (fsum(look.confidence * part(difference)) for part in (np.cos, np.sin))
+            if north == 0 and not in_order(query, candidate):
+                north = -0.0  # half a circle either way
             eighths[row] = np.rint(np.arctan2(north, east) * BINS / (2 * np.pi))
     return eighths
 
 
-def turned(features: LocalFeatures, eighths: int) -> LocalFeatures:
-    """Keypoints as they would lie after turning the photo about its centre, clockwise; descriptors do not change."""
-    if eighths == 0:
-        return features
-    angle = 2 * np.pi / BINS * eighths
-    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
-    centre = (np.array(features.size) - 1) / 2
-    xy = ((features.xy - centre) @ rotation.T + centre).astype(np.float32)
-    return replace(features, xy=xy, orientation=features.orientation + np.float32(angle))
+def turned(keypoints: Tensor, size: Tensor, eighths: Tensor) -> Tensor:
+    """Keypoints [B, n, 4] (see `resident.Collated`) as they would lie after turning the photos about their centres.
+
+    Parameters
+    ----------
+    size : [B, 2]
+        Width and height of the photos.
+    eighths : [B]
+        Eighths of a circle, clockwise.
+    """
+    angle = (2 * np.pi / BINS * eighths)[:, None]
+    cos, sin = angle.cos(), angle.sin()
+    (x, y), (middle_x, middle_y) = (one.unbind(-1) for one in (keypoints[..., :2], (size[:, None] - 1) / 2))
+    right, down = x - middle_x, y - middle_y
+    across, along = cos * right - sin * down + middle_x, sin * right + cos * down + middle_y
+    return torch.stack((across, along, keypoints[..., 2], keypoints[..., 3] + angle), -1)

@@ -62,11 +62,16 @@ def ways_of(network: LightGlue, device: torch.device) -> list[Way]:
 
         ways += [Way(f"transformers, {size} pairs", size, transformers) for size in (4, 16)]
     size = 64 if device.type == "cpu" else 128  # a shortlist at once, as in use; the engine makes its batches itself
-    exact = LightGlueMatcher(network, "benchmark", device, torch.float32)
-    ways.append(Way(f"{OURS}, {exact.precision}", size, exact.match))
-    if (precision := choose_precision(device)) != exact.precision:
-        ways.append(Way(f"{OURS}, {precision}", size, LightGlueMatcher(network, "benchmark", device).match))
+    for precision in dict.fromkeys((torch.float32, choose_precision(device))):
+        matcher = LightGlueMatcher(network, "benchmark", device, precision)
+        ways.append(Way(f"{OURS}, {precision}", size, without_turning(matcher)))
     return ways
+
+
+def without_turning(matcher: LightGlueMatcher) -> Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]:
+    """The network alone, as others run it: nobody looks first how the photos lie."""
+    nothing = Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32))
+    return lambda query, candidates: matcher.match(query, candidates, [nothing] * len(candidates))
 
 
 def transformers_fits(network: LightGlue) -> bool:

@@ -16,7 +16,7 @@ from index.types import Int32, LocalFeatures
 from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.positions import Rotary, normalise
 from retrieval.rerank import first_look
-from retrieval.rotation import rotations
+from retrieval.rotation import rotations, turned
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 
@@ -54,6 +54,14 @@ def random_features(seed: int, keypoints: int, config: LightGlueConfig, shared: 
 def how_they_lie(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> Int32:
     """By how much the matcher turns the query, or if negative the candidate; kornia turns none."""
     return rotations(query, candidates, first_look(query, candidates))
+
+
+def turned_photo(features: LocalFeatures, eighths: int) -> LocalFeatures:
+    """Keypoints as the matcher turns them, clockwise; descriptors do not change."""
+    parts = (features.xy[:, 0], features.xy[:, 1], features.scale, features.orientation)
+    keypoints = torch.from_numpy(np.stack(parts, 1))[None]
+    x, y, scale, orientation = turned(keypoints, torch.tensor([features.size]).float(), torch.tensor([eighths]))[0].T
+    return replace(features, xy=torch.stack((x, y), 1).numpy(), orientation=orientation.numpy(), scale=scale.numpy())
 
 
 def others(config: LightGlueConfig) -> Iterator[LocalFeatures]:

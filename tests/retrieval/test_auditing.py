@@ -64,7 +64,7 @@ def test_an_audit_goes_on_where_the_budget_ended(muddled: Path) -> None:
 
 def test_what_was_reviewed_does_not_come_again(own: Shell) -> None:
     def shown() -> list[list[str]]:
-        return [one["turtles"] for one in own("audit", "--matcher", "nearest", "--json", "--limit", "100").records]
+        return [one["turtles"] for one in own("audit", "--matcher", "nearest", "--json", "--limit", "1000").records]
 
     before = shown()
     assert ["Nina", "T005"] in before

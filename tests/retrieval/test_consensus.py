@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from index.types import LocalFeatures, Matches
-from retrieval.consensus import FEWEST, has_frames, verify_positions
+from retrieval.consensus import TRIALS, has_frames, more_than_chance, verify_positions
 
 
 def features(xy: np.ndarray, orientation: float = 0.0) -> LocalFeatures:
@@ -43,11 +44,21 @@ def test_two_matches_explain_nothing() -> None:
     assert not verify_positions(features(xy[:0]), features(xy[:0]), row(0)).confidence.size
 
 
-def test_three_matches_of_which_any_three_have_a_map_explain_nothing() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        one, other = (features(rng.uniform(0, 300, (FEWEST - 1, 2))) for _ in range(2))
-        assert not verify_positions(one, other, row(FEWEST - 1)).confidence.any()
+@pytest.mark.parametrize("count", [3, 4, 40, 200])
+def test_matches_at_random_are_rejected(count: int) -> None:
+    rng, kept = np.random.default_rng(0), []
+    for _ in range(25):
+        one, other = (features(rng.uniform(0, 360, (count, 2))) for _ in range(2))
+        kept.append(verify_positions(one, other, row(count)).confidence.any())
+    assert sum(kept) <= 1
+
+
+@given(st.integers(3, 500), st.floats(1e-4, 0.05))
+def test_what_chance_gives_is_what_random_maps_would_find(matches: int, share: float) -> None:
+    fewest = more_than_chance(matches, share)
+    found = [TRIALS * binom.sf(fewest - 4 - step, matches - 3, share) for step in (0, 1)]
+    assert fewest == matches + 1 or found[0] < 1
+    assert fewest == 3 or found[1] >= 1
 
 
 @pytest.mark.parametrize("linear", [[[-1, 0], [0, 1]], [[1, 0], [0, 0.1]], [[0.1, 0], [0, 0.1]]])
