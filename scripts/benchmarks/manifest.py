@@ -77,7 +77,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     if options.quick:
         rows = rows[:: max(1, len(rows) // 40)]
     answered, seconds = _query(catalog, rows, instruments, options.prior_new, options.baseline)
-    figures = _figures(answered)
+    figures = _figures(answered, options.prior_new)
     figures |= {
         "enroll_photos_per_s": len(enrolled.enrolled) / enrolled.seconds,
         "query_s": seconds / max(1, len(rows)),
@@ -133,7 +133,7 @@ def ransac_inliers(query: LocalFeatures, candidate: LocalFeatures) -> float:
     return 0.0 if inliers is None else float(inliers.sum())
 
 
-def _figures(answered: list[Answered]) -> dict[str, object]:
+def _figures(answered: list[Answered], prior_new: float) -> dict[str, object]:
     known = np.array([one.row.role == "known" for one in answered])
     truth = [one.row.sighting.turtle for one in answered]
     ranks = {
@@ -157,7 +157,14 @@ def _figures(answered: list[Answered]) -> dict[str, object]:
         calibration = reliability(p_new, ~known)
         figures |= {"auroc_p_new": auroc(p_new, ~known), "ece": calibration.error}
         figures["ece_if_calibrated"] = calibration.error_if_calibrated
+        figures["ece_at_share"] = reliability(at_prior(p_new, prior_new, float((~known).mean())), ~known).error
     return figures | _verdicts(answered, known, truth)
+
+
+def at_prior(p_new: np.ndarray, prior: float, other: float) -> np.ndarray:
+    """P(new) as it would be with another prior: the odds change as those before looking do (Bayes)."""
+    new, known = p_new * other / prior, (1 - p_new) * (1 - other) / (1 - prior)
+    return new / (new + known)
 
 
 def _verdicts(answered: list[Answered], known: np.ndarray, truth: list[str | None]) -> dict[str, object]:
