@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from index.types import LocalFeatures, Matches
+from retrieval.consensus import has_frames
 from retrieval.matcher import Matcher
 from retrieval.nearest import NearestNeighbourMatcher, Verification
 from retrieval.rerank import verified
@@ -46,7 +47,9 @@ class BlendedMatcher:
     def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Matches with each candidate, at most one a keypoint. Raises as the network's matcher."""
         distinct = self._neighbours.match(query, candidates)
-        sure = self._network.match(query, candidates, verified(query, candidates, distinct, Verification()))
+        # keypoints without orientation do not tell how photos lie, so that nobody asks for what geometry says
+        looks = verified(query, candidates, distinct, Verification()) if has_frames(query) else distinct
+        sure = self._network.match(query, candidates, looks)
         together = zip(sure, distinct, candidates, strict=True)
         return [blended(one, two, len(query), len(other)) for one, two, other in together]
 
