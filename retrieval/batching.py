@@ -198,14 +198,16 @@ class LightGlueMatcher:
             x0, x1 = own.x + layer.offset, others.x + layer.offset
             done = settled(self.network, depth, x0, x1)
             leaving = done.nonzero().squeeze(1)
-            if len(leaving):
-                assigned = self._assignments[depth](x0[leaving], x1[leaving], room)
-                result.partner[rows[leaving]] = assigned.partner
-                result.confidence[rows[leaving]] = assigned.confidence
-                staying = (~done).nonzero().squeeze(1)
-                if not len(staying):
-                    break
-                rows, own, others = rows[staying], own.take(staying), others.take(staying)
+            if not len(leaving):
+                continue
+            some = leaving if len(leaving) < len(rows) else slice(None)  # which copies nothing
+            assigned = self._assignments[depth](x0[some], x1[some], room)
+            result.partner[rows[some]] = assigned.partner
+            result.confidence[rows[some]] = assigned.confidence
+            if len(leaving) == len(rows):
+                break
+            staying = (~done).nonzero().squeeze(1)
+            rows, own, others = rows[staying], own.take(staying), others.take(staying)
         return result
 
 

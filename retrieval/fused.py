@@ -8,6 +8,8 @@ out of x: this is its `offset`, which the biases of all that reads x make up for
 
 from __future__ import annotations
 
+from math import log
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -95,7 +97,7 @@ class FusedSelfAttention:
         dim = block.out_proj.out_features
         self.heads = block.heads
         scale = torch.ones(3 * dim, 1, device=block.Wqkv.weight.device)
-        scale[:dim] = (dim // self.heads) ** -0.5
+        scale[:dim] = (dim // self.heads) ** -0.5 / log(2)
 
         def separated(value: Tensor) -> Tensor:
             """Rows ordered by head, channel, q/k/v into rows ordered by q/k/v, head, channel; queries scaled."""
@@ -122,7 +124,7 @@ class FusedCrossAttention:
     def __init__(self, block: CrossAttention, offset: Tensor, device: torch.device, dtype: torch.dtype) -> None:
         self.heads = block.heads
         # queries are keys here, and each bears half of the scale
-        scale = (block.to_qk.out_features // self.heads) ** -0.25
+        scale = ((block.to_qk.out_features // self.heads) ** -0.5 / log(2)) ** 0.5
         weight = torch.cat((scale * block.to_qk.weight, block.to_v.weight)).detach()
         bias = torch.cat((scale * block.to_qk.bias, block.to_v.bias)).detach()
         self.project = Product(weight, bias + weight.double() @ offset, device, dtype)
