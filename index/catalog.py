@@ -64,6 +64,8 @@ class Catalog:
         """Make an empty catalogue. Raises CatalogExists."""
         path = Path(path).absolute()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not path.is_dir():
+                raise CatalogExists(f"{path} is a file, and a catalogue is a folder: choose another name.")
             raise CatalogExists(f"{path} exists already: choose another folder, or enroll into this one.")
         draft = path.with_name(f".{path.name}.partial")
         shutil.rmtree(draft, ignore_errors=True)

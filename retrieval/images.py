@@ -11,6 +11,7 @@ import hashlib
 import io
 import math
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,8 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
 def read_bytes(path: Path) -> bytes:
     """The file's bytes; PhotoUnreadable says what is wrong with a file that has none."""
     try:
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):  # reading these may never end
+            raise PhotoUnreadable(f"{path} is a pipe or a device: save the photo as a file first.")
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise PhotoUnreadable(f"{path} does not exist.") from error

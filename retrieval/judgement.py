@@ -70,7 +70,7 @@ class Judge:
         if stored is None:
             return cls(no_null(), None, 0, "The catalogue has no fitted model yet; run `turtleidx fit`.")
         if stored.recipe != instruments.evidence:
-            reason = f"The model was fitted with another recipe ({stored.recipe}); run `turtleidx fit`."
+            reason = "The model was fitted with another recipe; run `turtleidx fit`."
             return cls(no_null(), None, 0, reason)
         return cls.from_json(stored.payload)
 

@@ -31,11 +31,10 @@ from benchmarks.glues import FIELD, KORNIA, OURS, Way, transformers_fits, ways_o
 from benchmarks.whole_query import against_ten_thousand, questions, with_everything
 from drawing.heads import draw_head
 from index.types import LocalFeatures
-from retrieval.batching import LightGlueMatcher, choose_device, choose_look
+from retrieval.batching import LightGlueMatcher, choose_device
 from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlue, LightGlueConfig
 from retrieval.loading import OF_SIFT
-from retrieval.rotation import rotations
 from retrieval.weights import BUNDLED, DEFAULT, load_network
 
 PUBLISHED_SIZE = LightGlueConfig(depth_confidence=None)
@@ -92,7 +91,7 @@ def main() -> None:
         config = network.config
         network.config = replace(config, depth_confidence=None)
         for keypoints in options.keypoints:
-            query, *others = lying_alike([strongest(photo, keypoints) for photo in photos], device)
+            query, *others = (strongest(photo, keypoints) for photo in photos)
             for candidates in options.candidates:
                 console.print(f"{name}, {keypoints} keypoints, {candidates} candidates ...")
                 shortlist = list(islice(cycle(others), candidates))
@@ -131,12 +130,6 @@ def drawn_features(keypoints: int) -> list[LocalFeatures]:
     """SIFT keypoints of drawn heads, the strongest first."""
     extractor = SiftExtractor(keypoints, 800)
     return [extractor.extract(draw_head(number // 2, number % 2, size=(800, 640))) for number in range(2 * DRAWN)]
-
-
-def lying_alike(photos: Sequence[LocalFeatures], device: torch.device) -> list[LocalFeatures]:
-    """Those that are not turned against the first, which is the query: others' networks do not turn it."""
-    turn = rotations(photos[0], photos, choose_look(device)(photos[0], photos))
-    return [photo for photo, eighths in zip(photos, turn, strict=True) if eighths == 0]
 
 
 def strongest(photo: LocalFeatures, keypoints: int) -> LocalFeatures:
@@ -270,7 +263,7 @@ def in_use(
 def peak_alone(keypoints: int, candidates: int, name: str | None) -> int:
     """MiB that a query of the published size takes at most, in a process that has done nothing else."""
     device = choose_device(name)
-    query, *others = lying_alike(drawn_features(keypoints), device)
+    query, *others = drawn_features(keypoints)
     LightGlueMatcher(random_network(PUBLISHED_SIZE), "", device).match(query, list(islice(cycle(others), candidates)))
     return peak_memory(device)
 

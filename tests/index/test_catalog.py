@@ -163,7 +163,7 @@ def test_a_catalogue_is_not_made_over_something_else(catalog: Catalog, tmp_path:
     with pytest.raises(CatalogExists):
         Catalog.create(catalog.path, RECIPE)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(CatalogExists):
+    with pytest.raises(CatalogExists, match="is a file"):
         Catalog.create(tmp_path / "notes.txt", RECIPE)
     (tmp_path / "empty").mkdir()
     assert Catalog.create(tmp_path / "empty", RECIPE).photos(ALL) == []

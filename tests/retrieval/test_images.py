@@ -1,4 +1,5 @@
 import datetime as dt
+import os
 import struct
 import warnings
 import zlib
@@ -10,7 +11,7 @@ from PIL import Image
 
 from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox
-from retrieval.images import decode, file_sha256, find_photos, jpeg, load_photo, quality, save
+from retrieval.images import decode, file_sha256, find_photos, jpeg, load_photo, quality, read_bytes, save
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 255, (90, 160, 3), dtype=np.uint8)
@@ -136,3 +137,10 @@ def test_quality_falls_with_haze_blur_and_missing_keypoints() -> None:
 def test_a_picture_needs_an_ending_that_names_a_format(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"use \.png or \.jpg"):
         save(NOISE, tmp_path / "x.picture")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(PhotoUnreadable, match="is a pipe or a device"):
+        read_bytes(tmp_path / "pipe.jpg")
