@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from retrieval.accelerated import kernels_on
 from retrieval.lightglue import MatchAssignment
 from retrieval.room import Room
 
@@ -34,6 +35,7 @@ class FusedAssignment:
         self._weight = (scale * project.weight).detach().to(device)
         self._bias = (scale * project.bias).detach().to(device)
         self._matchability = head.matchability.to(device)
+        self.kernels = kernels_on(device)
 
     def __call__(self, x0: Tensor, x1: Tensor, room: Room) -> Assigned:
         """Keypoints of `x0` [B, m, d] and `x1` [B, n, d] that prefer each other, all whatever their confidence."""
@@ -44,15 +46,30 @@ class FusedAssignment:
         return Assigned(torch.cat(partner), torch.cat(confidence))
 
     def _mutual(self, x0: Tensor, x1: Tensor, room: Room) -> Assigned:
-        shape = (len(x0), x0.shape[1], x1.shape[1])
-        similarity, spare = room.take("similarities", shape, x0), room.take("exponentials", shape, x0)
-        torch.bmm(F.linear(x0, self._weight, self._bias), F.linear(x1, self._weight, self._bias).mT, out=similarity)
-        rows = F.logsigmoid(self._matchability(x0).squeeze(-1)) - _log_sum(similarity, 2, spare)
-        columns = F.logsigmoid(self._matchability(x1).squeeze(-1)) - _log_sum(similarity, 1, spare)
-        best, forth = similarity.mul_(2).add_(columns[:, None, :]).max(2)
-        back = similarity.add_(rows[:, :, None]).max(1).indices  # twice as fast as argmax
-        agreed = back.gather(1, forth) == torch.arange(shape[1], device=x0.device)
+        own, other = self._projected(x0), self._projected(x1)
+        rows, columns = (F.logsigmoid(self._matchability(x).squeeze(-1)) for x in (x0, x1))
+        if self.kernels is not None:
+            similarity = self.kernels.similarities(own, other)
+            over, down = self.kernels.log_sums(similarity)
+            rows -= over
+            columns -= down
+            best, forth, back = self.kernels.favourites(similarity, rows, columns)
+        else:
+            shape = (len(x0), x0.shape[1], x1.shape[1])
+            similarity, spare = room.take("similarities", shape, x0), room.take("exponentials", shape, x0)
+            torch.bmm(own, other.mT, out=similarity)
+            rows -= _log_sum(similarity, 2, spare)
+            columns -= _log_sum(similarity, 1, spare)
+            best, forth = similarity.mul_(2).add_(columns[:, None, :]).max(2)
+            back = similarity.add_(rows[:, :, None]).max(1).indices  # twice as fast as argmax
+        agreed = back.gather(1, forth) == torch.arange(x0.shape[1], device=x0.device)
         return Assigned(torch.where(agreed, forth, -1), torch.where(agreed, (best + rows).exp(), 0.0))
+
+    def _projected(self, x: Tensor) -> Tensor:
+        if self.kernels is None:
+            return F.linear(x, self._weight, self._bias)
+        flat: Tensor = self.kernels.similarities(x.flatten(0, 1)[None], self._weight[None], self._bias)
+        return flat.view_as(x)
 
 
 def _log_sum(values: Tensor, dim: int, spare: Tensor) -> Tensor:

@@ -28,9 +28,10 @@ from retrieval.matcher import Compare
 from retrieval.positions import normalise
 from retrieval.putative import equal_counts
 from retrieval.rerank import first_look
-from retrieval.resident import resident_on
+from retrieval.resident import resident_on, sent
 from retrieval.room import Room
 from retrieval.rotation import AGREED, BINS, rotations, turned
+from retrieval.tiled import TiledLayer, beside, tiled
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -51,9 +52,6 @@ class Tokens:
     x: Tensor
     rotary: Tensor
 
-    def take(self, rows: Tensor) -> Tokens:
-        return Tokens(self.x[rows], self.rotary[rows])
-
 
 class LightGlueMatcher:
     """A LightGlue network as a matcher.
@@ -69,7 +67,7 @@ class LightGlueMatcher:
         Of the attention layers, see `choose_precision`; position encoding, exit and assignment stay float32.
     memory : int, optional
         Bytes that the activations of one batch may take, roughly: 64 MiB on a CPU, whose cache is left by larger
-        batches, and a quarter of what is free on a GPU.
+        batches; 4 GiB on a GPU, which gains nothing by more, or a quarter of what is free.
     threads : int, optional
         How many batches are matched at once, each on one thread: as many as torch has on a CPU, one on a GPU.
     """
@@ -89,11 +87,11 @@ class LightGlueMatcher:
         self.threads = threads or (torch.get_num_threads() if self.device.type == "cpu" else 1)
         self.network = network.to(self.device).eval()
         self._look = choose_look(self.device)
-        self._layers: list[FusedLayer] = []
+        fused: list[FusedLayer] = []
         for layer in network.transformers:
             assert isinstance(layer, TransformerLayer)
-            before = self._layers[-1] if self._layers else None
-            self._layers.append(FusedLayer(layer, before, self.device, self.precision))
+            fused.append(FusedLayer(layer, fused[-1] if fused else None, self.device, self.precision))
+        self._layers = [tiled(layer, self.device, self.precision) for layer in fused]
         self._assignments = [
             FusedAssignment(head, self.device) for head in network.log_assignment if isinstance(head, MatchAssignment)
         ]
@@ -129,21 +127,22 @@ class LightGlueMatcher:
         with torch.inference_mode():
             ways = self._tokens([query] * len(turns), turns, free[0])
 
-        def assign(rows: list[int]) -> list[Matches]:
+        def assign(rows: list[int]) -> Assigned:
             room = free.pop()
             try:
                 with torch.inference_mode():
-                    own = ways.take(torch.from_numpy(turn_of[rows]).to(self.device))
+                    own = self._taken(ways, sent(torch.from_numpy(turn_of[rows]), self.device))
                     others = self._tokens([candidates[row] for row in rows], -np.minimum(lying[rows], 0), room)
-                    return _fetch(self._assign(own, others, room))
+                    return self._assign(own, others, room)
             finally:
                 free.append(room)
 
         batches = equal_counts(
             candidates, lambda count: self.memory // self._pair_bytes(len(query), count), self.threads
         )
-        for rows, matches in zip(batches, side_by_side(assign, batches, self.threads), strict=True):
-            for row, of_pair in zip(rows, matches, strict=True):
+        # a GPU computes while the batches that follow are collated, and those that are done are fetched
+        for rows, assigned in zip(batches, side_by_side(assign, batches, self.threads), strict=True):
+            for row, of_pair in zip(rows, _fetch(assigned), strict=True):
                 found[row] = of_pair
         return found
 
@@ -162,7 +161,7 @@ class LightGlueMatcher:
         features = resident_on(self.device).collate(photos)
         keypoints = features.keypoints
         if eighths.any():
-            keypoints = turned(keypoints, features.size, torch.from_numpy(eighths).to(self.device))
+            keypoints = turned(keypoints, features.size, sent(torch.from_numpy(eighths), self.device))
         xy, scale, orientation = torch.split(keypoints, [2, 1, 1], -1)
         config = self.network.config
         positions = normalise(
@@ -170,9 +169,16 @@ class LightGlueMatcher:
         )
         encoding = self.network.posenc(positions)
         rotary = torch.complex(encoding.cos, encoding.sin)
-        x = self.network.input_proj(features.comparable()).to(self.precision)
+        x = self._laid_out(self.network.input_proj(features.comparable()).to(self.precision))
         self._layers[0].self_attention(x, rotary, room)
         return Tokens(x, rotary)
+
+    def _taken(self, tokens: Tokens, rows: Tensor) -> Tokens:
+        return Tokens(self._laid_out(tokens.x[rows]), tokens.rotary[rows])
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        """`x` as the layers want it."""
+        return beside(x) if isinstance(self._layers[0], TiledLayer) else x
 
     def _pair_bytes(self, m: int, n: int) -> int:
         """Activations that a pair needs at once: the update network of one side, or the assignment."""
@@ -193,21 +199,25 @@ class LightGlueMatcher:
                 layer.self_attention(own.x, own.rotary, room)
                 layer.self_attention(others.x, others.rotary, room)
             layer.cross_attention(own.x, others.x, room)
-            if depth < len(self._layers) - 1 and self.network.config.depth_confidence is None:
-                continue  # without asking, because an answer has to be waited for
-            x0, x1 = own.x + layer.offset, others.x + layer.offset
-            done = settled(self.network, depth, x0, x1)
-            leaving = done.nonzero().squeeze(1)
-            if not len(leaving):
+            last = depth == len(self._layers) - 1
+            if not last and self.network.config.depth_confidence is None:
                 continue
-            some = leaving if len(leaving) < len(rows) else slice(None)  # which copies nothing
+            x0, x1 = own.x + layer.offset, others.x + layer.offset
+            some: Tensor | slice = slice(None)  # which copies nothing
+            if not last:  # else nobody is asked, because an answer has to be waited for
+                done = settled(self.network, depth, x0, x1)
+                leaving = done.nonzero().squeeze(1)
+                if not len(leaving):
+                    continue
+                last = len(leaving) == len(rows)
+                some = some if last else leaving
             assigned = self._assignments[depth](x0[some], x1[some], room)
             result.partner[rows[some]] = assigned.partner
             result.confidence[rows[some]] = assigned.confidence
-            if len(leaving) == len(rows):
+            if last:
                 break
             staying = (~done).nonzero().squeeze(1)
-            rows, own, others = rows[staying], own.take(staying), others.take(staying)
+            rows, own, others = rows[staying], self._taken(own, staying), self._taken(others, staying)
         return result
 
 
@@ -268,7 +278,7 @@ def choose_look(device: torch.device) -> Compare:
 
 def choose_memory(device: torch.device) -> int:
     """Bytes for the activations of one batch; see `LightGlueMatcher`."""
-    return torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 64 << 20
+    return min(4 << 30, torch.cuda.mem_get_info(device)[0] // 4) if device.type == "cuda" else 64 << 20
 
 
 def side_by_side(task: Callable[[Batch], Result], batches: Sequence[Batch], threads: int) -> list[Result]:

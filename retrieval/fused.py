@@ -3,7 +3,8 @@
 Against `lightglue.TransformerLayer`: queries, keys and values lie in separate blocks; the scale of attention is in the
 weights; the rotary encoding is one complex product; the output projection of an attention is multiplied into the update
 network that follows it; and x is updated where it lies. What an update would add to x for every keypoint alike stays
-out of x: this is its `offset`, which the biases of all that reads x make up for.
+out of x: this is its `offset`, which the biases of all that reads x make up for. `retrieval.tiled` runs the same
+weights on GPUs.
 """
 
 from __future__ import annotations
@@ -71,6 +72,12 @@ class Product:
                 torch.addmm(self._bias, rows, self._weight, out=found)
         return found.view(*x.shape[:-1], -1)
 
+    def reordered(self, order: Tensor) -> Product:
+        """The product whose results come in this order, an int64 [e], on the same device."""
+        assert self._weight is not None
+        bias = None if self._bias is None else self._bias[order]
+        return Product(self._weight.T[order], bias, self._weight.device, self._weight.dtype)
+
     def add_to(self, total: Tensor, x: Tensor, room: Room, name: str) -> None:
         """Add x Wᵀ to `total` [n, e], for a product without bias."""
         if self._weight is None:
@@ -94,7 +101,7 @@ class FusedSelfAttention:
     """`lightglue.SelfAttention` for inference."""
 
     def __init__(self, block: SelfAttention, offset: Tensor, device: torch.device, dtype: torch.dtype) -> None:
-        dim = block.out_proj.out_features
+        self.dim = dim = block.out_proj.out_features
         self.heads = block.heads
         scale = torch.ones(3 * dim, 1, device=block.Wqkv.weight.device)
         scale[:dim] = (dim // self.heads) ** -0.5 / log(2)

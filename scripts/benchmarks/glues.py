@@ -1,7 +1,7 @@
 """Implementations of LightGlue that are compared: kornia's, transformers' and ours, with the same weights.
 
-The field's tool for animals (wildlife-tools) gives kornia's network 128 pairs at once, early exit and pruning off, and
-goes through the results pair by pair.
+The field's tool for animals (wildlife-tools) keeps features in main memory, stacks and sends both photos of 128 pairs,
+matches them with early exit and pruning off, and fetches the results pair by pair. It is run with kornia's network.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from index.types import LocalFeatures, Matches
 from retrieval.batching import LightGlueMatcher, choose_precision
@@ -29,17 +30,26 @@ OURS = "ours"
 
 @dataclass(slots=True)
 class Way:
-    """One way to match a query with candidates: `batch` of them at a time."""
+    """One way to match a query with candidates: `batch` of them at a time.
+
+    Attributes
+    ----------
+    found : list of Matches
+        With the candidates, each once.
+    pairs, seconds
+        Measured.
+    """
 
     name: str
     batch: int
     match: Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]
     found: list[Matches] = field(default_factory=list)
+    pairs: int = 0
     seconds: float = 0.0
 
     @property
     def rate(self) -> float:
-        return len(self.found) / self.seconds
+        return self.pairs / self.seconds
 
 
 def ways_of(network: LightGlue, device: torch.device) -> list[Way]:
@@ -52,7 +62,7 @@ def ways_of(network: LightGlue, device: torch.device) -> list[Way]:
     ways = [
         Way(f"{KORNIA}, pair by pair", 1, kornia),
         *(Way(f"{KORNIA}, {size} pairs", size, kornia) for size in (4, 16, 64)),
-        Way(FIELD, 128, kornia),
+        Way(FIELD, 128, as_the_field_does(oracle, device)),
     ]
     if transformers_fits(network):
         other = transformers_of(network, device)
@@ -61,7 +71,7 @@ def ways_of(network: LightGlue, device: torch.device) -> list[Way]:
             return match_with_transformers(other, query, candidates, device)
 
         ways += [Way(f"transformers, {size} pairs", size, transformers) for size in (4, 16)]
-    size = 64 if device.type == "cpu" else 128  # a shortlist at once, as in use; the engine makes its batches itself
+    size = 64 if device.type == "cpu" else 1000  # a shortlist at once, as in use; the engine makes its batches itself
     for precision in dict.fromkeys((torch.float32, choose_precision(device))):
         matcher = LightGlueMatcher(network, "benchmark", device, precision)
         ways.append(Way(f"{OURS}, {precision}", size, without_turning(matcher)))
@@ -102,24 +112,53 @@ def kornia_of(network: LightGlue, device: torch.device, depth_confidence: float 
 def match_with_kornia(
     oracle: KorniaLightGlue, query: LocalFeatures, candidates: Sequence[LocalFeatures], device: torch.device
 ) -> list[Matches]:
-    def image(photos: Sequence[LocalFeatures]) -> dict[str, Tensor]:
-        features = resident_on(device).collate(photos)
-        xy, scale, ori = features.keypoints[..., :2], features.keypoints[..., 2], features.keypoints[..., 3]
-        positions = normalise(xy, scale, ori, features.size, with_scale_ori=True)
-        return {
-            "keypoints": xy,
-            "scales": positions[..., 2],
-            "oris": positions[..., 3],
-            "descriptors": features.comparable(),
-            "image_size": features.size,
-        }
-
     with torch.inference_mode():
-        answer = oracle({"image0": image([query] * len(candidates)), "image1": image(candidates)})
+        answer = oracle({"image0": images([query] * len(candidates), device), "image1": images(candidates, device)})
     return [
         Matches(pairs.cpu().numpy().astype(np.int32), scores.cpu().numpy())
         for pairs, scores in zip(answer["matches"], answer["scores"], strict=True)
     ]
+
+
+def images(photos: Sequence[LocalFeatures], device: torch.device) -> dict[str, Tensor]:
+    """A batch of photos as kornia's network wants it."""
+    features = resident_on(device).collate(photos)
+    xy, scale, ori = features.keypoints[..., :2], features.keypoints[..., 2], features.keypoints[..., 3]
+    positions = normalise(xy, scale, ori, features.size, with_scale_ori=True)
+    return {
+        "keypoints": xy,
+        "scales": positions[..., 2],
+        "oris": positions[..., 3],
+        "descriptors": features.comparable(),
+        "image_size": features.size,
+    }
+
+
+def as_the_field_does(
+    oracle: KorniaLightGlue, device: torch.device
+) -> Callable[[LocalFeatures, Sequence[LocalFeatures]], list[Matches]]:
+    """What wildlife-tools does with a batch of pairs, by its source (similarity/pairwise, 2026)."""
+    waiting: dict[int, dict[str, Tensor]] = {}
+
+    def features(photo: LocalFeatures) -> dict[str, Tensor]:
+        if id(photo) not in waiting:
+            waiting[id(photo)] = {name: value[0].cpu() for name, value in images([photo], torch.device("cpu")).items()}
+        return waiting[id(photo)]
+
+    def match(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        pairs = [(features(query), features(candidate)) for candidate in candidates]
+        batch = default_collate(pairs)
+        with torch.inference_mode():
+            answer = oracle({f"image{n}": {k: v.to(device) for k, v in one.items()} for n, one in enumerate(batch)})
+        found = []
+        for row, (scores, matches) in enumerate(zip(answer["scores"], answer["matches"], strict=True)):
+            rows, confidence = matches.cpu(), scores.cpu().numpy()
+            for one, column in zip(batch, rows.T, strict=True):  # the tool keeps where the matches are
+                one["keypoints"][row][column].numpy()
+            found.append(Matches(rows.numpy().astype(np.int32), confidence))
+        return found
+
+    return match
 
 
 def transformers_of(network: LightGlue, device: torch.device) -> Any:

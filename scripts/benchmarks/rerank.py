@@ -2,9 +2,10 @@
 
 Ways are run in turns, a few pairs each, so that whatever else the machine does falls on all of them alike. Features
 are SIFT keypoints of drawn heads. Early exit is off on all sides. Then ours as a user meets it, with early exit and
-cascade, against kornia on photos (`--manifest`, one with a role column), a whole query against 10,000 photos, and peak
-memory by length of the shortlist, each in a process of its own. transformers takes part where it is installed (the
-extra `superpoint`). Ends with one line of JSON; a figure that cannot be had here (no GPU, no manifest) is null.
+cascade, against kornia on photos (`--manifest`, one with a role column), a whole query against 10,000 photos (on a GPU
+also 100,000), and peak memory by length of the shortlist, each in a process of its own. transformers takes part where
+it is installed (the extra `superpoint`). Ends with one line of JSON; a figure that cannot be had here (no GPU, no
+manifest) is null.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import os
 import platform
 import resource
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.glues import FIELD, KORNIA, OURS, Way, transformers_fits, ways_of
-from benchmarks.whole_query import against_ten_thousand, questions, with_everything
+from benchmarks.whole_query import against, questions, with_everything
 from drawing.heads import draw_head
 from index.types import LocalFeatures
 from retrieval.batching import LightGlueMatcher, choose_device
@@ -39,7 +39,7 @@ from retrieval.weights import BUNDLED, DEFAULT, load_network
 
 PUBLISHED_SIZE = LightGlueConfig(depth_confidence=None)
 SMALL_SIZE = LightGlueConfig(descriptor_dim=96, n_layers=6, num_heads=2, add_scale_ori=True, depth_confidence=None)
-HEADLINE = (512, 100)
+HEADLINE = {"cpu": (512, 100), "cuda": (1024, 1000)}
 """Keypoints and candidates of the headline figures, where they were measured."""
 
 DRAWN = 4
@@ -97,7 +97,7 @@ def main() -> None:
                 shortlist = list(islice(cycle(others), candidates))
                 if not transformers_fits(network):
                     console.print("  without transformers: not installed, or its network has no scale and orientation")
-                ways = take_turns(ways_of(network, device), query, shortlist, options.seconds)
+                ways = take_turns(ways_of(network, device), query, shortlist, options.seconds, device)
                 cells.append(Cell(name, network.config, keypoints, candidates, ways))
         network.config = config
     precision = LightGlueMatcher(own, "", device).precision
@@ -111,18 +111,31 @@ def main() -> None:
 
 
 def take_turns(
-    ways: Sequence[Way], query: LocalFeatures, shortlist: Sequence[LocalFeatures], seconds: float
+    ways: Sequence[Way],
+    query: LocalFeatures,
+    shortlist: Sequence[LocalFeatures],
+    seconds: float,
+    device: torch.device,
 ) -> tuple[Way, ...]:
-    """Give every way its next batch in turn until the shortlist or its time is used up, after four pairs to warm up."""
+    """Give every way its next batch in turn until the shortlist or its time is used up, after some pairs to warm up.
+
+    On a GPU, where a shortlist takes a fraction of a second, the way is warm after a whole batch and then goes through
+    the shortlist ten times.
+    """
     ways = tuple(way for way in ways if way.batch <= len(shortlist) or way.name.startswith((FIELD, OURS)))
+    on_gpu = device.type == "cuda"
+    wanted = (10 if on_gpu else 1) * len(shortlist)
     for way in ways:
-        way.match(query, shortlist[: min(4, way.batch)])
-    while waiting := [way for way in ways if len(way.found) < len(shortlist) and way.seconds < seconds]:
+        way.match(query, shortlist[: way.batch if on_gpu else min(4, way.batch)])
+    while waiting := [way for way in ways if way.pairs < wanted and way.seconds < seconds]:
         for way in waiting:
-            batch = shortlist[len(way.found) : len(way.found) + way.batch]
+            at = way.pairs % len(shortlist)
+            batch = shortlist[at : at + way.batch]
             started = time.perf_counter()
-            way.found += way.match(query, batch)
+            found = way.match(query, batch)
             way.seconds += time.perf_counter() - started
+            way.pairs += len(batch)
+            way.found += found if len(way.found) < len(shortlist) else []
     return ways
 
 
@@ -162,9 +175,16 @@ def own_network() -> tuple[str, LightGlue]:
 
 
 def matrix_rate(precision: torch.dtype, device: torch.device) -> float:
-    """Operations a second of the product that the layers spend most time in, the best of half a second."""
-    rows = 8192 if device.type == "cpu" else 1 << 17
-    a, b = (torch.rand(shape, device=device).to(precision) for shape in ((rows, 512), (512, 512)))
+    """Operations a second of the product that the layers spend most time in, the best of half a second.
+
+    On a GPU at least those of a large square one, which is faster there.
+    """
+    shapes = [(8192, 512)] if device.type == "cpu" else [(1 << 17, 512), (8192, 8192)]
+    return max(_product_rate(rows, width, precision, device) for rows, width in shapes)
+
+
+def _product_rate(rows: int, width: int, precision: torch.dtype, device: torch.device) -> float:
+    a, b = (torch.rand(shape, device=device).to(precision) for shape in ((rows, width), (width, width)))
     best, until = float("inf"), time.perf_counter() + 0.5
     while time.perf_counter() < until:
         synchronise(device)
@@ -172,7 +192,7 @@ def matrix_rate(precision: torch.dtype, device: torch.device) -> float:
         a @ b
         synchronise(device)
         best = min(best, time.perf_counter() - started)
-    return 2 * rows * 512 * 512 / best
+    return 2 * rows * width * width / best
 
 
 def synchronise(device: torch.device) -> None:
@@ -201,7 +221,7 @@ def table(cells: Sequence[Cell], rate: float) -> Table:
     shown = Table("network", "keypoints", "candidates", "way", "pairs measured", "pairs/s", "share of the limit")
     for cell in cells:
         for way in cell.ways:
-            numbers = (len(way.found), way.rate, way.rate * cell.operations() / rate)
+            numbers = (way.pairs, way.rate, way.rate * cell.operations() / rate)
             shown.add_row(
                 cell.network,
                 str(cell.keypoints),
@@ -214,13 +234,13 @@ def table(cells: Sequence[Cell], rate: float) -> Table:
     return shown
 
 
-def named(cells: Sequence[Cell], network: str) -> Cell:
+def named(cells: Sequence[Cell], network: str, device: torch.device) -> Cell:
     own = [cell for cell in cells if cell.network == network]
-    return next((cell for cell in own if (cell.keypoints, cell.candidates) == HEADLINE), own[0])
+    return next((cell for cell in own if (cell.keypoints, cell.candidates) == HEADLINE[device.type]), own[0])
 
 
 def headline(cells: Sequence[Cell], rate: float, device: torch.device) -> dict[str, float | None]:
-    cell = named(cells, "published size")
+    cell = named(cells, "published size", device)
     figures: dict[str, float | None] = {
         "cpu_vs_kornia_no_exit": cell.speedup(cell.kornia),
         "cpu_vs_fastest_no_exit": cell.speedup(),
@@ -242,21 +262,36 @@ def in_use(
 ) -> dict[str, float | None]:
     """With early exit and cascade on photos, against a large gallery, and in how much memory."""
     figures: dict[str, float | None] = {"cpu_vs_kornia_full": None, "query_10k_warm_s": None, "query_10k_cold_s": None}
-    if options.manifest and name == DEFAULT:
-        batch = named(cells, name).kornia.batch
+    if options.manifest and options.queries and name == DEFAULT:
+        batch = named(cells, name, device).kornia.batch
         on_photos = with_everything(own, questions(options.manifest, options.queries), batch, device)
         if device.type == "cuda":
             on_photos["gpu_vs_kornia_full"] = on_photos.pop("cpu_vs_kornia_full")
         figures |= on_photos
-    if name == DEFAULT and not options.quick:
-        folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
-        try:
-            figures |= against_ten_thousand(OF_SIFT, options.queries, folder, options.device)
-        finally:
-            shutil.rmtree(folder)
+    if name == DEFAULT and options.queries:
+        figures |= in_large_galleries(options.queries, options.device, device.type == "cuda")
     for candidates in options.memory:
         with get_context("spawn").Pool(1) as process:
-            figures[f"peak_mib_{candidates}"] = process.apply(peak_alone, (HEADLINE[0], candidates, options.device))
+            figures[f"peak_mib_{candidates}"] = process.apply(
+                peak_alone, (HEADLINE[device.type][0], candidates, options.device)
+            )
+    return figures
+
+
+def in_large_galleries(queries: int, name: str | None, on_gpu: bool) -> dict[str, float | None]:
+    """A whole query against 10,000 photos, and on a GPU against 100,000."""
+    with tempfile.TemporaryDirectory(prefix="turtleidx-") as folder:
+        asked = against(10_000, OF_SIFT, queries, Path(folder), name)
+    figures = {
+        "query_10k_warm_s": asked.warm,
+        "query_10k_cold_s": asked.cold,
+        "query_10k_keypoints": float(asked.keypoints),
+        "query_10k_compared": float(asked.compared),
+    }
+    if on_gpu:
+        with tempfile.TemporaryDirectory(prefix="turtleidx-") as folder:
+            asked = against(100_000, OF_SIFT, queries, Path(folder), name, cold=0)
+        figures |= {"query_100k_s": asked.warm, "query_100k_first_s": asked.first}
     return figures
 
 
@@ -275,13 +310,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--candidates", type=int, nargs="+", default=[20, 100, 1000])
     parser.add_argument("--seconds", type=float, default=20.0, help="most time of one way in one row of the table")
     parser.add_argument("--manifest", type=Path, help="CSV of photos with a role column, for early exit and cascade")
-    parser.add_argument("--queries", type=int, default=6, help="queries of the manifest, and of the large gallery")
+    parser.add_argument(
+        "--queries", type=int, default=6, help="queries of the manifest, and of each large gallery; 0: none"
+    )
     parser.add_argument("--memory", type=int, nargs="*", default=[20, 1000], help="candidates to measure memory with")
     parser.add_argument("--device", help="cpu or cuda; the GPU if there is one")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
     if options.quick:
-        options.keypoints, options.candidates, options.seconds, options.memory = [256], [8], 3.0, []
+        options.keypoints, options.candidates, options.seconds = [256], [8], 3.0
+        options.memory, options.queries = [], 0
     return options
 
 

@@ -39,7 +39,7 @@ NEAR = 1e-5
 """Exit margin under which other matrix shapes may decide otherwise."""
 WIDTH = 0.99
 """How sure LightGlue's reference implementation is of keypoints that it prunes."""
-GALLERY, SHORTLIST, KEYPOINTS, DRAWN = 10_000, 100, 512, 12
+SHORTLIST, KEYPOINTS, DRAWN = 100, 512, 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,12 +182,34 @@ def _tokens(network: LightGlue, photo: LocalFeatures) -> tuple[torch.Tensor, tor
     return network.input_proj(features.comparable()), network.posenc(positions)
 
 
-def against_ten_thousand(
-    matcher: str, queries: int, folder: Path, device: str | None = None
-) -> dict[str, float | None]:
+@dataclass(frozen=True, slots=True)
+class Asked:
     """Seconds of a whole query, extraction included: in a warm process, the median, and as a command, the fastest.
 
-    The gallery shows the photos of a few drawn turtles again and again; 100 of 10,000 are shortlisted.
+    Attributes
+    ----------
+    first : float
+        The first query of the warm process, which opens the catalogue.
+    cold : float or None
+        None: not measured.
+    keypoints, compared : int
+        Of the last query.
+    """
+
+    warm: float
+    first: float
+    cold: float | None
+    keypoints: int
+    compared: int
+
+
+def against(photos: int, matcher: str, queries: int, folder: Path, device: str | None = None, cold: int = 2) -> Asked:
+    """Queries of so many photos, which show those of a few drawn turtles again and again; 100 are shortlisted.
+
+    Parameters
+    ----------
+    cold : int
+        How often the command is run.
     """
     extractor = f"sift-{KEYPOINTS}-480"
     instruments = load_instruments(Choices(extractor, matcher=matcher, device=device, shortlist=SHORTLIST))
@@ -195,8 +217,7 @@ def against_ten_thousand(
     catalog = Catalog.create(folder / "turtles.catalog", instruments.recipe)
     enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), instruments, "us")
     enrolled = catalog.photos(GalleryFilter())
-    vectors = crowd(catalog.vectors(enrolled), GALLERY, seed=0)
-    grow(catalog, enrolled, 0, GALLERY, vectors)
+    grow(catalog, enrolled, 0, photos, crowd(catalog.vectors(enrolled), photos, seed=0))
     with catalog.writing("rebuild"):
         catalog.searcher.rebuild()
     rows = [row.sighting for row in read_manifest(manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
@@ -206,24 +227,13 @@ def against_ten_thousand(
     for one in asked:
         found = identify(reader, one, instruments, judge, Terms())
         warm.append(found.seconds)
-    command = [
-        sys.executable,
-        "-m",
-        "retrieval",
-        "--catalog",
-        str(catalog.path),
-        *(["--device", device] if device else []),
-    ]
-    command += ["query", asked[-1].path]
+    command = [sys.executable, "-m", "retrieval", "--catalog", str(catalog.path)]
+    command += [*(["--device", device] if device else []), "query", asked[-1].path]
     command += ["--side", "left", "--matcher", matcher, "--shortlist", str(SHORTLIST), "--json"]
-    cold = []
-    for _ in range(2):
+    took = []
+    for _ in range(cold):
         started = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True, env=os.environ)
-        cold.append(time.perf_counter() - started)
-    return {
-        "query_10k_warm_s": float(np.median(warm[1:])),
-        "query_10k_cold_s": min(cold),
-        "query_10k_keypoints": float(len(found.features) if found.features else 0),
-        "query_10k_compared": float(found.compared_photos),
-    }
+        took.append(time.perf_counter() - started)
+    keypoints = len(found.features) if found.features else 0
+    return Asked(float(np.median(warm[1:])), warm[0], min(took, default=None), keypoints, found.compared_photos)

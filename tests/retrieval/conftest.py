@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from drawing.samples import SampleSet
 from index.catalog import Catalog
@@ -14,6 +16,9 @@ from index.types import Side
 from tests.index.making import day, photo
 from tests.retrieval.drawn import drawn_once
 from tests.retrieval.shelling import RECIPE, Shell, placed, sized
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, by whichever test is the first to need it
 
 
 @pytest.fixture(scope="session")
