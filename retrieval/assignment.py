@@ -8,12 +8,12 @@ part is added.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from retrieval.accelerated import kernels_on
 from retrieval.lightglue import MatchAssignment
 from retrieval.room import Room
 
@@ -27,15 +27,21 @@ class Assigned:
 
 
 class FusedAssignment:
-    """`lightglue.MatchAssignment` and the choice of mutual matches, in float32 on `device`."""
+    """`lightglue.MatchAssignment` and the choice of mutual matches, in float32 on `device`.
 
-    def __init__(self, head: MatchAssignment, device: torch.device) -> None:
+    Parameters
+    ----------
+    kernels : module or None
+        `retrieval.kernels`, on a GPU where they pay.
+    """
+
+    def __init__(self, head: MatchAssignment, device: torch.device, kernels: ModuleType | None = None) -> None:
         project = head.final_proj
         scale = project.out_features**-0.25  # each side bears half of it
         self._weight = (scale * project.weight).detach().to(device)
         self._bias = (scale * project.bias).detach().to(device)
         self._matchability = head.matchability.to(device)
-        self.kernels = kernels_on(device)
+        self._kernels = kernels
 
     def __call__(self, x0: Tensor, x1: Tensor, room: Room) -> Assigned:
         """Keypoints of `x0` [B, m, d] and `x1` [B, n, d] that prefer each other, all whatever their confidence."""
@@ -48,12 +54,12 @@ class FusedAssignment:
     def _mutual(self, x0: Tensor, x1: Tensor, room: Room) -> Assigned:
         own, other = self._projected(x0), self._projected(x1)
         rows, columns = (F.logsigmoid(self._matchability(x).squeeze(-1)) for x in (x0, x1))
-        if self.kernels is not None:
-            similarity = self.kernels.similarities(own, other)
-            over, down = self.kernels.log_sums(similarity)
+        if self._kernels is not None:
+            similarity = self._kernels.similarities(own, other)
+            over, down = self._kernels.log_sums(similarity)
             rows -= over
             columns -= down
-            best, forth, back = self.kernels.favourites(similarity, rows, columns)
+            best, forth, back = self._kernels.favourites(similarity, rows, columns)
         else:
             shape = (len(x0), x0.shape[1], x1.shape[1])
             similarity, spare = room.take("similarities", shape, x0), room.take("exponentials", shape, x0)
@@ -66,9 +72,9 @@ class FusedAssignment:
         return Assigned(torch.where(agreed, forth, -1), torch.where(agreed, (best + rows).exp(), 0.0))
 
     def _projected(self, x: Tensor) -> Tensor:
-        if self.kernels is None:
+        if self._kernels is None:
             return F.linear(x, self._weight, self._bias)
-        flat: Tensor = self.kernels.similarities(x.flatten(0, 1)[None], self._weight[None], self._bias)
+        flat: Tensor = self._kernels.similarities(x.flatten(0, 1)[None], self._weight[None], self._bias)
         return flat.view_as(x)
 
 

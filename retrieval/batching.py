@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from index.errors import DeviceUnavailable, InputError
 from index.types import Int32, LocalFeatures, Matches
+from retrieval.accelerated import kernels_for
 from retrieval.assignment import Assigned, FusedAssignment
 from retrieval.consensus import has_frames
 from retrieval.fused import FusedLayer
@@ -31,7 +33,7 @@ from retrieval.rerank import first_look
 from retrieval.resident import resident_on, sent
 from retrieval.room import Room
 from retrieval.rotation import AGREED, BINS, rotations, turned
-from retrieval.tiled import TiledLayer, beside, tiled
+from retrieval.tiled import TiledLayer, beside
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -91,9 +93,14 @@ class LightGlueMatcher:
         for layer in network.transformers:
             assert isinstance(layer, TransformerLayer)
             fused.append(FusedLayer(layer, fused[-1] if fused else None, self.device, self.precision))
-        self._layers = [tiled(layer, self.device, self.precision) for layer in fused]
+        kernels = kernels_for(network.config.descriptor_dim, self.device, self.precision)
+        self._layers: Sequence[FusedLayer | TiledLayer] = fused
+        if kernels is not None:
+            self._layers = [TiledLayer(layer, kernels) for layer in fused]
         self._assignments = [
-            FusedAssignment(head, self.device) for head in network.log_assignment if isinstance(head, MatchAssignment)
+            FusedAssignment(head, self.device, kernels)
+            for head in network.log_assignment
+            if isinstance(head, MatchAssignment)
         ]
         exit_rule = network.config.depth_confidence
         self.id = f"lightglue-{weights}-clockwise{BINS}-{AGREED}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
@@ -124,13 +131,13 @@ class LightGlueMatcher:
         lying = self._rotations(query, candidates, looks)
         turns, turn_of = np.unique(np.maximum(lying, 0), return_inverse=True)
         free = [Room() for _ in range(self.threads)]
-        with torch.inference_mode():
+        with torch.inference_mode(), self._here():
             ways = self._tokens([query] * len(turns), turns, free[0])
 
         def assign(rows: list[int]) -> Assigned:
             room = free.pop()
             try:
-                with torch.inference_mode():
+                with torch.inference_mode(), self._here():
                     own = self._taken(ways, sent(torch.from_numpy(turn_of[rows]), self.device))
                     others = self._tokens([candidates[row] for row in rows], -np.minimum(lying[rows], 0), room)
                     return self._assign(own, others, room)
@@ -145,6 +152,10 @@ class LightGlueMatcher:
             for row, of_pair in zip(rows, _fetch(assigned), strict=True):
                 found[row] = of_pair
         return found
+
+    def _here(self) -> AbstractContextManager[object]:
+        """Makes the matcher's GPU the one that Triton launches on, which does not look where the tensors are."""
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
     def _rotations(
         self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None

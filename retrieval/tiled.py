@@ -12,7 +12,6 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from retrieval.accelerated import kernels_on
 from retrieval.fused import FusedLayer, FusedSelfAttention, FusedUpdate, Product
 from retrieval.room import Room
 
@@ -49,12 +48,6 @@ class TiledLayer:
         hidden = update.first(_both(x), room, "hidden").flatten(0, 1)
         self._kernels.norm_gelu(hidden, *update.norm)
         update.last.add_to(x.flatten(0, 1), hidden, room, "last")
-
-
-def tiled(layer: FusedLayer, device: torch.device, dtype: torch.dtype) -> FusedLayer | TiledLayer:
-    """The layer as `device` has it fastest."""
-    kernels = kernels_on(device)
-    return layer if kernels is None or dtype == torch.float32 else TiledLayer(layer, kernels)
 
 
 def beside(x: Tensor) -> Tensor:

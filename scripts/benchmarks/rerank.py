@@ -1,11 +1,10 @@
 """Speed of LightGlue re-ranking against other implementations: same weights, same features, same pairs, in one run.
 
-Ways are run in turns, a few pairs each, so that whatever else the machine does falls on all of them alike. Features
-are SIFT keypoints of drawn heads. Early exit is off on all sides. Then ours as a user meets it, with early exit and
-cascade, against kornia on photos (`--manifest`, one with a role column), a whole query against 10,000 photos (on a GPU
-also 100,000), and peak memory by length of the shortlist, each in a process of its own. transformers takes part where
-it is installed (the extra `superpoint`). Ends with one line of JSON; a figure that cannot be had here (no GPU, no
-manifest) is null.
+Ways are run in turns, and each for as long as the others. Features are SIFT keypoints of drawn heads. Early exit is
+off on all sides. Then ours as a user meets it, with early exit and cascade, against kornia on photos (`--manifest`, one
+with a role column), a whole query against 10,000 photos (on a GPU also 100,000), and peak memory by length of the
+shortlist, each in a process of its own. transformers takes part where it is installed (the extra `superpoint`). Ends
+with one line of JSON; a figure that cannot be had here (no GPU, no manifest) is null.
 """
 
 from __future__ import annotations
@@ -117,25 +116,23 @@ def take_turns(
     seconds: float,
     device: torch.device,
 ) -> tuple[Way, ...]:
-    """Give every way its next batch in turn until the shortlist or its time is used up, after some pairs to warm up.
+    """Give the way that has had the least time its next batch, again and again, until all have had theirs.
 
-    On a GPU, where a shortlist takes a fraction of a second, the way is warm after a whole batch and then goes through
-    the shortlist ten times.
+    So what else the machine does falls on all of them alike. A way goes through the shortlist as often as it can. On a
+    GPU it is warm after a whole batch, on a CPU after some pairs.
     """
     ways = tuple(way for way in ways if way.batch <= len(shortlist) or way.name.startswith((FIELD, OURS)))
-    on_gpu = device.type == "cuda"
-    wanted = (10 if on_gpu else 1) * len(shortlist)
     for way in ways:
-        way.match(query, shortlist[: way.batch if on_gpu else min(4, way.batch)])
-    while waiting := [way for way in ways if way.pairs < wanted and way.seconds < seconds]:
-        for way in waiting:
-            at = way.pairs % len(shortlist)
-            batch = shortlist[at : at + way.batch]
-            started = time.perf_counter()
-            found = way.match(query, batch)
-            way.seconds += time.perf_counter() - started
-            way.pairs += len(batch)
-            way.found += found if len(way.found) < len(shortlist) else []
+        way.match(query, shortlist[: way.batch if device.type == "cuda" else min(4, way.batch)])
+    while waiting := [way for way in ways if way.seconds < seconds]:
+        way = min(waiting, key=lambda one: one.seconds)
+        at = way.pairs % len(shortlist)
+        batch = shortlist[at : at + way.batch]
+        started = time.perf_counter()
+        found = way.match(query, batch)
+        way.seconds += time.perf_counter() - started
+        way.pairs += len(batch)
+        way.found += found if len(way.found) < len(shortlist) else []
     return ways
 
 
@@ -308,7 +305,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="256 keypoints, 8 candidates, within a minute")
     parser.add_argument("--keypoints", type=int, nargs="+", default=[256, 512, 1024])
     parser.add_argument("--candidates", type=int, nargs="+", default=[20, 100, 1000])
-    parser.add_argument("--seconds", type=float, default=20.0, help="most time of one way in one row of the table")
+    parser.add_argument("--seconds", type=float, default=20.0, help="time of one way in one row of the table")
     parser.add_argument("--manifest", type=Path, help="CSV of photos with a role column, for early exit and cascade")
     parser.add_argument(
         "--queries", type=int, default=6, help="queries of the manifest, and of each large gallery; 0: none"

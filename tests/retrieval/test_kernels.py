@@ -1,17 +1,24 @@
 """The kernels for GPUs against torch; where there is no GPU, Triton interprets them on the CPU (see conftest)."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from math import log
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from retrieval import accelerated, batching
+from retrieval.accelerated import kernels_for
 from retrieval.assignment import FusedAssignment
+from retrieval.batching import LightGlueMatcher
 from retrieval.fused import FusedLayer
 from retrieval.lightglue import LightGlue, LightGlueConfig, MatchAssignment, TransformerLayer
 from retrieval.room import Room
 from retrieval.tiled import TiledLayer, beside
+from tests.retrieval.oracles import CPU, TOY, decided_network, random_features
 
 pytest.importorskip("triton")
 from retrieval import kernels
@@ -107,16 +114,58 @@ def test_layers_with_kernels_as_the_plain_ones(dim: int, heads: int) -> None:
         assert_near(fused1 + before.offset, x1)
 
 
+@pytest.mark.parametrize("exit_share", [None, 0.5])
+def test_a_matcher_with_kernels_as_one_without(exit_share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = decided_network(replace(TOY, depth_confidence=exit_share))
+    query = random_features(0, 40, TOY)
+    candidates = [random_features(seed, count, TOY, 0.7) for seed, count in enumerate((1, 30, 50, 30), 1)]
+    plain = LightGlueMatcher(network, "toy", CPU, torch.float32).match(query, candidates)
+    monkeypatch.setattr(batching, "kernels_for", lambda *_: kernels)
+    found = LightGlueMatcher(network, "toy", DEVICE, DTYPE).match(query, candidates)
+    assert any(len(one) for one in plain)
+    for mine, theirs in zip(found, plain, strict=True):
+        assert abs(mine.confidence.sum() - theirs.confidence.sum()) < NEAR * max(1.0, theirs.confidence.sum())
+        if torch.float32 == DTYPE:
+            assert np.array_equal(mine.pairs, theirs.pairs)
+
+
+def test_kernels_are_for_wide_layers_in_reduced_precision_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(accelerated, "_working", lambda _: kernels)
+    assert kernels_for(256, gpu, torch.bfloat16) is kernels
+    assert kernels_for(96, gpu, torch.bfloat16) is None
+    assert kernels_for(256, gpu, torch.float32) is None
+    assert kernels_for(256, torch.device("cpu"), torch.bfloat16) is None
+
+
+def test_where_nothing_can_be_compiled_torch_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_compiler(similarity: Tensor) -> None:
+        raise RuntimeError("Failed to find C compiler")
+
+    capability = (8, 6)
+    if DEVICE.type == "cpu":
+        monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    accelerated._working.cache_clear()
+    assert accelerated._working(DEVICE) is kernels
+    accelerated._working.cache_clear()
+    monkeypatch.setattr(kernels, "log_sums", without_compiler)
+    assert accelerated._working(DEVICE) is None
+    accelerated._working.cache_clear()
+    monkeypatch.undo()
+    capability = (7, 5)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert accelerated._working(DEVICE) is None
+    accelerated._working.cache_clear()
+
+
 @torch.inference_mode()
 def test_assignment_with_kernels_as_without() -> None:
     torch.manual_seed(4)
     head = MatchAssignment(64).to(DEVICE)
     x0, x1 = 3 * torch.randn(2, 50, 64, device=DEVICE), 3 * torch.randn(2, 70, 64, device=DEVICE)
-    fused = FusedAssignment(head, DEVICE)
-    fused.kernels = None
-    plain = fused(x0, x1, Room())
-    fused.kernels = kernels
-    found = fused(x0, x1, Room())
+    plain = FusedAssignment(head, DEVICE)(x0, x1, Room())
+    found = FusedAssignment(head, DEVICE, kernels)(x0, x1, Room())
     assert torch.equal(plain.partner, found.partner)
     assert (plain.partner >= 0).any()
     assert torch.allclose(plain.confidence, found.confidence, atol=1e-6)
