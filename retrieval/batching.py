@@ -55,6 +55,35 @@ class Tokens:
     rotary: Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Arriving:
+    """What was assigned to the pairs of a batch, on its way to main memory; `done` says when it is there."""
+
+    partner: Tensor
+    confidence: Tensor
+    done: torch.cuda.Event | None
+
+    @classmethod
+    def of(cls, assigned: Assigned) -> Arriving:
+        """Begin to copy; a GPU goes on with the next batch meanwhile."""
+        if assigned.partner.device.type == "cpu":
+            return cls(assigned.partner, assigned.confidence, None)
+        partner, confidence = (one.to("cpu", non_blocking=True) for one in (assigned.partner, assigned.confidence))
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record()
+        return cls(partner, confidence, done)
+
+    def matches(self) -> list[Matches]:
+        """Of each pair, once they are there."""
+        if self.done is not None:
+            self.done.synchronize()
+        found = []
+        for of_pair, how_sure in zip(self.partner.numpy(), self.confidence.numpy(), strict=True):
+            matched = np.flatnonzero(of_pair >= 0)
+            found.append(Matches(np.stack((matched, of_pair[matched]), 1).astype(np.int32), how_sure[matched]))
+        return found
+
+
 class LightGlueMatcher:
     """A LightGlue network as a matcher.
 
@@ -69,7 +98,7 @@ class LightGlueMatcher:
         Of the attention layers, see `choose_precision`; position encoding, exit and assignment stay float32.
     memory : int, optional
         Bytes that the activations of one batch may take, roughly: 64 MiB on a CPU, whose cache is left by larger
-        batches; 4 GiB on a GPU, which gains nothing by more, or a quarter of what is free.
+        batches; 4 GiB on a GPU, which gains nothing by more, or a quarter of what is free if that is less.
     threads : int, optional
         How many batches are matched at once, each on one thread: as many as torch has on a CPU, one on a GPU.
     """
@@ -93,7 +122,7 @@ class LightGlueMatcher:
         for layer in network.transformers:
             assert isinstance(layer, TransformerLayer)
             fused.append(FusedLayer(layer, fused[-1] if fused else None, self.device, self.precision))
-        kernels = kernels_for(network.config.descriptor_dim, self.device, self.precision)
+        kernels = kernels_for(network.config.descriptor_dim, network.config.num_heads, self.device, self.precision)
         self._layers: Sequence[FusedLayer | TiledLayer] = fused
         if kernels is not None:
             self._layers = [TiledLayer(layer, kernels) for layer in fused]
@@ -134,22 +163,22 @@ class LightGlueMatcher:
         with torch.inference_mode(), self._here():
             ways = self._tokens([query] * len(turns), turns, free[0])
 
-        def assign(rows: list[int]) -> Assigned:
+        def assign(rows: list[int]) -> Arriving:
             room = free.pop()
             try:
                 with torch.inference_mode(), self._here():
                     own = self._taken(ways, sent(torch.from_numpy(turn_of[rows]), self.device))
                     others = self._tokens([candidates[row] for row in rows], -np.minimum(lying[rows], 0), room)
-                    return self._assign(own, others, room)
+                    return Arriving.of(self._assign(own, others, room))
             finally:
                 free.append(room)
 
         batches = equal_counts(
             candidates, lambda count: self.memory // self._pair_bytes(len(query), count), self.threads
         )
-        # a GPU computes while the batches that follow are collated, and those that are done are fetched
-        for rows, assigned in zip(batches, side_by_side(assign, batches, self.threads), strict=True):
-            for row, of_pair in zip(rows, _fetch(assigned), strict=True):
+        # a GPU computes while the batches that follow are collated, and those before are taken apart
+        for rows, arriving in zip(batches, side_by_side(assign, batches, self.threads), strict=True):
+            for row, of_pair in zip(rows, arriving.matches(), strict=True):
                 found[row] = of_pair
         return found
 
@@ -306,12 +335,3 @@ def side_by_side(task: Callable[[Batch], Result], batches: Sequence[Batch], thre
         finally:
             # what a thread sets is its own, but is also what threads to come begin with
             torch.set_num_threads(before)
-
-
-def _fetch(assigned: Assigned) -> list[Matches]:
-    partner, confidence = assigned.partner.cpu().numpy(), assigned.confidence.cpu().numpy()
-    found = []
-    for of_pair, how_sure in zip(partner, confidence, strict=True):
-        matched = np.flatnonzero(of_pair >= 0)
-        found.append(Matches(np.stack((matched, of_pair[matched]), 1).astype(np.int32), how_sure[matched]))
-    return found

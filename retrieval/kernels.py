@@ -1,4 +1,4 @@
-"""What a GPU does between LightGlue's matrix products, in one pass over memory each; sums are float32.
+"""What a GPU does between LightGlue's matrix products, in few passes over memory; sums are float32.
 
 The programs are in `retrieval.programs`; the sizes of their tiles are the fastest of those tried on an H200.
 
@@ -18,20 +18,20 @@ from retrieval import programs
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """How a product is cut: rows and columns of a tile, its depth, warps that compute it, tiles on their way."""
+    """How a product is cut: rows and columns of a tile, warps that compute it, tiles that are on their way."""
 
     rows: int
     columns: int
-    depth: int
     warps: int
     stages: int
 
 
-ATTEND = Tiles(64, 64, 0, 4, 3)
-SIMILAR = Tiles(128, 64, 32, 4, 3)
+ATTEND = Tiles(64, 64, 4, 3)
+SIMILAR, DEPTH = Tiles(128, 64, 4, 3), 32
 ROTATED, NORMED = (2, 2), (4, 2)
 """Tokens and warps of a program."""
 REDUCE = (64, 64)
+"""Elements of a reduction that a tile keeps, and that it goes through at once."""
 
 
 def rotate(qkv: Tensor, rotary: Tensor, heads: int) -> None:
@@ -54,22 +54,22 @@ def norm_gelu(hidden: Tensor, scale: Tensor, shift: Tensor, eps: float) -> None:
     )
 
 
-def attend(queries: Tensor, keys: Tensor, values: Tensor, out: Tensor, tiles: Tiles = ATTEND) -> None:
+def attend(queries: Tensor, keys: Tensor, values: Tensor, out: Tensor) -> None:
     """softmax(ln 2 Q K^T) V for [B, h, m, c], [B, h, n, c] and [B, h, n, c], into `out` [B, m, d].
 
     No largest similarity is subtracted before exponentials are taken, unless their sums say so.
     """
     pairs, heads, m, channels = queries.shape
     n = keys.shape[2]
-    programs.attend[(triton.cdiv(m, tiles.rows), pairs * heads)](
+    programs.attend[(triton.cdiv(m, ATTEND.rows) * pairs * heads,)](
         queries, keys, values, out, m, n,
         *queries.stride()[:3], *keys.stride()[:3], *values.stride()[:3], *out.stride()[:2],
-        heads, channels, max(16, triton.next_power_of_2(channels)), n % tiles.columns == 0,
-        tiles.rows, tiles.columns, num_warps=tiles.warps, num_stages=tiles.stages,
+        heads, channels, max(16, triton.next_power_of_2(channels)), n % ATTEND.columns == 0,
+        ATTEND.rows, ATTEND.columns, num_warps=ATTEND.warps, num_stages=ATTEND.stages,
     )  # fmt: skip
 
 
-def similarities(first: Tensor, second: Tensor, bias: Tensor | None = None, tiles: Tiles = SIMILAR) -> Tensor:
+def similarities(first: Tensor, second: Tensor, bias: Tensor | None = None) -> Tensor:
     """A Bᵀ + `bias` [n] for float32 [B, m, d] and [B, n, d], on matrix units.
 
     Nearly as exact as without them: each number is a sum of two that they multiply (TF32, three products).
@@ -77,10 +77,10 @@ def similarities(first: Tensor, second: Tensor, bias: Tensor | None = None, tile
     pairs, m, width = first.shape
     n = second.shape[1]
     out = first.new_empty((pairs, m, n))
-    programs.similar[(triton.cdiv(m, tiles.rows) * triton.cdiv(n, tiles.columns), pairs)](
+    programs.similar[(triton.cdiv(m, SIMILAR.rows) * triton.cdiv(n, SIMILAR.columns) * pairs,)](
         first, second, first if bias is None else bias, out, m, n,
-        width, bias is not None, tiles.rows, tiles.columns, tiles.depth,
-        num_warps=tiles.warps, num_stages=tiles.stages,
+        width, bias is not None, SIMILAR.rows, SIMILAR.columns, DEPTH,
+        num_warps=SIMILAR.warps, num_stages=SIMILAR.stages,
     )  # fmt: skip
     return out
 
@@ -90,7 +90,7 @@ def log_sums(similarity: Tensor) -> tuple[Tensor, Tensor]:
     pairs, m, n = similarity.shape
     rows, columns = similarity.new_empty((pairs, m)), similarity.new_empty((pairs, n))
     for out, kept, summed, steps in ((rows, m, n, (n, 1)), (columns, n, m, (1, n))):
-        programs.log_sum[(triton.cdiv(kept, REDUCE[0]), pairs)](similarity, out, kept, summed, *steps, *REDUCE)
+        programs.log_sum[(triton.cdiv(kept, REDUCE[0]) * pairs,)](similarity, out, kept, summed, *steps, *REDUCE)
     return rows, columns
 
 
@@ -106,7 +106,23 @@ def favourites(similarity: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tenso
         (best, forth, columns, m, n, (n, 1)),
         (most, back, rows, n, m, (1, n)),
     ):
-        programs.favourite[(triton.cdiv(kept, REDUCE[0]), pairs)](
+        programs.favourite[(triton.cdiv(kept, REDUCE[0]) * pairs,)](
             similarity, other.contiguous(), value, place, kept, sought, *steps, *REDUCE
         )
     return best, forth, back
+
+
+def try_all(width: int, heads: int, device: torch.device) -> None:
+    """Run each once, which compiles them for layers of this size; raises whatever stands in the way."""
+    qkv = torch.zeros(1, 64, 3 * width, dtype=torch.bfloat16, device=device)
+    q, k, v = qkv.view(1, 64, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    rotate(qkv[0], torch.ones(64, width // heads // 2, dtype=torch.complex64, device=device), heads)
+    attend(q, k, v, torch.empty_like(qkv[..., :width]))
+    hidden = torch.zeros(64, 2 * width, dtype=torch.bfloat16, device=device)
+    norm_gelu(hidden, hidden[0], hidden[0], 1e-5)
+    tokens = torch.zeros(1, 64, width, device=device)
+    similarity = similarities(tokens, tokens)
+    similarities(tokens, torch.zeros(1, width, width, device=device), torch.zeros(width, device=device))
+    favourites(similarity, *log_sums(similarity))
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

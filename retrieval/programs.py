@@ -50,7 +50,7 @@ def norm_gelu(
     tl.store(place, value.to(hidden_ptr.dtype.element_ty), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["m", "n"])  # else every number of keypoints is compiled for
 def attend(
     query_ptr, key_ptr, value_ptr, out_ptr, m, n,
     query_pair, query_head, query_row, key_pair, key_head, key_row, value_pair, value_head, value_row,
@@ -58,8 +58,9 @@ def attend(
     HEADS: tl.constexpr, CHANNELS: tl.constexpr, PADDED: tl.constexpr, EVEN: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    row, channel = tl.program_id(0) * ROWS + tl.arange(0, ROWS), tl.arange(0, PADDED)
-    pair, head = (tl.program_id(1) // HEADS).to(tl.int64), tl.program_id(1) % HEADS
+    blocks = tl.cdiv(m, ROWS)
+    row, channel = tl.program_id(0) % blocks * ROWS + tl.arange(0, ROWS), tl.arange(0, PADDED)
+    pair, head = (tl.program_id(0) // blocks // HEADS).to(tl.int64), tl.program_id(0) // blocks % HEADS
     inside = (row < m)[:, None] & (channel < CHANNELS)[None, :]
     place = query_ptr + pair * query_pair + head * query_head + row[:, None] * query_row + channel[None, :]
     query = tl.load(place, mask=inside, other=0.0)
@@ -126,14 +127,19 @@ def similar(
     first_ptr, second_ptr, bias_ptr, out_ptr, m, n,
     WIDTH: tl.constexpr, BIASED: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
-    pair, tiles = tl.program_id(1).to(tl.int64), tl.cdiv(n, COLUMNS)
-    row = (tl.program_id(0) // tiles * ROWS + tl.arange(0, ROWS)).to(tl.int64)
-    column, depth = tl.program_id(0) % tiles * COLUMNS + tl.arange(0, COLUMNS), tl.arange(0, DEPTH)
+    across = tl.cdiv(n, COLUMNS)
+    tiles = tl.cdiv(m, ROWS) * across
+    pair, tile = (tl.program_id(0) // tiles).to(tl.int64), tl.program_id(0) % tiles
+    row = (tile // across * ROWS + tl.arange(0, ROWS)).to(tl.int64)
+    column, depth = tile % across * COLUMNS + tl.arange(0, COLUMNS), tl.arange(0, DEPTH)
     first, second = first_ptr + pair * m * WIDTH, second_ptr + pair * n * WIDTH
     total = tl.zeros((ROWS, COLUMNS), tl.float32)
     for at in range(0, WIDTH, DEPTH):
-        a = tl.load(first + row[:, None] * WIDTH + at + depth[None, :], mask=(row < m)[:, None], other=0.0)
-        b = tl.load(second + column[:, None] * WIDTH + at + depth[None, :], mask=(column < n)[:, None], other=0.0)
+        real = (at + depth < WIDTH)[None, :]
+        a = tl.load(first + row[:, None] * WIDTH + at + depth[None, :], mask=(row < m)[:, None] & real, other=0.0)
+        b = tl.load(
+            second + column[:, None] * WIDTH + at + depth[None, :], mask=(column < n)[:, None] & real, other=0.0
+        )
         total = tl.dot(a, b.T, total, input_precision="tf32x3")
     if BIASED:
         total += tl.load(bias_ptr + column, mask=column < n, other=0.0)[None, :]
@@ -143,8 +149,9 @@ def similar(
 
 @triton.jit
 def log_sum(similarity_ptr, out_ptr, kept, summed, kept_step, summed_step, KEPT: tl.constexpr, SUMMED: tl.constexpr):
-    pair = tl.program_id(1).to(tl.int64)
-    row, column = tl.program_id(0) * KEPT + tl.arange(0, KEPT), tl.arange(0, SUMMED)
+    blocks = tl.cdiv(kept, KEPT)
+    pair = (tl.program_id(0) // blocks).to(tl.int64)
+    row, column = tl.program_id(0) % blocks * KEPT + tl.arange(0, KEPT), tl.arange(0, SUMMED)
     largest = tl.full((KEPT,), float("-inf"), tl.float32)
     total = tl.zeros((KEPT,), tl.float32)
     for at in range(0, summed, SUMMED):
@@ -163,8 +170,9 @@ def favourite(
     similarity_ptr, other_ptr, value_ptr, place_ptr, kept, sought, kept_step, sought_step,
     KEPT: tl.constexpr, SOUGHT: tl.constexpr,
 ):  # fmt: skip
-    pair = tl.program_id(1).to(tl.int64)
-    row, column = tl.program_id(0) * KEPT + tl.arange(0, KEPT), tl.arange(0, SOUGHT)
+    blocks = tl.cdiv(kept, KEPT)
+    pair = (tl.program_id(0) // blocks).to(tl.int64)
+    row, column = tl.program_id(0) % blocks * KEPT + tl.arange(0, KEPT), tl.arange(0, SOUGHT)
     best = tl.full((KEPT,), float("-inf"), tl.float32)
     where = tl.zeros((KEPT,), tl.int32)
     for at in range(0, sought, SOUGHT):

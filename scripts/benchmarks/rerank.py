@@ -265,7 +265,7 @@ def in_use(
         if device.type == "cuda":
             on_photos["gpu_vs_kornia_full"] = on_photos.pop("cpu_vs_kornia_full")
         figures |= on_photos
-    if name == DEFAULT and options.queries:
+    if name == DEFAULT and options.queries and not options.quick:
         figures |= in_large_galleries(options.queries, options.device, device.type == "cuda")
     for candidates in options.memory:
         with get_context("spawn").Pool(1) as process:
@@ -316,7 +316,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.keypoints, options.candidates, options.seconds = [256], [8], 3.0
-        options.memory, options.queries = [], 0
+        options.memory = []
     return options
 
 

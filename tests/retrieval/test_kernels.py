@@ -1,8 +1,10 @@
 """The kernels for GPUs against torch; where there is no GPU, Triton interprets them on the CPU (see conftest)."""
 
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from math import log
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -61,7 +63,7 @@ def test_layer_norm_and_gelu_of_values_far_from_zero(width: int, heads: int) -> 
     assert_near(hidden, wanted)
 
 
-@pytest.mark.parametrize(("m", "n", "width"), [(75, 130, 256), (1, 3, 96), (128, 64, 64)])
+@pytest.mark.parametrize(("m", "n", "width"), [(75, 130, 256), (1, 3, 96), (128, 64, 72)])
 def test_similarities_are_nearly_as_exact_as_in_float32(m: int, n: int, width: int) -> None:
     torch.manual_seed(6)
     first, second = torch.randn(3, m, width, device=DEVICE), torch.randn(3, n, width, device=DEVICE)
@@ -114,49 +116,71 @@ def test_layers_with_kernels_as_the_plain_ones(dim: int, heads: int) -> None:
         assert_near(fused1 + before.offset, x1)
 
 
-@pytest.mark.parametrize("exit_share", [None, 0.5])
+@pytest.mark.parametrize("exit_share", [None, 0.4])
 def test_a_matcher_with_kernels_as_one_without(exit_share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     network = decided_network(replace(TOY, depth_confidence=exit_share))
     query = random_features(0, 40, TOY)
-    candidates = [random_features(seed, count, TOY, 0.7) for seed, count in enumerate((1, 30, 50, 30), 1)]
+    candidates = [random_features(seed, 30, TOY, shared) for seed, shared in enumerate((0.7, 0.9, 0.5, 0.3), 1)]
+    candidates += [random_features(5, 1, TOY), random_features(6, 50, TOY)]
     plain = LightGlueMatcher(network, "toy", CPU, torch.float32).match(query, candidates)
     monkeypatch.setattr(batching, "kernels_for", lambda *_: kernels)
-    found = LightGlueMatcher(network, "toy", DEVICE, DTYPE).match(query, candidates)
+    matcher, staying = LightGlueMatcher(network, "toy", DEVICE, DTYPE, threads=1), []
+
+    def taken(tokens: batching.Tokens, rows: Tensor) -> batching.Tokens:
+        staying.append((len(tokens.x), len(rows)))
+        return LightGlueMatcher._taken(matcher, tokens, rows)
+
+    monkeypatch.setattr(matcher, "_taken", taken)
+    found = matcher.match(query, candidates)
     assert any(len(one) for one in plain)
+    if exit_share is not None:
+        assert any(0 < after < before for before, after in staying)
     for mine, theirs in zip(found, plain, strict=True):
         assert abs(mine.confidence.sum() - theirs.confidence.sum()) < NEAR * max(1.0, theirs.confidence.sum())
         if torch.float32 == DTYPE:
             assert np.array_equal(mine.pairs, theirs.pairs)
 
 
-def test_kernels_are_for_wide_layers_in_reduced_precision_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_are_for_wide_layers_in_bfloat16_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = torch.device("cuda")
-    monkeypatch.setattr(accelerated, "_working", lambda _: kernels)
-    assert kernels_for(256, gpu, torch.bfloat16) is kernels
-    assert kernels_for(96, gpu, torch.bfloat16) is None
-    assert kernels_for(256, gpu, torch.float32) is None
-    assert kernels_for(256, torch.device("cpu"), torch.bfloat16) is None
+    monkeypatch.setattr(accelerated, "_working", lambda *_: kernels)
+    assert kernels_for(256, 4, gpu, torch.bfloat16) is kernels
+    assert kernels_for(96, 2, gpu, torch.bfloat16) is None
+    assert kernels_for(256, 4, gpu, torch.float32) is None
+    assert kernels_for(256, 4, gpu, torch.float16) is None
+    assert kernels_for(256, 4, torch.device("cpu"), torch.bfloat16) is None
 
 
-def test_where_nothing_can_be_compiled_torch_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_compiler(similarity: Tensor) -> None:
+@pytest.fixture
+def as_if_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[tuple[int, int]], ModuleType | None]]:
+    """Asks for kernels for a GPU of this capability; where there is none, the CPU's interpreter runs them."""
+    accelerated._working.cache_clear()
+
+    def ask(capability: tuple[int, int]) -> ModuleType | None:
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+        if DEVICE.type == "cpu":
+            monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
+        return accelerated._working(96, 2, DEVICE)
+
+    yield ask
+    accelerated._working.cache_clear()
+
+
+def test_kernels_run_on_gpus_since_ampere(as_if_on: Callable[[tuple[int, int]], ModuleType | None]) -> None:
+    assert as_if_on((7, 5)) is None
+    accelerated._working.cache_clear()
+    assert as_if_on((8, 6)) is kernels
+
+
+@pytest.mark.parametrize("name", ["rotate", "attend", "norm_gelu", "similarities", "log_sums", "favourites"])
+def test_where_one_of_them_cannot_run_torch_does_the_work(
+    name: str, as_if_on: Callable[[tuple[int, int]], ModuleType | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("Failed to find C compiler")
 
-    capability = (8, 6)
-    if DEVICE.type == "cpu":
-        monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
-    accelerated._working.cache_clear()
-    assert accelerated._working(DEVICE) is kernels
-    accelerated._working.cache_clear()
-    monkeypatch.setattr(kernels, "log_sums", without_compiler)
-    assert accelerated._working(DEVICE) is None
-    accelerated._working.cache_clear()
-    monkeypatch.undo()
-    capability = (7, 5)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
-    assert accelerated._working(DEVICE) is None
-    accelerated._working.cache_clear()
+    monkeypatch.setattr(kernels, name, fail)
+    assert as_if_on((9, 0)) is None
 
 
 @torch.inference_mode()
