@@ -2,7 +2,7 @@
 
 Torch's fused attention is the fastest on GPUs and, in float32, on CPUs. In bfloat16 on a CPU it is no faster than in
 float32 (its products do not reach the processor's bfloat16 instructions, torch 2.15), while plain matrix products are
-twice as fast; so there it is spelt out, one pair at a time, whose weights then stay in the cache.
+twice as fast; so there it is spelt out, a few heads at a time, whose weights then stay in the cache.
 
 Shapes: B pairs, h heads of c channels, m and n keypoints. Queries come scaled, by log2(e) / sqrt(c) in all, because
 processors raise 2 to a power faster than e.
@@ -10,6 +10,8 @@ processors raise 2 to a power faster than e.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from math import log
 
 import torch
@@ -21,6 +23,8 @@ from retrieval.room import Room
 LEAST = 1e-30
 """Sum of exponentials from which on those that count are far from the smallest number of their type; its inverse is as
 far from the largest."""
+SIMILARITIES = 1 << 19
+"""How many are computed at once, of as many heads as that is: more leave the cache."""
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, room: Room) -> Tensor:
@@ -29,11 +33,9 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, room: Room) -> Tensor:
         return F.scaled_dot_product_attention(queries, keys, values, scale=log(2))
     queries, keys, values = (_laid_out(one, room, name) for one, name in ((queries, "q"), (keys, "k"), (values, "v")))
     gathered = room.take("gathered", queries.shape, queries)
-    shape = (*queries.shape[1:3], keys.shape[2])
-    similarity, weights = room.take("similarity", shape, queries), room.take("weights", shape, queries)
-    for pair in range(len(queries)):
-        torch.bmm(queries[pair], keys[pair].mT, out=similarity)
-        _gather(similarity, weights, [(2, values[pair], gathered[pair])])
+    for some in _few_heads(queries, keys, room):
+        torch.bmm(some.of(queries), some.of(keys).mT, out=some.similarity)
+        _gather(some.similarity, some.weights, [(2, some.of(values), some.of(gathered))])
     return gathered
 
 
@@ -45,12 +47,37 @@ def attend_both(first: Tensor, second: Tensor, values0: Tensor, values1: Tensor,
     values0, values1 = _laid_out(values0, room, "v0"), _laid_out(values1, room, "v1")
     gathered0 = room.take("gathered", first.shape, first)
     gathered1 = room.take("gathered back", second.shape, second)
-    shape = (*first.shape[1:3], second.shape[2])
-    similarity, weights = room.take("similarity", shape, first), room.take("weights", shape, first)
-    for pair in range(len(first)):
-        torch.bmm(first[pair], second[pair].mT, out=similarity)
-        _gather(similarity, weights, [(2, values1[pair], gathered0[pair]), (1, values0[pair], gathered1[pair])])
+    for some in _few_heads(first, second, room):
+        torch.bmm(some.of(first), some.of(second).mT, out=some.similarity)
+        ways = [(2, some.of(values1), some.of(gathered0)), (1, some.of(values0), some.of(gathered1))]
+        _gather(some.similarity, some.weights, ways)
     return gathered0, gathered1
+
+
+@dataclass(frozen=True, slots=True)
+class FewHeads:
+    """Heads `first` to `last` of all, of one pair, and memory for what they have in common, [last - first, m, n]."""
+
+    first: int
+    last: int
+    similarity: Tensor
+    weights: Tensor
+
+    def of(self, heads: Tensor) -> Tensor:
+        """Theirs of [B, h, n, c]."""
+        return heads.flatten(0, 1)[self.first : self.last]
+
+
+def _few_heads(queries: Tensor, keys: Tensor, room: Room) -> Iterator[FewHeads]:
+    pairs, heads, m, n = *queries.shape[:3], keys.shape[2]
+    step = max(
+        count for count in range(1, heads + 1) if heads % count == 0 and (count == 1 or count * m * n <= SIMILARITIES)
+    )
+    shape = (step, m, n)
+    for first in range(0, pairs * heads, step):
+        yield FewHeads(
+            first, first + step, room.take("similarity", shape, queries), room.take("weights", shape, queries)
+        )
 
 
 def _gather(similarity: Tensor, weights: Tensor, ways: list[tuple[int, Tensor, Tensor]]) -> None:

@@ -15,6 +15,7 @@ from benchmarks.glues import kornia_of
 from drawing.heads import draw_head
 from index.errors import DeviceUnavailable, InputError
 from index.types import LocalFeatures
+from retrieval import attention
 from retrieval.attention import attend, attend_both
 from retrieval.batching import LightGlueMatcher, choose_device, settled, side_by_side
 from retrieval.keypoints import SiftExtractor
@@ -195,6 +196,20 @@ def mean_confidences(matcher: LightGlueMatcher, query: LocalFeatures, photos: li
     found = matcher.match(query, photos)
     pairs = [pair_confidences(one, len(query), len(photo)) for one, photo in zip(found, photos, strict=True)]
     return score_pairs(PairConfidences.of(pairs), no_null(), Score.WASSERSTEIN)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 6])
+def test_heads_attend_a_few_at_a_time_as_all_at_once(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    one, other, values0, values1 = (torch.randn(2, 6, n, 16).bfloat16() for n in (70, 40, 70, 40))
+    one[1] *= 300  # of which one pair asks for care, and the other must not notice
+    together = attend_both(one, other, values0, values1, Room())
+    monkeypatch.setattr(attention, "SIMILARITIES", at_once * 70 * 40)
+    found = attend_both(one, other, values0, values1, Room())
+    for few, all_heads in zip((*found, attend(one, other, values1, Room())), (*together, together[0]), strict=True):
+        assert (few.float() - all_heads.float()).abs().max() < 0.03
+    alone = attend_both(one[:1], other[:1], values0[:1], values1[:1], Room())
+    assert all(torch.equal(of_both[0], of_one[0]) for of_both, of_one in zip(found, alone, strict=True))
 
 
 def test_both_ways_of_attention_agree() -> None:
