@@ -314,6 +314,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", help="cpu or cuda; the GPU if there is one")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
+    if min(*options.keypoints, *options.candidates, options.seconds) <= 0:
+        parser.error("--keypoints, --candidates and --seconds must be above 0, or there is nothing to measure.")
     if options.quick:
         options.keypoints, options.candidates, options.seconds = [256], [8], 3.0
         options.memory = []
