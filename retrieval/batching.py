@@ -176,7 +176,7 @@ class LightGlueMatcher:
         batches = equal_counts(
             candidates, lambda count: self.memory // self._pair_bytes(len(query), count), self.threads
         )
-        # a GPU computes while the batches that follow are collated, and those before are taken apart
+        # without early exit a GPU computes while what follows is collated, and what came before is taken apart
         for rows, arriving in zip(batches, side_by_side(assign, batches, self.threads), strict=True):
             for row, of_pair in zip(rows, arriving.matches(), strict=True):
                 found[row] = of_pair
@@ -298,7 +298,8 @@ def choose_device(name: str | None = None) -> torch.device:
 def choose_precision(device: torch.device) -> torch.dtype:
     """bfloat16 where the hardware multiplies it fast (CUDA, AVX512-BF16, AMX), else float32."""
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.cuda.device(device):  # else the first one answers
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         able = torch.cpu.get_capabilities()
         fast = bool(able.get("avx512_bf16") or able.get("amx_bf16"))

@@ -50,7 +50,6 @@ def glance(
     query: LocalFeatures,
     candidates: Sequence[LocalFeatures],
     device: torch.device,
-    tolerances: Verification | None = None,
     memory: int = 1 << 30,
 ) -> list[Matches]:
     """Mutual nearest neighbours of `query` with each candidate that one affine map explains, as `rerank.first_look`.
@@ -63,7 +62,7 @@ def glance(
     found = [Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32)) for _ in candidates]
     if not len(query):
         return found
-    features, tolerances = resident_on(device), tolerances or Verification()
+    features, tolerances = resident_on(device), Verification()
     own = features.collate([query])
     described = F.normalize(own.comparable()[0], dim=-1)
     for rows in equal_counts(candidates, lambda n: memory // (64 * len(query) * max(n, len(query)))):

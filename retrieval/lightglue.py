@@ -33,8 +33,6 @@ class LightGlueConfig:
         Whether scale and orientation go into the position encoding beside x and y.
     depth_confidence : float or None
         Share of confident keypoints above which a pair stops before the last layer; None: never.
-    filter_threshold : float
-        Confidence above which a match counts where matches are counted; matching itself has no threshold.
     frames : str
         In which terms the network was shown scale and orientation: ``colmap`` (sigma in pixels, clockwise in (-pi, pi])
         or ``kornia`` (diameter in pixels, counter-clockwise in [0, 2 pi)).
@@ -46,7 +44,6 @@ class LightGlueConfig:
     num_heads: int = 4
     add_scale_ori: bool = False
     depth_confidence: float | None = 0.95
-    filter_threshold: float = 0.1
     frames: str = "colmap"
 
     @property

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
@@ -54,6 +55,7 @@ class ResidentFeatures:
         self.capacity = capacity
         self._kept: OrderedDict[Key, Collated] = OrderedDict()
         self._bytes = 0
+        self._lock = Lock()
 
     def __contains__(self, photo: LocalFeatures) -> bool:
         return _key(photo) in self._kept
@@ -63,6 +65,15 @@ class ResidentFeatures:
         if not self.capacity:
             return self._upload(photos)
         keys = [_key(photo) for photo in photos]
+        with self._lock:
+            together = self._held(keys, photos)
+        return Collated(
+            torch.stack([one.descriptors for one in together]),
+            torch.stack([one.keypoints for one in together]),
+            torch.stack([one.size for one in together]),
+        )
+
+    def _held(self, keys: Sequence[Key], photos: Sequence[LocalFeatures]) -> list[Collated]:
         missing = {key: photo for key, photo in zip(keys, photos, strict=True) if key not in self._kept}
         if missing:
             arrived = self._upload(list(missing.values()))
@@ -72,11 +83,7 @@ class ResidentFeatures:
             self._kept.move_to_end(key)
         together = [self._kept[key] for key in keys]
         self._forget()
-        return Collated(
-            torch.stack([one.descriptors for one in together]),
-            torch.stack([one.keypoints for one in together]),
-            torch.stack([one.size for one in together]),
-        )
+        return together
 
     def _upload(self, photos: Sequence[LocalFeatures]) -> Collated:
         descriptors = torch.from_numpy(np.stack([photo.descriptors for photo in photos]))
@@ -97,9 +104,14 @@ class ResidentFeatures:
             self._bytes -= _bytes(self._kept.popitem(last=False)[1])
 
 
-@cache
 def resident_on(device: torch.device) -> ResidentFeatures:
     """The features on `device`, shared by all that computes there; on a CPU none are kept, they are there already."""
+    nameless = device.type == "cuda" and device.index is None
+    return _resident_on(torch.device("cuda", torch.cuda.current_device()) if nameless else device)
+
+
+@cache
+def _resident_on(device: torch.device) -> ResidentFeatures:
     total = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else 0
     return ResidentFeatures(device, int(SHARE * total))
 

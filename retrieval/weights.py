@@ -129,6 +129,8 @@ def _config_of(header: Mapping[str, str], path: Path) -> LightGlueConfig | None:
     if "config" not in header:
         return None
     try:
-        return LightGlueConfig(**json.loads(header["config"]))
-    except (TypeError, ValueError) as error:
+        values = json.loads(header["config"])
+        values.pop("filter_threshold", None)  # of earlier versions; matching has no threshold
+        return LightGlueConfig(**values)
+    except (AttributeError, TypeError, ValueError) as error:
         raise WeightsCorrupt(f"{path} was made by another version of turtleidx: {error}.") from error

@@ -85,8 +85,9 @@ def without_turning(matcher: LightGlueMatcher) -> Callable[[LocalFeatures, Seque
 
 
 def transformers_fits(network: LightGlue) -> bool:
-    """Whether transformers is installed and its LightGlue, which knows positions only, can be this network."""
-    return find_spec("transformers") is not None and not network.config.add_scale_ori
+    """Whether transformers has LightGlue here, and its kind, which knows positions only, can be this network."""
+    there = find_spec("transformers") is not None and find_spec("transformers.models.lightglue") is not None
+    return there and not network.config.add_scale_ori
 
 
 def kornia_of(network: LightGlue, device: torch.device, depth_confidence: float = -1.0) -> KorniaLightGlue:

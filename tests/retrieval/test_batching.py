@@ -16,8 +16,9 @@ from drawing.heads import draw_head
 from index.errors import DeviceUnavailable, InputError
 from index.types import LocalFeatures
 from retrieval import attention
+from retrieval.assignment import Assigned
 from retrieval.attention import attend, attend_both
-from retrieval.batching import LightGlueMatcher, choose_device, settled, side_by_side
+from retrieval.batching import LightGlueMatcher, Tokens, choose_device, settled, side_by_side
 from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlue
 from retrieval.ranking import no_null
@@ -39,6 +40,7 @@ from tests.retrieval.oracles import (
     turned_photo,
 )
 
+DEVICES = [CPU, torch.device("cuda")][: 1 + torch.cuda.is_available()]
 NEAR_TIE = 1e-5
 """Margins under which another order of summation may decide otherwise."""
 
@@ -84,13 +86,14 @@ def test_real_weights_in_batches_equal_kornia_and_bear_reduced_precision() -> No
         assert abs(ours.confidence.sum() - rough.confidence.sum()) / 256 < 3e-3
 
 
+@pytest.mark.parametrize("device", DEVICES, ids=str)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_a_pair_gets_in_any_batch_what_it_gets_alone(data: st.DataObject) -> None:
+def test_a_pair_gets_in_any_batch_what_it_gets_alone(device: torch.device, data: st.DataObject) -> None:
     exit_share = data.draw(st.sampled_from([None, 0.5, 0.8]), "depth_confidence")
     network = decided_network(replace(TOY, depth_confidence=exit_share))
     memory, threads = data.draw(st.sampled_from([1, 1 << 20]), "memory"), data.draw(st.integers(1, 3), "threads")
-    matcher = LightGlueMatcher(network, "toy", CPU, torch.float32, memory, threads)
+    matcher = LightGlueMatcher(network, "toy", device, torch.float32, memory, threads)
     query = random_features(0, data.draw(st.integers(1, 90), "query keypoints"), TOY)
     drawn = data.draw(
         st.lists(st.tuples(st.integers(1, 99), st.sampled_from([1, 5, 64, 70]), st.floats(0, 1)), max_size=12), "photos"
@@ -109,6 +112,28 @@ def test_a_pair_gets_in_any_batch_what_it_gets_alone(data: st.DataObject) -> Non
             event("a margin under 1e-5")
         elif len(found):
             assert np.abs(found.confidence - alone.confidence).max() < 1e-4
+
+
+def test_a_batch_takes_no_more_memory_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(TOY, depth_confidence=None)
+    query, *candidates = (random_features(seed, 64, config) for seed in range(25))
+    # what the update networks of both photos hold at once: what they read, and twice as wide what they make of it
+    least = 4 * 2 * 64 * 6 * config.descriptor_dim
+
+    def batches(pairs: int) -> list[int]:
+        matcher, sizes = LightGlueMatcher(decided_network(config), "toy", CPU, memory=pairs * least, threads=1), []
+
+        def assign(own: Tokens, others: Tokens, room: Room) -> Assigned:
+            sizes.append(len(own.x))
+            return LightGlueMatcher._assign(matcher, own, others, room)
+
+        monkeypatch.setattr(matcher, "_assign", assign)
+        matcher.match(query, candidates)
+        return sizes
+
+    assert max(batches(4)) <= 4
+    assert sum(batches(4)) == sum(batches(1000)) == 24
+    assert len(batches(1000)) == 1
 
 
 def test_batches_stop_each_pair_where_kornia_stops_it() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from index.errors import DeviceUnavailable
-from retrieval.batching import choose_device
+from retrieval.batching import choose_device, choose_precision
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "mps", "", "cuda:99"])
@@ -21,3 +21,22 @@ def test_gpus_are_counted_from_nought(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [str(choose_device(name)) for name in ("cuda", "cuda:1", "cpu", None)] == ["cuda", "cuda:1", "cpu", "cuda"]
     with pytest.raises(DeviceUnavailable):
         choose_device("cuda:2")
+
+
+def test_each_gpu_has_its_own_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    class Current:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def __enter__(self) -> None:
+            asked.append(self.device)
+
+        def __exit__(self, *_: object) -> None:
+            asked.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", Current)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: asked[-1].index == 1)
+    assert choose_precision(torch.device("cuda:0")) == torch.float32
+    assert choose_precision(torch.device("cuda:1")) == torch.bfloat16

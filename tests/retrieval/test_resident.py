@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 import torch
 
 from index.types import LocalFeatures
+from retrieval import resident
 from retrieval.keypoints import rootsift
-from retrieval.resident import ResidentFeatures, resident_on
+from retrieval.resident import Collated, ResidentFeatures, resident_on
 
 CPU = torch.device("cpu")
 EACH = 20 * 128 + 20 * 4 * 4 + 2 * 4
@@ -53,6 +59,44 @@ def test_a_batch_larger_than_the_capacity_is_whole() -> None:
 def test_nothing_is_kept_on_a_cpu() -> None:
     resident_on(CPU).collate([photo(0)])
     assert photo(0) not in resident_on(CPU)
+
+
+def test_threads_may_share_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, photos = ResidentFeatures(CPU, 4 * EACH), [photo(seed) for seed in range(8)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    monkeypatch.setattr(features, "_upload", (count := Uploads(features)).upload)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            batches = [[photos[(at + step) % 8] for step in (0, 1, 2)] for at in range(200)]
+            for asked, batch in zip(batches, pool.map(features.collate, batches), strict=True):
+                assert batch.size[:, 0].tolist() == [one.size[0] for one in asked]
+    finally:
+        sys.setswitchinterval(before)
+    features.collate(photos[:4])
+    uploaded = count.photos
+    features.collate(photos[:4])
+    assert count.photos == uploaded  # there is still room for four
+
+
+class Uploads:
+    """Counts photos that were sent to a device."""
+
+    def __init__(self, features: ResidentFeatures) -> None:
+        self.photos, self._upload = 0, features._upload
+
+    def upload(self, photos: list[LocalFeatures]) -> Collated:
+        self.photos += len(photos)
+        return self._upload(photos)
+
+
+def test_a_gpu_without_a_number_is_the_present_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=1 << 30))
+    resident._resident_on.cache_clear()
+    assert resident_on(torch.device("cuda")) is resident_on(torch.device("cuda:1"))
+    assert resident_on(torch.device("cuda")) is not resident_on(torch.device("cuda:0"))
+    resident._resident_on.cache_clear()
 
 
 def test_descriptors_are_rootsift() -> None:

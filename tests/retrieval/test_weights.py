@@ -22,7 +22,7 @@ from retrieval.weights import (
     save_network,
 )
 
-CONFIG = LightGlueConfig(8, 16, 2, 2, add_scale_ori=True, depth_confidence=0.9, filter_threshold=0.2)
+CONFIG = LightGlueConfig(8, 16, 2, 2, add_scale_ori=True, depth_confidence=0.9)
 
 
 @pytest.fixture

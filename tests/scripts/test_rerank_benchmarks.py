@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.cascade import Asked, reduced_precision, summary
-from benchmarks.glues import kornia_of, match_with_kornia, match_with_transformers, transformers_of
-from benchmarks.rerank import random_network
-from benchmarks.whole_query import Question, near_exits, prunable, with_everything
+from benchmarks.glues import FIELD, Way, kornia_of, match_with_kornia, match_with_transformers, transformers_of
+from benchmarks.rerank import FIGURES, PUBLISHED_SIZE, Cell, headline, random_network, take_turns
+from benchmarks.whole_query import Question, near_exits, prunable, questions, with_everything
 from drawing.heads import draw_head
-from index.types import LocalFeatures
+from index.types import LocalFeatures, Matches
+from retrieval.images import jpeg
 from retrieval.keypoints import SiftExtractor
 from retrieval.lightglue import LightGlueConfig
 from retrieval.loading import KEEP
@@ -58,8 +65,83 @@ def test_the_cascade_is_compared_with_kornia_on_the_same_photos(photos: list[Loc
     network, again = load_network(DEFAULT).network, SiftExtractor(64, 320).extract(draw_head(1, 1, size=(320, 256)))
     figures = with_everything(network, [Question(again, others, named)], 2, CPU)
     assert figures["full_same_first"] == 1.0
-    assert (figures["cpu_vs_kornia_full"] or 0) > 1.5  # a sixth of the pairs is matched
+    assert (figures["vs_kornia_full"] or 0) > 1.5  # a sixth of the pairs is matched
     assert figures["prunable_share"] is None  # because its confidence heads were not trained
+
+
+def found(confidence: float) -> list[Matches]:
+    return [Matches(np.zeros((1, 2), np.int32), np.array([confidence], np.float32))]
+
+
+def measured(name: str, batch: int, rate: int, confidence: float = 0.5) -> Way:
+    """A way that matched so many pairs in a second."""
+    return Way(name, batch, lambda *_: [], found(confidence), rate, 1.0)
+
+
+CELL = Cell(
+    "published size",
+    PUBLISHED_SIZE,
+    512,
+    100,
+    (
+        measured("kornia, pair by pair", 1, 60),
+        measured("kornia, 4 pairs", 4, 30),
+        measured("kornia, 16 pairs", 16, 40, 0.499),
+        measured(FIELD, 128, 50),
+        measured("transformers, 16 pairs", 16, 80),
+        measured("ours, torch.float32", 100, 90, 0.501),
+        measured("ours, torch.bfloat16", 100, 200, 0.53),
+    ),
+)
+
+
+def test_figures_of_a_cpu_and_of_a_gpu_are_those_they_are_called() -> None:
+    differences = {"max_score_difference": 0.002, "max_score_difference_as_used": 0.031}
+    rate = 400 * CELL.operations()
+    on_cpu = {"cpu_vs_kornia_no_exit": 5.0, "cpu_vs_fastest_no_exit": 2.5}
+    on_gpu = {"gpu_vs_field": 4.0, "gpu_vs_kornia_no_exit": 5.0, "gpu_matrix_share": 0.5}
+    assert headline([CELL], rate, CPU) == pytest.approx(on_cpu | differences, rel=1e-3)
+    assert headline([CELL], rate, torch.device("cuda")) == pytest.approx(on_gpu | differences, rel=1e-3)
+    assert {*on_cpu, *on_gpu, *differences} <= set(FIGURES)
+
+
+def test_where_the_shortlist_is_shorter_than_batches_kornia_goes_pair_by_pair() -> None:
+    assert replace(CELL, ways=(CELL.ways[0], CELL.ways[3], CELL.ways[-1])).kornia.rate == 60
+
+
+def test_every_way_has_the_same_time_whatever_it_takes(
+    photos: list[LocalFeatures], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, calls = 0.0, []
+
+    def way(name: str, batch: int, seconds: float) -> Way:
+        def match(_: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+            nonlocal now
+            now += seconds * len(candidates)
+            calls.append(name)
+            return found(0.5) * len(candidates)
+
+        return Way(name, batch, match)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    query, *shortlist = photos
+    ways = take_turns([way("slow", 2, 1.0), way("ours", 5, 0.1), way("too long", 4, 1.0)], query, shortlist, 10.0, CPU)
+    assert [one.name for one in ways] == ["slow", "ours"]
+    assert [one.rate for one in ways] == pytest.approx([1.0, 10.0])
+    assert all(10 <= one.seconds < 12 for one in ways)
+    assert [len(one.found) for one in ways] == [3, 3]
+    assert sum(one != other for one, other in pairwise(calls)) > 6  # in turns
+
+
+def test_queries_without_a_photo_to_compare_them_with_are_left_out(tmp_path: Path) -> None:
+    lines = ["photo,turtle,side,role", "0.jpg,T1,left,gallery", "1.jpg,T1,left,known", "2.jpg,T2,right,new"]
+    for number in range(3):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg(draw_head(number // 2, number, size=(320, 256))))
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    [one] = questions(tmp_path / "m.csv", 2)
+    assert one.turtles == ["T1"]
+    (tmp_path / "none.csv").write_text("\n".join([*lines[:2], lines[3]]))
+    assert questions(tmp_path / "none.csv", 2) == []
 
 
 def test_a_turtle_whose_two_photos_change_places_stays_the_first() -> None:
