@@ -137,12 +137,7 @@ class LightGlueMatcher:
     def match(
         self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
     ) -> list[Matches]:
-        """All mutual matches with each candidate; confidences equal those of the pair alone.
-
-        Parameters
-        ----------
-        looks : sequence of Matches, optional
-            Verified nearest neighbours with each candidate, where they are known already: they say how the photos lie.
+        """As `Matcher.match`; confidences equal those of the pair alone.
 
         Raises
         ------

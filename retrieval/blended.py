@@ -8,7 +8,6 @@ Neighbours also tell the network how the photos lie.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -24,31 +23,25 @@ FAINT = 1e-3
 """Confidence up to which a match is none: networks give every pair of mutual favourites some."""
 
 
-class Network(Matcher, Protocol):
-    """A matcher that may be told how the photos lie."""
-
-    def match(
-        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
-    ) -> list[Matches]:
-        """As `Matcher.match`; `looks` are verified nearest neighbours with each candidate."""
-
-
 class BlendedMatcher:
     """A matcher beside nearest neighbours; confidences are weighted means, a match that one does not find counts 0.
 
     Where the two give a keypoint different counterparts, the more confident match stays.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Matcher) -> None:
         self._network = network
         self._neighbours = NearestNeighbourMatcher()
         self.id = f"{network.id}+{self._neighbours.id}x{NEIGHBOURS:g}-{FAINT:g}"
 
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        """Matches with each candidate, at most one a keypoint. Raises as the network's matcher."""
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        """As `Matcher.match`, at most one a keypoint. Raises as the network's matcher."""
         distinct = self._neighbours.match(query, candidates)
-        # keypoints without orientation do not tell how photos lie, so that nobody asks for what geometry says
-        looks = verified(query, candidates, distinct, Verification()) if has_frames(query) else distinct
+        if looks is None:
+            # keypoints without orientation do not tell how photos lie, so that nobody asks for what geometry says
+            looks = verified(query, candidates, distinct, Verification()) if has_frames(query) else distinct
         sure = self._network.match(query, candidates, looks)
         together = zip(sure, distinct, candidates, strict=True)
         return [blended(one, two, len(query), len(other)) for one, two, other in together]

@@ -18,5 +18,13 @@ class Matcher(Protocol):
     def id(self) -> str:
         """Names the method, its weights and its settings; fitted models and caches are keyed with it."""
 
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        """All mutual matches with each candidate, in order; what one candidate gets does not depend on the others."""
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None, /
+    ) -> list[Matches]:
+        """All mutual matches with each candidate, in order; what one candidate gets does not depend on the others.
+
+        Parameters
+        ----------
+        looks : sequence of Matches, optional
+            Verified nearest neighbours with each candidate, where they are known already: they say how the photos lie.
+        """

@@ -31,7 +31,10 @@ class NearestNeighbourMatcher:
 
     id = "nearest-1"
 
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], _looks: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        """As `Matcher.match`; how photos lie does not matter."""
         own = comparable(query)
         return on_all_cores(lambda candidate: mutual_nearest(own, comparable(candidate)), candidates)
 

@@ -70,18 +70,21 @@ def rerank(
     found: list[Matches | None] = [None] * len(candidates)
     if recipe.others is not None:
         found = [Matches(one.pairs, one.confidence * np.float32(recipe.others)) for one in looks]
-    for row, matches in zip(
-        seen, compare(query, [candidates[row] for row in seen], matcher, recipe.verification), strict=True
-    ):
+    photos, known = [candidates[row] for row in seen], [looks[row] for row in seen]
+    for row, matches in zip(seen, compare(query, photos, matcher, recipe.verification, known), strict=True):
         found[row] = matches
     return found
 
 
 def compare(
-    query: LocalFeatures, candidates: Sequence[LocalFeatures], matcher: Matcher, verification: Verification | None
+    query: LocalFeatures,
+    candidates: Sequence[LocalFeatures],
+    matcher: Matcher,
+    verification: Verification | None,
+    looks: Sequence[Matches] | None = None,
 ) -> list[Matches]:
-    """Match the query with every candidate and verify the matches."""
-    found = matcher.match(query, candidates)
+    """Match the query with every candidate and verify the matches; `looks` as in `Matcher.match`."""
+    found = matcher.match(query, candidates, looks)
     return found if verification is None else verified(query, candidates, found, verification)
 
 

@@ -50,9 +50,11 @@ class Patient(NearestNeighbourMatcher):
         self._awaited = awaited
         self.in_time: list[bool] = []
 
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
+    ) -> list[Matches]:
         self.in_time.append(self._awaited.wait(10))
-        return super().match(query, candidates)
+        return super().match(query, candidates, looks)
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,13 @@ class RecordingMatcher:
 
     id: str = "recording"
     shown: list[LocalFeatures] = field(default_factory=list)
+    told: list[Matches] = field(default_factory=list)
 
-    def match(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], looks: Sequence[Matches] | None = None
+    ) -> list[Matches]:
         self.shown += candidates
+        self.told += looks or []
         return NearestNeighbourMatcher().match(query, candidates)
 
 
@@ -50,6 +54,9 @@ def test_the_candidates_with_the_strongest_first_look_are_compared() -> None:
     found = rerank(QUERY, CANDIDATES, matcher, RerankRecipe(keep=2))
     assert [matches is not None for matches in found] == [False, True, False, True, False]
     assert matcher.shown == [CANDIDATES[1], CANDIDATES[3]]
+    for told, look in zip(matcher.told, first_look(QUERY, matcher.shown), strict=True):
+        assert np.array_equal(told.pairs, look.pairs)
+        assert np.array_equal(told.confidence, look.confidence)
 
 
 def test_everything_is_compared_without_a_cascade() -> None:
