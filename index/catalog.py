@@ -197,6 +197,14 @@ class Catalog:
             found = read_photos(session, "NOT removed AND sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
         return {photo.sha256: photo for photo in found}
 
+    def retired_owners(self, photos: Collection[int]) -> list[str]:
+        """Ids of retired turtles among the owners of these photos: searches pass over them."""
+        sql = """SELECT DISTINCT t.id FROM photos p JOIN encounters e ON e.id = p.encounter
+                 JOIN turtles t ON t.key = e.turtle
+                 WHERE t.status = 'retired' AND p.id IN (SELECT unnest(?::BIGINT[])) ORDER BY 1"""
+        with self.registry.reading() as session:
+            return [str(name) for (name,) in session.rows(sql, sorted(photos))]
+
     def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
         """The k photos nearest to a query's descriptor that the filter admits, `per_turtle` of one turtle at most."""
         return self.searcher.shortlist(query, k, where, per_turtle)

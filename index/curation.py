@@ -9,7 +9,7 @@ from pathlib import Path
 from index.catalog import Catalog
 from index.errors import Conflict, InputError, UnknownRecord
 from index.integrity import builders_on
-from index.journal import refuse_for, undone
+from index.journal import newest_standing, refuse_for, undone
 from index.occasions import identify_encounters, merge_encounters, split_encounter
 from index.placing import Placing, checked_id, relative_to
 from index.records import Change, Done, TurtleStatus
@@ -74,6 +74,10 @@ class Curator:
             keys = [turtle_key(transaction, name) for name in others]
             if key in keys or not keys:
                 raise InputError("Name one turtle to keep and at least one other to merge into it.")
+            if transaction.row("SELECT 1 FROM turtles WHERE key = ? AND status = 'retired'", key):
+                raise Conflict(
+                    f"Turtle {into} is retired, so searches would pass over the others' photos: restore it first."
+                )
             journal = transaction.journal
             journal.update("encounters", "?::BIGINT AS turtle", f"turtle IN ({several(keys)})", key)
             journal.update(
@@ -223,17 +227,13 @@ class Curator:
         with self._catalog.reading() as session:
             dead = undone(session)
             if event is None:
-                standing = session.rows(
-                    "SELECT id FROM events WHERE undoes IS NULL AND action NOT IN (SELECT unnest(?)) ORDER BY id DESC",
-                    list(FINAL),
-                )
-                event = next((int(row[0]) for row in standing if row[0] not in dead), None)
-            row = None if event is None else session.row("SELECT action FROM events WHERE id = ?", event)
-        if event is None or row is None:
-            raise UnknownRecord("There is no event to undo." if event is None else f"There is no event {event}.")
+                event = newest_standing(session)
+            row = session.row("SELECT action FROM events WHERE id = ?", event)
+        if row is None:
+            raise UnknownRecord(f"There is no event {event}.")
         if event in dead or row[0] in FINAL:
             reason = "is undone already" if event in dead else FINAL[row[0]]
-            raise Conflict(f"Event {event} cannot be undone, because it {reason}.")
+            raise Conflict(f"Event {event} ({row[0]}) cannot be undone, because it {reason}.")
 
         def change(transaction: Transaction) -> None:
             transaction.journal.take_back(event)

@@ -126,6 +126,13 @@ def undone(session: Session) -> frozenset[int]:
     return frozenset(dead)
 
 
+def newest_standing(session: Session) -> int:
+    """The newest event that is neither undone nor an undo: what `undo` takes back when nothing else is named."""
+    dead = undone(session)
+    standing = session.rows("SELECT id FROM events WHERE undoes IS NULL ORDER BY id DESC")
+    return next(int(row[0]) for row in standing if row[0] not in dead)
+
+
 def refuse_for(session: Session, event: int, later: Sequence[int]) -> None:
     """Raises Conflict: undoing an event contradicts the last of some later ones."""
     number = later[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, tee
 from pathlib import Path
@@ -78,15 +78,8 @@ def answer(
             continue
         found = identify(catalog, question.sighting, instruments, judge, terms, query)
         found = replace(found, seconds=time.perf_counter() - started)
-        usable = found.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
-        turtle = wishes.confirm if usable else None
-        if turtle is None and wishes.enroll_new and found.verdict is Verdict.NEW:
-            turtle = catalog.next_turtle_id()
-        if turtle is not None:
-            _enroll_as(catalog, replace(question.sighting, turtle=turtle), instruments, who)
-            if wishes.confirm is None:
-                _mark(catalog, turtle, found.unsearched_turtles, who)
-        yield Answer(question, found, turtle)
+        wished = _wished(catalog, _usable([question], [found]), found, wishes)
+        yield Answer(question, found, _enroll_as(catalog, wished, found, instruments, who))
         started = time.perf_counter()
 
 
@@ -145,20 +138,8 @@ def answer_encounters(
             for one, query in zip(encounter.photos, islice(ahead, len(encounter.photos)), strict=True)
         )
         found = answer_together(catalog, encounter.name, photos, judge, terms)
-        turtle = wishes.confirm
-        if turtle is None and wishes.enroll_new and found.verdict is Verdict.NEW:
-            turtle = catalog.next_turtle_id()
-        usable = [
-            one.sighting
-            for one, alone in zip(encounter.photos, photos, strict=True)
-            if isinstance(one, Question) and alone.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
-        ]
-        if turtle is not None and usable:
-            for sighting in usable:
-                _enroll_as(catalog, replace(sighting, turtle=turtle), instruments, who)
-            if wishes.confirm is None:
-                _mark(catalog, turtle, found.unsearched_turtles, who)
-        yield AnsweredEncounter(encounter, found, turtle if usable else None)
+        wished = _wished(catalog, _usable(encounter.photos, photos), found, wishes)
+        yield AnsweredEncounter(encounter, found, _enroll_as(catalog, wished, found, instruments, who))
 
 
 def picture(catalog: Catalog, sighting: Sighting, found: Identification, long_side: int) -> Pixels | None:
@@ -176,13 +157,62 @@ def picture(catalog: Catalog, sighting: Sighting, found: Identification, long_si
     return match_picture(query, found.features, panels)
 
 
-def _mark(catalog: Catalog, turtle: str, unsearched: int, who: str) -> None:
-    if unsearched:
-        why = f"{unsearched} catalogued turtles have no photo of this side and were not compared."
-        Curator(catalog, who, why).tag_turtle(turtle, [OTHER_SIDE])
+def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identification]) -> dict[str, Sighting]:
+    """Photos that can be enrolled, by their bytes' digests."""
+    return {
+        alone.sha256: one.sighting
+        for one, alone in zip(asked, found, strict=True)
+        if isinstance(one, Question)
+        and alone.sha256 is not None
+        and alone.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
+    }
 
 
-def _enroll_as(catalog: Catalog, sighting: Sighting, instruments: Instruments, who: str) -> None:
-    report = enroll(catalog, [sighting], instruments, who)
-    if report.already_there:
-        Curator(catalog, who).move_photos(list(report.already_there), str(sighting.turtle))
+@dataclass(frozen=True, slots=True)
+class _Wished:
+    """Photos, by digest, that are to be enrolled as a turtle; `made` if it is a new one."""
+
+    photos: Mapping[str, Sighting]
+    turtle: str
+    made: bool
+
+
+def _wished(
+    catalog: Catalog, photos: Mapping[str, Sighting], found: Identification | EncounterAnswer, wishes: Wishes
+) -> _Wished | None:
+    """What shall be enrolled of the usable photos of one answer.
+
+    A photo that has a turtle keeps it unless somebody confirms another one: the same command can be given again.
+    """
+    if photos and wishes.confirm is not None:
+        return _Wished(photos, wishes.confirm, made=False)
+    if not photos or not wishes.enroll_new or found.verdict is not Verdict.NEW:
+        return None
+    owned = {digest: photo.turtle for digest, photo in catalog.enrolled(photos).items() if photo.turtle is not None}
+    owners = set(owned.values())
+    if len(owners) > 1:
+        return None
+    if not owners:
+        return _Wished(photos, catalog.next_turtle_id(), made=True)
+    rest = {digest: sighting for digest, sighting in photos.items() if digest not in owned}
+    return _Wished(rest, owners.pop(), made=False)
+
+
+def _enroll_as(
+    catalog: Catalog,
+    wished: _Wished | None,
+    found: Identification | EncounterAnswer,
+    instruments: Instruments,
+    who: str,
+) -> str | None:
+    """The id that the photos have then; an id that was merged into another stands for that one."""
+    if wished is None:
+        return None
+    for sighting in wished.photos.values():
+        report = enroll(catalog, [replace(sighting, turtle=wished.turtle)], instruments, who)
+        if report.already_there:
+            Curator(catalog, who).move_photos(list(report.already_there), wished.turtle)
+    if wished.made and found.unsearched_turtles:
+        why = f"{found.unsearched_turtles} catalogued turtles have no photo of this side and were not compared."
+        Curator(catalog, who, why).tag_turtle(wished.turtle, [OTHER_SIDE])
+    return next((photo.turtle for photo in catalog.enrolled(wished.photos).values()), wished.turtle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import typer
@@ -69,6 +69,14 @@ def change(
         ask(question)
     done = operation(Curator(catalog, common.who, manner.why, dry_run=manner.dry_run))
     console_registry.print_done(done, manner.dry_run, manner.as_json)
+
+
+def tell_of_retired(catalog: Catalog, photos: Collection[int]) -> None:
+    """Say on standard error which of these photos' turtles are passed over by searches."""
+    for name in catalog.retired_owners(photos):
+        console.say(
+            f"Turtle {name} is retired: searches pass over its photos until `turtleidx turtles restore {name}`."
+        )
 
 
 def ask(question: str) -> None:

@@ -14,6 +14,7 @@ from index.errors import CatalogMissing, InputError, WeightsUnavailable
 from index.manifest import parse_date
 from index.types import Sighting
 from retrieval import console, options
+from retrieval.cli_changes import tell_of_retired
 from retrieval.limits import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
@@ -87,6 +88,7 @@ def enroll_command(
     with console.progress_bar("enrolling", total) as advance:
         report = enroll(catalog, sightings, instruments, common.who, advance)
     console.print_enrolment(report)
+    tell_of_retired(catalog, report.enrolled)
     if not report.enrolled and not report.already_there:
         if not report.refused:
             raise InputError("There was no photo to enroll.")

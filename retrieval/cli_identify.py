@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from retrieval.pipeline import Terms
 
 NEW = "new"
+"""What people type for a turtle that is not in the catalogue."""
+NOBODY = "\nnew"
+"""The same among ids: no turtle can be called so, but one may be called `new`."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -61,6 +64,8 @@ def identify_command(
         if (turtle is not None) == new or not encounters:
             raise typer.BadParameter("name encounters, and one of --is and --new.")
         manner = Manner(dry_run, why, as_json)
+        if turtle is not None:
+            _require(opened(context), turtle)
         change(context, manner, lambda curator: curator.identify_encounters(set(encounters), turtle))
         return
     from retrieval.loading import Choices  # what compares photos takes a second to import
@@ -93,7 +98,7 @@ def _discovered(catalog: Catalog, choices: Choices, terms: Terms, only: list[int
 
 
 def _proposed(groups: list[Group], follow: bool) -> Iterator[tuple[Group, str | None]]:
-    """Every group with the verdict that is to be followed, as an id or `new`."""
+    """Every group with the verdict that is to be followed, as an id or NOBODY."""
     for group in groups:
         yield group, _proposal(group) if follow else None
 
@@ -111,8 +116,8 @@ def _answered(catalog: Catalog, groups: list[Group]) -> Iterator[tuple[Group, st
 
 
 def _ask(catalog: Catalog, proposal: str | None) -> str | None:
-    """An id, `new`, an empty text to leave the group, or None where nobody answers."""
-    follow = f"y for {proposal}, " if proposal else ""
+    """An id, NOBODY, an empty text to leave the group, or None where nobody answers."""
+    follow = f"y for {_shown(proposal)}, " if proposal else ""
     while True:
         try:
             said = typer.prompt(f"Which turtle? ({follow}an id, new, or Enter to leave it)", "", False, err=True)
@@ -122,15 +127,24 @@ def _ask(catalog: Catalog, proposal: str | None) -> str | None:
         if said.lower() in ("y", "yes") and proposal:
             return proposal
         if said.lower() in ("", "n", "no", NEW):
-            return NEW if said.lower() == NEW else ""
+            return NOBODY if said.lower() == NEW else ""
         try:
-            return catalog.turtle(said).id
+            return _require(catalog, said)
         except TurtleidxError as error:
             console.say(f"{error} Type new for a turtle that is not there yet.")
 
 
+def _require(catalog: Catalog, name: str) -> str:
+    """The id of a turtle that is there. Raises UnknownRecord."""
+    return catalog.turtle(name).id
+
+
+def _shown(name: str) -> str:
+    return "a new turtle" if name == NOBODY else name
+
+
 def _proposal(group: Group) -> str | None:
-    return {Verdict.KNOWN: group.turtle, Verdict.NEW: NEW}.get(group.verdict)
+    return {Verdict.KNOWN: group.turtle, Verdict.NEW: NOBODY}.get(group.verdict)
 
 
 def _assign(catalog: Catalog, who: str, group: Group, name: str, why: str) -> Done:
@@ -141,13 +155,13 @@ def _assign(catalog: Catalog, who: str, group: Group, name: str, why: str) -> Do
     linked = f", {len(group.encounters)} encounters linked" if len(group.encounters) > 1 else ""
     reason = f"{followed}: {verdict}{chance}{linked}"
     curator = Curator(catalog, who, f"{why} ({reason})" if why else reason)
-    return curator.identify_encounters(group.encounters, None if name == NEW else name)
+    return curator.identify_encounters(group.encounters, None if name == NOBODY else name)
 
 
 def _tell(catalog: Catalog, group: Group, name: str | None, done: Done | None, as_json: bool, silent: bool) -> None:
     owner = None
     if done is not None:
-        owner = next(one for one in _owners(catalog, group) if one) if name == NEW else name
+        owner = next(one for one in _owners(catalog, group) if one) if name == NOBODY else name
     event = None if done is None else done.event
     if as_json:
         console.print_json(console_review.group_record(group) | {"assigned_as": owner, "event": event})

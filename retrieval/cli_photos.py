@@ -13,7 +13,7 @@ from index.records import Done
 from index.types import Side
 from retrieval import console, options
 from retrieval import console_registry as shown
-from retrieval.cli_changes import Manner, browser, change, form_of, page_of, tell_of_more
+from retrieval.cli_changes import Manner, browser, change, form_of, opened, page_of, tell_of_more, tell_of_retired
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
@@ -100,6 +100,7 @@ def move_photos(
     _choose_one(turtle is not None, nobody, "--to", "--to-nobody")
     chosen = numbers_of(context, photos)
     change(context, Manner(dry_run, why, as_json), lambda curator: curator.move_photos(chosen, turtle))
+    tell_of_retired(opened(context), chosen)
 
 
 @app.command("remove")

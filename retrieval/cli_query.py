@@ -15,6 +15,7 @@ from index.manifest import RefusedRow
 from index.records import KeptQuery
 from index.types import Side
 from retrieval import console, options
+from retrieval.cli_changes import tell_of_retired
 from retrieval.limits import SHORTLIST
 from retrieval.scoring import Score
 from retrieval.verdict import Verdict
@@ -93,6 +94,8 @@ def query_command(
             refused += one.identification.verdict is Verdict.REFUSED
             kept = keep_query(catalog, one, instruments, terms, common.who) if keep else None
             _show(one, top, as_json, kept)
+            if one.enrolled_as:
+                tell_of_retired(catalog, [photo.id for photo in catalog.enrolled([str(found[-1].sha256)]).values()])
             if plot is not None:
                 _plot(catalog, one, instruments, plot if len(asked) == 1 else plot / _picture_name(number, one))
         if not encounter:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from index.errors import UnknownRecord
+from index.journal import newest_standing
 from retrieval import console, console_registry, options
 from retrieval.cli_changes import Manner, browser, change, form_of, opened, page_of
 
@@ -76,5 +77,8 @@ def undo_command(
     as_json: options.Json = False,
 ) -> None:
     """Take an event back; undoing an undo brings it back."""
-    question = "Take the newest event back?" if event is None else f"Take event {event} back?"
+    if event is None:
+        with opened(context).reading() as session:
+            event = newest_standing(session)
+    question = f"Take event {event} back?"
     change(context, Manner(dry_run, why, as_json, yes), lambda curator: curator.undo(event), question)

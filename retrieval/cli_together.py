@@ -8,6 +8,7 @@ from index.catalog import Catalog
 from index.manifest import RefusedRow
 from retrieval import console
 from retrieval.answering import Wishes, answer_encounters, by_encounter
+from retrieval.cli_changes import tell_of_retired
 from retrieval.console_encounter import encounter_record, print_encounter
 from retrieval.decision import Verdict
 from retrieval.instruments import Instruments
@@ -34,6 +35,9 @@ def query_encounters(
             console.print_json(encounter_record(one, top))
         else:
             print_encounter(one, top)
+        if one.enrolled_as:
+            digests = [photo.sha256 for photo in one.found.photos if photo.sha256]
+            tell_of_retired(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
         known_by = next((photo.sha256 for photo in one.found.photos if photo.sha256), None)
         remember(catalog, one.found.photos, f"encounter of {known_by}")
     warn_of_drift(catalog)

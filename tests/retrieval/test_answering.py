@@ -12,9 +12,11 @@ import pytest
 
 from drawing.heads import draw_head
 from index.catalog import Catalog
+from index.curation import Curator
 from index.manifest import RefusedRow
 from index.types import LocalFeatures, Matches, Sighting
-from retrieval.answering import Answer, Wishes, answer
+from retrieval import answering
+from retrieval.answering import Answer, AskedEncounter, Wishes, answer, answer_encounters
 from retrieval.decision import Verdict
 from retrieval.images import Pixels, save
 from retrieval.instruments import Instruments
@@ -120,3 +122,52 @@ def test_a_photo_that_is_enrolled_is_in_the_gallery_of_the_next(
 
 def shown(one: Answer) -> list[tuple[str, float]]:
     return [(c.turtle, c.score) for c in one.identification.candidates]
+
+
+def new_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every photo and every encounter is called NEW."""
+    for name in ("identify", "answer_together"):
+        real = getattr(answering, name)
+        monkeypatch.setattr(
+            answering, name, lambda *rest, real=real: replace(real(*rest), verdict=Verdict.NEW, turtle=None)
+        )
+
+
+def test_the_same_command_again_makes_no_turtle_again(
+    catalog: Catalog, folder: Path, instruments: Instruments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_to_everybody(monkeypatch)
+    names = ["0-1.png", "1-1.png", "1-0.png", "flat.png"]
+    questions = [Question(Sighting(str(folder / name)), {}) for name in names]
+    first, again = (
+        [one.enrolled_as for one in answer(catalog, questions, instruments, "Ana", Terms(), Wishes(enroll_new=True))]
+        for _ in range(2)
+    )
+    assert first == again == ["T001", "T002", "T1", None]
+    assert catalog.turtle("T001").photos == 1
+
+
+def test_an_encounter_that_was_enrolled_in_part_gets_no_second_turtle(
+    catalog: Catalog, folder: Path, instruments: Instruments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_to_everybody(monkeypatch)
+    photos = tuple(Question(Sighting(str(folder / f"{number}-1.png"), encounter="dive"), {}) for number in range(2))
+    enroll(catalog, [replace(photos[0].sighting, turtle="T030")], instruments, "Ana")
+
+    def asked_together(*photos: Question) -> str | None:
+        encounter = AskedEncounter("dive", photos)
+        [one] = answer_encounters(catalog, [encounter], instruments, "Ana", Terms(), Wishes(enroll_new=True))
+        return one.enrolled_as
+
+    assert [asked_together(*photos) for _ in range(2)] == ["T030", "T030"]
+    assert catalog.turtle("T030").photos == 2
+    assert catalog.turtle("T030").encounters == 1
+    # of two turtles, a person has to say which
+    assert asked_together(photos[0], Question(Sighting(str(folder / "0-0.png")), {})) is None
+
+
+def test_the_id_told_is_the_one_that_the_photo_has(catalog: Catalog, folder: Path, instruments: Instruments) -> None:
+    Curator(catalog, "Ana").merge_turtles("T1", ["T0"])
+    photo = [Question(Sighting(str(folder / "0-1.png")), {})]
+    [one] = answer(catalog, photo, instruments, "Ana", Terms(), Wishes(confirm="T0"))
+    assert one.enrolled_as == "T1"

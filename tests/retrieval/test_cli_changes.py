@@ -117,3 +117,25 @@ def test_what_cannot_be_done_gets_a_sentence(shell: Shell, arguments: list[str],
     done = shell(*arguments)
     assert (done.code, done.out) == (code, "")
     assert sentence in " ".join(re.sub("[│╭╮╰╯─]", " ", done.err).split())
+
+
+def test_undo_says_what_it_takes_back_and_passes_nothing_over(shell: Shell) -> None:
+    assert shell("turtles", "note", "T001", "by the ferry").code == 0
+    [newest, *_] = shell("history", "--json").records
+    assert f"Take event {newest['id']} back?" in shell("undo", answer="n\n").err
+    assert shell("compact", "--yes").code == 0
+    [compacted, *_] = shell("history", "--json").records
+    refused = shell("undo", "--yes")
+    assert refused.code == 1
+    assert f"Event {compacted['id']} (compact) cannot be undone" in " ".join(refused.err.split())
+    assert shell("undo", str(newest["id"]), "--yes").code == 0
+
+
+def test_photos_of_a_retired_turtle_are_told_of(shell: Shell) -> None:
+    assert shell("turtles", "retire", "T002", "--yes").code == 0
+    moved = shell("photos", "move", "7", "--to", "T002")
+    assert moved.code == 0
+    assert "T002 is retired: searches pass over its photos" in " ".join(moved.err.split())
+    merged = shell("turtles", "merge", "T002", "T001", "--yes")
+    assert (merged.code, "T002 is retired" in merged.err) == (1, True)
+    assert shell("turtles", "merge", "T001", "T002", "--yes").code == 0

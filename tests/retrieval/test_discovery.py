@@ -106,6 +106,15 @@ def test_a_person_who_knows_needs_no_search(own: Shell) -> None:
     assert own("identify", str(third), "--new", "--is", "T009").code == 2
     assert own("identify", str(first)).code == 1
     assert own("identify", "999").code == 1
+    nobody = own("identify", str(third), "--is", "T0009")
+    assert (nobody.code, "There is no turtle T0009" in nobody.err) == (1, True)
+    assert "T0009" not in own.turtles()
+
+
+def test_a_turtle_may_be_called_new(own: Shell) -> None:
+    assert own("turtles", "rename", "T005", "new").code == 0
+    done = own("identify", "--matcher", "nearest", "--yes", "--json").records
+    assert [one["assigned_as"] for one in done] == ["T025", "T026", "new"]
 
 
 def test_a_second_look_compares_nothing_anew(imported: Path) -> None:
