@@ -95,18 +95,25 @@ def join_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Add the photos of a field copy; where the two differ, this catalogue keeps what it has, and the rest is shown."""
+    """Add the photos and turtles of a field copy; differences are shown, and this catalogue keeps what it has."""
     common: options.Common = context.obj
     report = join(opened(context), Catalog.open(field_catalogue), common.who, dry_run=dry_run)
     differences = [console_registry.difference_record(difference) for difference in report.differences]
+    if report.unread:
+        console.say(
+            f"{len(report.unread)} photos of {field_catalogue} were never read, {report.unread[0]} for one, and do not "
+            "join: run `turtleidx reindex` there first."
+        )
     if as_json:
         record = {"dry_run": dry_run, "event": report.event, "added": report.added, "there": report.there}
-        console.print_json(record | {"differences": differences})
+        console.print_json(record | {"turtles": report.turtles, "differences": differences})
         return
     console.out.print(
         f"{report.added} photos {'would be ' if dry_run else ''}added, {report.there} there already, "
         f"{len(differences)} differences"
     )
+    if report.turtles:
+        console.out.print(f"new turtles: {', '.join(report.turtles)}", markup=False)
     if report.event is not None:
         console.out.print(f"event {report.event}; `turtleidx undo {report.event}` takes all of it back")
     if differences:

@@ -58,8 +58,10 @@ def test_a_field_copy_joins(shell: Shell) -> None:
     shell("photos", "side", "1", "--is", "right")
     shown = shell("join", "field.catalog", "--dry-run")
     assert "1 photos would be added, 7 there already, 1 differences" in shown.out
+    assert "new turtles: T018" in shown.out
     assert "T018" not in shell.turtles()
     [joined] = shell("join", "field.catalog", "--json").records
+    assert joined["turtles"] == ["T018"]
     [difference] = joined["differences"]
     assert (difference["column"], difference["ours"], difference["theirs"]) == ("side", "right", "left")
     assert difference["key"].endswith("photos/1.jpg")
