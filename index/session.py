@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -45,6 +47,15 @@ class Session:
         self._connection.register("given", given)
         self._connection.execute(sql)
         self._connection.unregister("given")
+
+    def parquet(self, file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Columns and rows of one Parquet file, whose name is no pattern. Raises ValueError for what is none."""
+        literal = re.sub(r"[*?\[]", r"[\g<0>]", str(file))
+        try:
+            found = self._connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [literal])
+            return [str(column[0]) for column in found.description or ()], found.fetchall()
+        except duckdb.Error as error:
+            raise ValueError(str(error).splitlines()[0]) from error
 
     def column_types(self, table: str) -> Mapping[str, str]:
         """Names and types of a table's columns, in order; the first is its key."""

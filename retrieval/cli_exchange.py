@@ -12,7 +12,8 @@ from index.capture import Period, capture_histories, write_histories, years
 from index.catalog import Catalog
 from index.darwincore import export_darwin_core
 from index.errors import InputError
-from index.exchange import export_table, import_table
+from index.exchange import export_table
+from index.importing import import_table
 from index.joining import join
 from index.types import Side
 from retrieval import console, console_registry, options
@@ -72,20 +73,31 @@ def import_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Set what a table says about photos of the catalogue; exit code 3 when it names others too."""
+    """Set what a table says about photos of the catalogue; exit code 3 when some of its rows cannot be used.
+
+    A row names its photo by sha256. Columns are those of a manifest: others are kept as notes, photo and role are not
+    read.
+    """
     common: options.Common = context.obj
     report = import_table(opened(context), file, common.who, why, dry_run=dry_run)
     if as_json:
         record = {"updated": report.updated, "unchanged": report.unchanged, "missing": report.missing}
-        console.print_json({"dry_run": dry_run, **record})
+        refused = [{"line": row.number, "reason": row.reason} for row in report.refused]
+        console.print_json({"dry_run": dry_run, **record, "refused": refused, "noted": report.noted})
     else:
         would = " would be" if dry_run else ""
         console.out.print(f"{report.updated} photos{would} updated, {report.unchanged} unchanged")
+    for row in report.refused:
+        console.say(f"refused: {row.reason}")
+    if report.noted:
+        would = " would be" if dry_run else " are"
+        console.say(f"Columns that{would} kept as notes: {', '.join(report.noted)}.")
     if report.missing:
         console.say(
             f"{len(report.missing)} photos of the table are not in the catalogue, {report.missing[0][:12]}… for one: "
             "enroll their files to get them."
         )
+    if report.missing or report.refused:
         raise typer.Exit(SOME_MISSING)
 
 

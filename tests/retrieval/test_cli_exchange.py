@@ -16,7 +16,7 @@ def test_tables_go_out_and_come_back(shell: Shell) -> None:
     for name in ("out.csv", "out.parquet"):
         assert shell("export", name, "--exact-locations").out == f"7 photos: {name}\n"
         assert shell("import", name, "--json").records == [
-            {"dry_run": False, "updated": 0, "unchanged": 7, "missing": []}
+            {"dry_run": False, "updated": 0, "unchanged": 7, "missing": [], "refused": [], "noted": []}
         ]
     table = Path("out.csv").read_text()
     assert "-8.51234" in table
@@ -35,6 +35,18 @@ def test_tables_go_out_and_come_back(shell: Shell) -> None:
     assert shell("history", "--limit", "1", "--json").records[0]["why"] == "corrected by Ben (out.csv)"
     assert shell("export", "out.xlsx").code == 2
     assert shell("export").code == 2
+
+
+def test_rows_that_cannot_be_used_are_named_and_the_rest_is_done(shell: Shell) -> None:
+    digests = [photo(number).sha256 for number in (1, 2)]
+    Path("t.csv").write_text(f"sha256;Side;tide\n{digests[0]};upside;\n{digests[1]};Left;low\n;left;\n")
+    done = shell("import", "t.csv", "--json")
+    assert (done.code, done.records[0]["updated"], done.records[0]["noted"]) == (3, 1, ["tide"])
+    assert [row["line"] for row in done.records[0]["refused"]] == [2, 4]
+    assert "refused: line 2: the side 'upside' is none of" in done.err
+    assert "refused: line 4 has no sha256." in done.err
+    assert "Columns that are kept as notes: tide." in done.err
+    assert (shell("photos", "list", "--json").code, shell("import", "t.csv").code) == (0, 3)
 
 
 def test_darwin_core_and_capture_histories(shell: Shell) -> None:
