@@ -41,6 +41,26 @@ def export_table(catalog: Catalog, target: Path, *, exact_locations: bool = Fals
     return len(rows)
 
 
+def is_export(catalog: Catalog, file: Path) -> bool:
+    """Whether a file is a table as `export_table` writes it."""
+    if file.suffix.lower() != ".parquet":
+        return header_of(file) == list(COLUMNS)
+    try:
+        with catalog.reading() as session:
+            return session.parquet(file.absolute(), 0)[0] == list(COLUMNS)
+    except ValueError:
+        return False
+
+
+def header_of(file: Path) -> list[str]:
+    """The columns of a CSV file that `write_csv` may have written; none where it did not."""
+    try:
+        with file.open(encoding="utf-8", newline="") as opened:
+            return next(csv.reader(opened), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
 def cells_of(record: PhotoRecord, exact: bool) -> dict[str, str]:
     """One photo as text; empty where nothing is known."""
     places = (record.latitude, record.longitude)
@@ -79,10 +99,6 @@ def _write_parquet(catalog: Catalog, target: Path, rows: Sequence[Cells]) -> Non
     typed = ", ".join(
         f"CAST(nullif({name}, '') AS {'DOUBLE' if name in NUMBERS else 'VARCHAR'}) AS {name}" for name in COLUMNS
     )
+    source = f"SELECT {typed} FROM (SELECT unnest(from_json(?, ?), max_depth := 2))"
     with catalog.reading() as session:
-        quoted = str(target).replace("'", "''")
-        source = f"SELECT {typed} FROM (SELECT unnest(from_json(?, ?), max_depth := 2))"
-        session.run(
-            f"COPY ({source}) TO '{quoted}' (FORMAT parquet)",
-            *(json.dumps([dict(cells) for cells in rows]), shape),
-        )
+        session.write_parquet(target, source, json.dumps([dict(cells) for cells in rows]), shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,14 +49,23 @@ class Session:
         self._connection.execute(sql)
         self._connection.unregister("given")
 
-    def parquet(self, file: Path) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Columns and rows of one Parquet file, whose name is no pattern. Raises ValueError for what is none."""
+    def parquet(self, file: Path, most: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Columns and at most so many rows of one Parquet file, whose name is no pattern. Raises ValueError."""
         literal = re.sub(r"[*?\[]", r"[\g<0>]", str(file))
         try:
-            found = self._connection.execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [literal])
+            sql = "SELECT * FROM read_parquet(?, hive_partitioning = false) LIMIT ?"
+            found = self._connection.execute(sql, [literal, most])
             return [str(column[0]) for column in found.description or ()], found.fetchall()
         except duckdb.Error as error:
             raise ValueError(str(error).splitlines()[0]) from error
+
+    def write_parquet(self, file: Path, sql: str, *values: object) -> None:
+        """Write what a query gives to a Parquet file. Raises OSError where it cannot be written."""
+        quoted = str(file).replace("'", "''")
+        try:
+            self._connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet)", list(values))
+        except duckdb.IOException as error:
+            raise OSError(errno.EIO, str(error).splitlines()[0], str(file)) from error
 
     def column_types(self, table: str) -> Mapping[str, str]:
         """Names and types of a table's columns, in order; the first is its key."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from index.browsing import Browser
-from index.capture import Period, capture_histories, write_histories, years
+from index.capture import Period, capture_histories, is_histories, write_histories, years
 from index.catalog import Catalog
-from index.darwincore import export_darwin_core
+from index.darwincore import export_darwin_core, is_own_archive
+from index.durable import refuse_foreign
 from index.errors import InputError
-from index.exchange import export_table
+from index.exchange import export_table, is_export
 from index.importing import import_table
 from index.joining import join
 from index.types import Side
@@ -45,15 +47,27 @@ def export_command(
     side: Annotated[Side | None, typer.Option(help="Histories from photos of this side only.")] = None,
     as_of: options.AsOf = None,
     exact_locations: options.ExactLocations = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Write tables for colleagues and their programs; importing a photo table loses nothing of it."""
+    """Write tables for colleagues and their programs; importing a photo table loses nothing of it.
+
+    An earlier export of the same kind is replaced, any other file only with --overwrite.
+    """
     if file is None and darwin_core is None and histories is None:
         raise typer.BadParameter("name a file, --darwin-core or --capture-histories.")
     if file is not None and file.suffix.lower() not in TABLES:
         raise typer.BadParameter(f"{file.name} ends in none of {', '.join(TABLES)}.")
     if as_of is not None and (darwin_core is not None or histories is not None):
         raise typer.BadParameter("--as-of goes with a .csv or .parquet file only.")
+    if file is not None and histories is not None and file.absolute() == histories.absolute():
+        raise typer.BadParameter("name two files for two tables.")
     catalog = opened(context)
+    if file is not None:
+        refuse_foreign(file, "an export", partial(is_export, catalog), overwrite=overwrite)
+    if darwin_core is not None:
+        refuse_foreign(darwin_core, "a Darwin Core archive", is_own_archive, overwrite=overwrite)
+    if histories is not None:
+        refuse_foreign(histories, "a table of capture histories", is_histories, overwrite=overwrite)
     if file is not None:
         rows = export_table(catalog, file, exact_locations=exact_locations, as_of=as_of)
         console.out.print(f"{rows} photos: {file}", markup=False)

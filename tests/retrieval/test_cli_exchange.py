@@ -49,6 +49,39 @@ def test_rows_that_cannot_be_used_are_named_and_the_rest_is_done(shell: Shell) -
     assert (shell("photos", "list", "--json").code, shell("import", "t.csv").code) == (0, 3)
 
 
+def test_an_export_replaces_nothing_but_exports(shell: Shell) -> None:
+    outputs = {
+        "photos.csv": ("photos.csv",),
+        "photos.parquet": ("photos.parquet",),
+        "dwc.zip": ("--darwin-core", "dwc.zip"),
+        "histories.csv": ("--capture-histories", "histories.csv"),
+    }
+    for name, arguments in outputs.items():
+        Path(name).write_text("photo,turtle,role\na.jpg,T001,gallery\n")
+        refused = shell("export", "other.csv", *arguments) if len(arguments) > 1 else shell("export", *arguments)
+        assert (refused.code, refused.err.count("\n")) == (1, 1)
+        assert f"{name} is there already" in refused.err
+        assert "--overwrite" in refused.err
+        assert Path(name).read_text().endswith("gallery\n")
+        assert not Path("other.csv").exists()
+        assert shell("export", *arguments, "--overwrite").code == 0
+        assert shell("export", *arguments).code == 0  # what a script repeats every night
+    others = ("photos.csv", "dwc.zip", "histories.csv")
+    assert [shell("export", "--capture-histories", name).code for name in others] == [1, 1, 0]
+    Path("empty.csv").touch()
+    assert shell("export", "empty.csv").code == 0
+    Path("folder.csv").mkdir()
+    assert "is a folder" in shell("export", "folder.csv", "--overwrite").err
+    assert shell("export", "same.csv", "--capture-histories", "same.csv").code == 2
+
+
+def test_a_table_that_cannot_be_written_is_named(shell: Shell) -> None:
+    refused = shell("export", "nowhere/out.parquet")
+    assert refused.code == 1
+    assert "nowhere/out.parquet" in refused.err
+    assert "backup" not in refused.err
+
+
 def test_darwin_core_and_capture_histories(shell: Shell) -> None:
     both = ("--darwin-core", "turtles.zip", "--capture-histories", "histories.csv")
     assert shell("export", *both).code == 0
