@@ -54,6 +54,15 @@ def backup(catalog: Catalog, target: Path) -> BackupReport:
     return BackupReport(target, target.stat().st_size, photos)
 
 
+def is_backup(file: Path) -> bool:
+    """Whether a file is what `backup` writes, of whichever catalogue."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return CONTENTS in archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False
+
+
 def restore(source: Path, folder: Path) -> Catalog:
     """Unpack a backup into a new catalogue. Raises CatalogExists, CatalogDamaged for a bad archive, CatalogTooNew."""
     folder = folder.absolute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from index.browsing import Browser
 from index.catalog import Catalog
 from index.durable import replacing
-from index.exchange import write_csv
+from index.exchange import header_of, write_csv
 from index.types import Int64, Side
 
 
@@ -63,6 +64,15 @@ def capture_histories(catalog: Catalog, periods: Sequence[Period], side: Side | 
     turtles = tuple(sorted(rows))
     counted = np.stack([rows[turtle] for turtle in turtles]) if turtles else np.zeros((0, len(periods)), np.int64)
     return CaptureHistories(turtles, tuple(periods), counted, unidentified)
+
+
+def is_histories(file: Path) -> bool:
+    """Whether a file is a table as `write_histories` writes it."""
+    first, *periods = header_of(file) or [""]
+    return first == "turtle" and periods[:1] == ["history"] and all(map(_PERIOD.fullmatch, periods[1:]))
+
+
+_PERIOD = re.compile(r"\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d")
 
 
 def write_histories(histories: CaptureHistories, target: Path) -> None:

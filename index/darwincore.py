@@ -37,6 +37,7 @@ IDENTIFICATION = (
     "dateIdentified",
 )
 COARSE_METRES = "11100"
+SYSTEM = 'system="turtleidx"'
 _LARGEST_MEMBER = 1 << 30
 
 Row = Mapping[str, str]
@@ -58,6 +59,15 @@ def export_darwin_core(catalog: Catalog, target: Path, title: str, *, exact_loca
         archive.writestr("occurrence.csv", _csv(OCCURRENCE, occurrences))
         archive.writestr("identification.csv", _csv(IDENTIFICATION, identifications))
     return len(occurrences)
+
+
+def is_own_archive(file: Path) -> bool:
+    """Whether a file is an archive as `export_darwin_core` writes it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return "occurrence.csv" in archive.namelist() and SYSTEM in _member(archive, "eml.xml")
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        return False
 
 
 def check_darwin_core(source: Path) -> list[str]:
@@ -152,7 +162,7 @@ def _eml(title: str) -> str:
     day = dt.datetime.now(dt.UTC).date().isoformat()
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<eml:eml xmlns:eml="https://eml.ecoinformatics.org/eml-2.2.0" '
-        f'packageId="turtleidx-{day}" system="turtleidx"><dataset><title>{escape(title)}</title>'
+        f'packageId="turtleidx-{day}" {SYSTEM}><dataset><title>{escape(title)}</title>'
         f"<pubDate>{day}</pubDate><abstract><para>Sea turtles identified from photographs.</para></abstract>"
         "</dataset></eml:eml>\n"
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.errors import StorageFull
+from index.errors import OutputTaken, StorageFull
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -57,6 +57,29 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def refuse_foreign(target: Path, kind: str, is_ours: Callable[[Path], bool], *, overwrite: bool = False) -> None:
+    """Raises OutputTaken where an output would replace something else than an earlier one of its kind.
+
+    Parameters
+    ----------
+    kind : str
+        What is to be written, with its article, as it stands in the sentence.
+    is_ours : callable
+        Whether a file is an earlier output of that kind; an empty file need not be.
+    overwrite : bool
+        Any ordinary file may be replaced.
+    """
+    if not target.exists():
+        return
+    if not target.is_file():
+        what = "a folder" if target.is_dir() else "not an ordinary file"
+        raise OutputTaken(f"{target} is {what}: name a file for {kind}.")
+    if not overwrite and target.stat().st_size and not is_ours(target):
+        raise OutputTaken(
+            f"{target} is there already and is not {kind} that turtleidx wrote: name another file, or give --overwrite."
+        )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ TurtleidxError
 ├── InputError                what was asked for does not fit together
 │   ├── ManifestError         no photo column, duplicate rows, unreadable values
 │   ├── NoPhotos              a folder or pattern without one photo
+│   ├── OutputTaken           a file is in the way that is not an earlier output of the same kind
 │   └── UnknownRecord         a turtle, photo, encounter, query or event that is not there
 ├── CatalogError
 │   ├── CatalogMissing        no catalogue at that path
@@ -55,6 +56,10 @@ class ManifestError(InputError):
 
 class NoPhotos(InputError):
     """There is no photo where photos were expected."""
+
+
+class OutputTaken(InputError):
+    """A file is in the way that is not an earlier output of the same kind."""
 
 
 class UnknownRecord(InputError):

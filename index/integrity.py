@@ -71,12 +71,33 @@ RULES = (
     ),
 )
 
+VALUES = (
+    Rule(
+        "photos",
+        "SELECT id FROM photos WHERE NOT (latitude BETWEEN -90 AND 90 AND longitude BETWEEN -180 AND 180)",
+        "has coordinates that are not degrees: import a table that says which are right",
+    ),
+    Rule(
+        "photos",
+        "SELECT id FROM photos WHERE coalesce(box_x, box_y, box_w, box_h) IS NOT NULL "
+        "AND NOT coalesce(isfinite(box_x + box_y + box_w + box_h) AND box_w > 0 AND box_h > 0, false)",
+        "has a head box without a width and a height above zero: import a table that says which is right",
+    ),
+    Rule(
+        "photos",
+        "SELECT id FROM photos WHERE json_type(notes) <> 'OBJECT' "
+        "OR len(list_filter(json_extract(notes, '$.*'), lambda value: json_type(value) <> 'VARCHAR')) > 0",
+        "has notes that are not texts by name: import a table that says which are right",
+    ),
+)
+"""What enrolling and importing refuse, and earlier versions took from tables; an undo does not ask about it."""
+
 
 def broken_rules(session: Session) -> list[str]:
     """One sentence for each row that breaks a rule."""
     return [
         f"{rule.record[:-1].capitalize()} {row[0]} {rule.sentence}."
-        for rule in RULES
+        for rule in (*RULES, *VALUES)
         for row in session.rows(rule.broken.format(chosen="true") + " ORDER BY 1")
     ]
 

@@ -137,8 +137,16 @@ def _record(row: tuple[Any, ...]) -> PhotoRecord:
         quality=quality,
         size=(width, height),
         removed=removed,
-        notes={} if notes is None else json.loads(notes),
+        notes=_notes(notes),
     )
+
+
+def _notes(text: str | None) -> dict[str, str]:
+    """Texts by name; whatever else JSON can say, which earlier versions took from tables, as it is written there."""
+    found = {} if text is None else json.loads(text)
+    if not isinstance(found, dict):
+        return {"notes": str(text)}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in found.items()}
 
 
 def _sides(names: list[str | None] | None) -> frozenset[Side]:

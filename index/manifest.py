@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,25 @@ class RefusedRow:
     columns: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One row of a CSV table as it stands there.
+
+    Attributes
+    ----------
+    number : int
+        Line in the file, the header being 1.
+    columns : mapping
+        Cells by column, whose names are in lower case; no blanks at the ends.
+    surplus : bool
+        There are more cells than columns, and not all of those are empty.
+    """
+
+    number: int
+    columns: Mapping[str, str]
+    surplus: bool = False
+
+
 def read_manifest(path: Path, roles: Collection[str] = ()) -> Iterator[ManifestRow | RefusedRow]:
     """Stream the rows of a CSV file (comma, semicolon, tab or bar; UTF-8).
 
@@ -62,15 +82,54 @@ def read_manifest(path: Path, roles: Collection[str] = ()) -> Iterator[ManifestR
     ManifestError
         When the file as a whole cannot be used; single rows come as `RefusedRow`.
     """
+    needed = {"photo": ""} | ({"role": ", so --role cannot select from it"} if roles else {})
+    yield from _parsed(path.parent, read_rows(path, needed), roles)
+
+
+def read_rows(
+    path: Path, needed: Mapping[str, str], kind: str = "manifest", *, strict: bool = False
+) -> Iterator[TableRow]:
+    """Stream the rows of any CSV file (comma, semicolon, tab or bar; UTF-8). Raises ManifestError.
+
+    Parameters
+    ----------
+    needed : mapping
+        Columns that must be there, and how the sentence goes on that says that one is not.
+    kind : str
+        What the file is called in sentences.
+    strict : bool
+        Refuse quotes that are not closed.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            yield from _rows(path, file.read(1 << 16), roles)
+            start = file.read(1 << 16)
+            header = start.splitlines()[0] if start.strip() else ""
+            file.seek(0)
+            table = csv.DictReader(file, delimiter=max(DELIMITERS, key=header.count), restval="", strict=strict)
+            table.fieldnames = checked_columns(path, table.fieldnames or (), needed)
+            for row in table:
+                beyond = row.pop(None, None)
+                columns = {name: str(text).strip() for name, text in row.items() if name}
+                yield TableRow(table.line_num, columns, any(beyond or ()))
     except FileNotFoundError as error:
-        raise ManifestError(f"There is no manifest {path}.") from error
+        raise ManifestError(f"There is no {kind} {path}.") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} is not UTF-8 text; save it as CSV UTF-8.") from error
     except (OSError, csv.Error) as error:
-        raise ManifestError(f"{path} cannot be read as a manifest ({error}).") from error
+        raise ManifestError(f"{path} cannot be read as a {kind} ({error}).") from error
+
+
+def checked_columns(path: Path, columns: Iterable[str], needed: Mapping[str, str]) -> list[str]:
+    """Names of columns in lower case. Raises ManifestError where one is missing or there twice."""
+    names = [name.strip().lower() for name in columns]
+    given = [name for name in names if name]
+    if len(set(given)) < len(given):
+        raise ManifestError(f"{path} has two columns of one name: {', '.join(given)}.")
+    for name, consequence in needed.items():
+        if name not in given:
+            there = ", ".join(given) or "none"
+            raise ManifestError(f"{path} has no column named {name}{consequence} (its columns: {there}).")
+    return names
 
 
 def parse_date(text: str) -> dt.date:
@@ -89,27 +148,25 @@ def parse_side(text: str) -> Side:
     raise ValueError(f"the side {text!r} is none of {', '.join(Side)}")
 
 
-def _rows(path: Path, start: str, roles: Collection[str]) -> Iterator[ManifestRow | RefusedRow]:
-    header = start.splitlines()[0] if start.strip() else ""
-    delimiter = max(DELIMITERS, key=header.count)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file, delimiter=delimiter, restkey="", restval="")
-        names = [name.strip().lower() for name in table.fieldnames or ()]
-        if "photo" not in names:
-            raise ManifestError(f"{path} has no column named photo (its columns: {', '.join(names) or 'none'}).")
-        if len(set(names)) < len(names):
-            raise ManifestError(f"{path} has two columns of one name: {', '.join(names)}.")
-        if roles and "role" not in names:
-            raise ManifestError(f"{path} has no column named role, so --role cannot select from it.")
-        table.fieldnames = names
-        yield from _parsed(path, table, roles)
+def sighting_of(path: str, columns: Mapping[str, str]) -> Sighting:
+    """What a row says about the photo at a path; ValueError says what in it cannot be."""
+    text = {name: columns.get(name) or None for name in TEXT_COLUMNS}
+    return Sighting(
+        path=path,
+        side=parse_side(columns["side"]) if columns.get("side") else None,
+        taken_on=parse_date(columns["taken_on"]) if columns.get("taken_on") else None,
+        latitude=_degrees(columns, "latitude", 90.0),
+        longitude=_degrees(columns, "longitude", 180.0),
+        box=_box(columns),
+        notes={name: value for name, value in columns.items() if name not in KNOWN_COLUMNS and value},
+        **text,
+    )
 
 
-def _parsed(path: Path, table: csv.DictReader[str], roles: Collection[str]) -> Iterator[ManifestRow | RefusedRow]:
+def _parsed(folder: Path, rows: Iterable[TableRow], roles: Collection[str]) -> Iterator[ManifestRow | RefusedRow]:
     seen: dict[str, int] = {}
-    for row in table:
-        number = table.line_num
-        columns = {name: str(value).strip() for name, value in row.items() if name}
+    for row in rows:
+        number, columns = row.number, row.columns
         if roles and columns["role"] not in roles:
             continue
         photo = columns["photo"]
@@ -121,31 +178,20 @@ def _parsed(path: Path, table: csv.DictReader[str], roles: Collection[str]) -> I
         else:
             seen[photo] = number
             try:
-                sighting = _sighting(path.parent, columns)
+                sighting = sighting_of(str(folder / photo), columns)
                 yield ManifestRow(number, sighting, columns.get("role") or None, columns)
             except ValueError as error:
                 yield RefusedRow(number, photo, f"line {number}: {error}.", columns)
 
 
-def _sighting(folder: Path, columns: Mapping[str, str]) -> Sighting:
-    text = {name: columns.get(name) or None for name in TEXT_COLUMNS}
-    return Sighting(
-        path=str(folder / columns["photo"]),
-        side=parse_side(columns["side"]) if columns.get("side") else None,
-        taken_on=parse_date(columns["taken_on"]) if columns.get("taken_on") else None,
-        latitude=_degrees(columns, "latitude", 90.0),
-        longitude=_degrees(columns, "longitude", 180.0),
-        box=_box(columns),
-        notes={name: value for name, value in columns.items() if name not in KNOWN_COLUMNS and value},
-        **text,
-    )
-
-
 def _number(columns: Mapping[str, str], name: str) -> float:
     try:
-        return float(columns[name].replace(",", "."))
+        value = float(columns[name].replace(",", "."))
     except ValueError:
-        raise ValueError(f"{name} is {columns[name]!r}, not a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {columns[name]!r}, not a number")
+    return value
 
 
 def _degrees(columns: Mapping[str, str], name: str, most: float) -> float | None:

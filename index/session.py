@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -45,6 +48,24 @@ class Session:
         self._connection.register("given", given)
         self._connection.execute(sql)
         self._connection.unregister("given")
+
+    def parquet(self, file: Path, most: int | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Columns and at most so many rows of one Parquet file, whose name is no pattern. Raises ValueError."""
+        literal = re.sub(r"[*?\[]", r"[\g<0>]", str(file))
+        try:
+            sql = "SELECT * FROM read_parquet(?, hive_partitioning = false) LIMIT ?"
+            found = self._connection.execute(sql, [literal, most])
+            return [str(column[0]) for column in found.description or ()], found.fetchall()
+        except duckdb.Error as error:
+            raise ValueError(str(error).splitlines()[0]) from error
+
+    def write_parquet(self, file: Path, sql: str, *values: object) -> None:
+        """Write what a query gives to a Parquet file. Raises OSError where it cannot be written."""
+        quoted = str(file).replace("'", "''")
+        try:
+            self._connection.execute(f"COPY ({sql}) TO '{quoted}' (FORMAT parquet)", list(values))
+        except duckdb.IOException as error:
+            raise OSError(errno.EIO, str(error).splitlines()[0], str(file)) from error
 
     def column_types(self, table: str) -> Mapping[str, str]:
         """Names and types of a table's columns, in order; the first is its key."""

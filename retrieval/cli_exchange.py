@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from index.browsing import Browser
-from index.capture import Period, capture_histories, write_histories, years
+from index.capture import Period, capture_histories, is_histories, write_histories, years
 from index.catalog import Catalog
-from index.darwincore import export_darwin_core
+from index.darwincore import export_darwin_core, is_own_archive
+from index.durable import refuse_foreign
 from index.errors import InputError
-from index.exchange import export_table, import_table
+from index.exchange import export_table, is_export
+from index.importing import import_table
 from index.joining import join
 from index.types import Side
 from retrieval import console, console_registry, options
@@ -44,15 +47,27 @@ def export_command(
     side: Annotated[Side | None, typer.Option(help="Histories from photos of this side only.")] = None,
     as_of: options.AsOf = None,
     exact_locations: options.ExactLocations = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """Write tables for colleagues and their programs; importing a photo table loses nothing of it."""
+    """Write tables for colleagues and their programs; importing a photo table loses nothing of it.
+
+    An earlier export of the same kind is replaced, any other file only with --overwrite.
+    """
     if file is None and darwin_core is None and histories is None:
         raise typer.BadParameter("name a file, --darwin-core or --capture-histories.")
     if file is not None and file.suffix.lower() not in TABLES:
         raise typer.BadParameter(f"{file.name} ends in none of {', '.join(TABLES)}.")
     if as_of is not None and (darwin_core is not None or histories is not None):
         raise typer.BadParameter("--as-of goes with a .csv or .parquet file only.")
+    if file is not None and histories is not None and file.absolute() == histories.absolute():
+        raise typer.BadParameter("name two files for two tables.")
     catalog = opened(context)
+    if file is not None:
+        refuse_foreign(file, "an export", partial(is_export, catalog), overwrite=overwrite)
+    if darwin_core is not None:
+        refuse_foreign(darwin_core, "a Darwin Core archive", is_own_archive, overwrite=overwrite)
+    if histories is not None:
+        refuse_foreign(histories, "a table of capture histories", is_histories, overwrite=overwrite)
     if file is not None:
         rows = export_table(catalog, file, exact_locations=exact_locations, as_of=as_of)
         console.out.print(f"{rows} photos: {file}", markup=False)
@@ -72,20 +87,31 @@ def import_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Set what a table says about photos of the catalogue; exit code 3 when it names others too."""
+    """Set what a table says about photos of the catalogue; exit code 3 when some of its rows cannot be used.
+
+    A row names its photo by sha256. Columns are those of a manifest: others are kept as notes, photo and role are not
+    read.
+    """
     common: options.Common = context.obj
     report = import_table(opened(context), file, common.who, why, dry_run=dry_run)
     if as_json:
         record = {"updated": report.updated, "unchanged": report.unchanged, "missing": report.missing}
-        console.print_json({"dry_run": dry_run, **record})
+        refused = [{"line": row.number, "reason": row.reason} for row in report.refused]
+        console.print_json({"dry_run": dry_run, **record, "refused": refused, "noted": report.noted})
     else:
         would = " would be" if dry_run else ""
         console.out.print(f"{report.updated} photos{would} updated, {report.unchanged} unchanged")
+    for row in report.refused:
+        console.say(f"refused: {row.reason}")
+    if report.noted:
+        would = " would be" if dry_run else " are"
+        console.say(f"Columns that{would} kept as notes: {', '.join(report.noted)}.")
     if report.missing:
         console.say(
             f"{len(report.missing)} photos of the table are not in the catalogue, {report.missing[0][:12]}… for one: "
             "enroll their files to get them."
         )
+    if report.missing or report.refused:
         raise typer.Exit(SOME_MISSING)
 
 
@@ -95,18 +121,25 @@ def join_command(
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Add the photos of a field copy; where the two differ, this catalogue keeps what it has, and the rest is shown."""
+    """Add the photos and turtles of a field copy; differences are shown, and this catalogue keeps what it has."""
     common: options.Common = context.obj
     report = join(opened(context), Catalog.open(field_catalogue), common.who, dry_run=dry_run)
     differences = [console_registry.difference_record(difference) for difference in report.differences]
+    if report.unread:
+        console.say(
+            f"{len(report.unread)} photos of {field_catalogue} were never read, {report.unread[0]} for one, and do not "
+            "join: run `turtleidx reindex` there first."
+        )
     if as_json:
         record = {"dry_run": dry_run, "event": report.event, "added": report.added, "there": report.there}
-        console.print_json(record | {"differences": differences})
+        console.print_json(record | {"turtles": report.turtles, "differences": differences})
         return
     console.out.print(
         f"{report.added} photos {'would be ' if dry_run else ''}added, {report.there} there already, "
         f"{len(differences)} differences"
     )
+    if report.turtles:
+        console.out.print(f"new turtles: {', '.join(report.turtles)}", markup=False)
     if report.event is not None:
         console.out.print(f"event {report.event}; `turtleidx undo {report.event}` takes all of it back")
     if differences:

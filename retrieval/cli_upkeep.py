@@ -9,6 +9,7 @@ import typer
 
 from index import archive, upkeep
 from index.browsing import Browser
+from index.durable import refuse_foreign
 from retrieval import console, options
 from retrieval.cli_changes import ask, opened
 
@@ -57,10 +58,12 @@ def compact_command(context: typer.Context, yes: options.Yes = False, as_json: o
 
 def backup_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced.")],
+    file: Annotated[Path, typer.Argument(help="The file to write; an earlier backup is replaced, nothing else.")],
+    overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
     """Write the whole catalogue into one file."""
+    refuse_foreign(file, "a backup", archive.is_backup, overwrite=overwrite)
     report = archive.backup(opened(context), file)
     if as_json:
         console.print_json({"file": report.path, "bytes": report.bytes, "photos": report.photos})

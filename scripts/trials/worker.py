@@ -20,7 +20,7 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.decisions import Decisions
 from index.errors import Conflict, InputError, UnknownRecord
-from index.exchange import import_table
+from index.importing import import_table
 from index.joining import join
 from index.records import Answer, PhotoRecord
 from index.replacement import Replacement

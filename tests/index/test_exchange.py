@@ -14,7 +14,8 @@ from index.browsing import Browser
 from index.catalog import Catalog
 from index.curation import Curator
 from index.errors import ManifestError
-from index.exchange import export_table, harmless, import_table, original
+from index.exchange import export_table, harmless, original
+from index.importing import import_table
 from index.types import HeadBox, Side
 from tests.index.making import day, photo
 

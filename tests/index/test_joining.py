@@ -92,6 +92,73 @@ def test_a_photo_that_one_side_removed_is_a_difference(catalog: Catalog, tmp_pat
     ]
 
 
+def test_new_turtles_come_with_what_is_known_about_them(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    field.enroll([photo(2, "F1", species="said by the photo"), photo(3, "F4")], "Ben")
+    ben = Curator(field, "Ben")
+    ben.note_turtle("F1", "tag no. 123")
+    ben.species_turtle("F1", "Caretta")
+    ben.tag_turtle("F1", add={"flipper"})
+    ben.create_turtle("F2", note="seen from the boat")
+    ben.create_turtle("F3", note="the same as A")
+    ben.merge_turtles("A", {"F3"})
+    ben.retire_turtle("F4")
+    ben.tag_turtle("A", add={"scar"})
+    before = Browser(catalog).turtles()
+    shown = join(catalog, field, "Ana", dry_run=True)
+    report = join(catalog, field, "Ana")
+    assert report == dataclasses.replace(shown, event=report.event)
+    assert (report.added, report.turtles) == (2, ("F1", "F2", "F3", "F4"))
+    assert report.differences == (Difference("turtle", "A", "tags", "", "scar"),)
+    ours = {turtle.id: turtle for turtle in Browser(catalog).turtles()}
+    assert {name: one for name, one in ours.items() if name != "A"} == {
+        turtle.id: turtle for turtle in Browser(field).turtles() if turtle.id != "A"
+    }
+    assert check(catalog).problems == ()
+    again = join(catalog, field, "Ana")
+    assert (again.event, again.added, again.turtles, again.differences) == (None, 0, (), report.differences)
+    Curator(catalog, "Ana").undo(report.event)
+    assert Browser(catalog).turtles() == before
+    assert len(Browser(catalog).photos()) == 1
+    assert check(catalog).problems == ()
+
+
+def test_turtles_without_photos_join_by_themselves(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    Curator(field, "Ben").create_turtle("F2", "Caretta", "a carcass")
+    report = join(catalog, field, "Ana")
+    assert Browser(catalog).turtle("F2") == Browser(field).turtle("F2")
+    Curator(catalog, "Ana").undo(report.event)
+    assert Browser(catalog).turtles() == []
+
+
+def test_an_id_that_stands_for_a_turtle_of_another_name_is_a_difference(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A"), photo(2, "B")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    Curator(field, "Ben").rename_turtle("B", "Nina")
+    Curator(field, "Ben").note_turtle("Nina", "by the ferry")
+    report = join(catalog, field, "Ana")
+    assert (report.event, report.turtles) == (None, ())
+    assert report.differences == (
+        Difference("turtle", "Nina", "status", "", "active"),
+        Difference("turtle", "Nina", "note", "", "by the ferry"),
+        Difference("photo", Browser(catalog).photo("2").path, "turtle", "B", "Nina"),
+    )
+    Curator(catalog, "Ana").rename_turtle("B", "Nina")  # nothing is in the way of doing the same here
+    assert join(catalog, field, "Ana").differences == (Difference("turtle", "Nina", "note", "", "by the ferry"),)
+
+
+def test_photos_without_features_stay_and_are_named(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    field.enroll([photo(1, "F1"), photo(2, "F1")], "Ben")
+    with field.writing("test"), field.transaction("lose", "Ben") as transaction:
+        transaction.run("UPDATE photos SET keypoints = 0 WHERE id = 2")
+        transaction.journal.put("settings", [{"name": "any", "value": "change"}])
+    report = join(catalog, field, "Ana")
+    assert (report.added, report.unread) == (1, (Browser(field).photo("2").path,))
+
+
 def test_another_recipe_cannot_be_joined(catalog: Catalog, tmp_path: Path) -> None:
     other = Catalog.create(tmp_path / "other.catalog", dataclasses.replace(RECIPE, encoder="vlad-2"))
     with pytest.raises(RecipeMismatch):

@@ -47,6 +47,7 @@ def test_any_spreadsheet_delimiter_and_a_byte_order_mark(tmp_path: Path, delimit
         ("b.jpg,left,2019-02-30,,", "not written YYYY-MM-DD"),
         ("b.jpg,left,,95,", "outside -90 to 90"),
         ("b.jpg,left,,north,", "not a number"),
+        ("b.jpg,left,,nan,", "not a number"),
         ("b.jpg,left,,,7", "all of x, y, w, h"),
         (",left,,,", "names no photo"),
         ("a.jpg,left,,,", "same photo as line 2"),
@@ -92,3 +93,9 @@ def test_roles_select_rows(tmp_path: Path) -> None:
 def test_dates_and_sides_as_people_write_them() -> None:
     assert parse_date("2019-07-01 10:22:03") == parse_date("2019:07:01") == dt.date(2019, 7, 1)
     assert parse_side("L") is parse_side(" Left ") is Side.LEFT
+
+
+def test_a_box_is_finite(tmp_path: Path) -> None:
+    [row] = read_manifest(written(tmp_path, "photo,x,y,w,h\na.jpg,inf,2,30,40\n"))
+    assert isinstance(row, RefusedRow)
+    assert "x is 'inf', not a number" in row.reason

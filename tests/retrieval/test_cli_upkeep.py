@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 from index.catalog import Catalog
 from tests.index.making import photo
@@ -32,6 +33,21 @@ def test_check_compact_backup_and_restore(shell: Shell) -> None:
     back = Shell(shell.catalog.parent / "again.catalog", shell._capsys, shell._patch)
     assert [one["number"] for one in back("photos", "list", "--unidentified", "--json").records] == [7]
     assert shell("restore", "turtles.backup", "again.catalog").code == 1
+
+
+def test_a_backup_replaces_nothing_but_backups(shell: Shell) -> None:
+    Path("photo.jpg").write_bytes(b"\xff\xd8 a photo")
+    refused = shell("backup", "photo.jpg")
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "photo.jpg is there already and is not a backup" in refused.err
+    assert Path("photo.jpg").read_bytes() == b"\xff\xd8 a photo"
+    assert shell("backup", shell.catalog / "registry.duckdb").code == 1
+    assert "is a folder" in shell("backup", shell.catalog, "--overwrite").err
+    for _ in range(2):  # what a script repeats every night
+        assert shell("backup", "nightly.zip").code == 0
+    assert shell("export", "--darwin-core", "nightly.zip").code == 1
+    assert shell("backup", "photo.jpg", "--overwrite").code == 0
+    assert shell("backup", "photo.jpg").code == 0
 
 
 def test_no_command_of_the_registry_loads_what_compares_photos(shell: Shell) -> None:
