@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import getpass
 import json
 import shutil
 from collections.abc import Collection, Iterator, Sequence
@@ -27,6 +26,7 @@ from index.gallery import count_identified, read_drawn, read_photos
 from index.journal import look_back
 from index.listing import read_encounters, read_events, read_models, read_setting, read_turtles
 from index.lock import WriterLock
+from index.naming import account, whole_path
 from index.pairs import PairCache
 from index.placing import place_photos
 from index.records import CatalogSummary, Encounter, Event, StoredModel, Turtle
@@ -61,8 +61,8 @@ class Catalog:
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, on_step: OnStep = no_steps) -> Catalog:
-        """Make an empty catalogue. Raises CatalogExists."""
-        path = Path(path).absolute()
+        """Make an empty catalogue. Raises CatalogExists, InputError."""
+        path = whole_path(Path(path))
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             if not path.is_dir():
                 raise CatalogExists(f"{path} is a file, and a catalogue is a folder: choose another name.")
@@ -73,7 +73,7 @@ class Catalog:
             draft.mkdir(parents=True)
             registry = Registry(draft / REGISTRY)
             registry.migrate()
-            with registry.transaction("create", _user(), "init") as transaction:
+            with registry.transaction("create", account(), "init") as transaction:
                 transaction.journal.put("settings", [{"name": "recipe", "value": json.dumps(asdict(recipe))}])
             FeatureStore.create(draft / FEATURES, recipe.extractor)
             if path.exists():
@@ -84,8 +84,8 @@ class Catalog:
 
     @classmethod
     def open(cls, path: Path, on_step: OnStep = no_steps) -> Catalog:
-        """Open a catalogue. Raises CatalogMissing, CatalogTooNew, CatalogDamaged."""
-        path = Path(path).absolute()
+        """Open a catalogue. Raises CatalogMissing, CatalogTooNew, CatalogDamaged, InputError."""
+        path = whole_path(Path(path))
         if not (path / REGISTRY).is_file():
             raise CatalogMissing(f"There is no catalogue at {path}: make one with `turtleidx init`.")
         registry = Registry(path / REGISTRY, on_step)
@@ -312,10 +312,3 @@ def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:
             f"The features of {photo.path} are missing from {path}: restore a backup, or run `turtleidx reindex`."
         )
     return value
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name
-        return "unknown"

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import ManifestError
+from index.errors import InputError, ManifestError
+from index.naming import checked_id, checked_path
 from index.types import HeadBox, Side, Sighting
 
 TEXT_COLUMNS = ("turtle", "encounter", "species", "site", "observer")
 BOX_COLUMNS = ("x", "y", "w", "h")
 KNOWN_COLUMNS = frozenset({"photo", "side", "taken_on", "latitude", "longitude", "role", *TEXT_COLUMNS, *BOX_COLUMNS})
 DELIMITERS = ",;\t|"
+MOST_PIXELS = 1e9
+"""Further out than a head box can lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +127,16 @@ def _parsed(path: Path, table: csv.DictReader[str], roles: Collection[str]) -> I
             try:
                 sighting = _sighting(path.parent, columns)
                 yield ManifestRow(number, sighting, columns.get("role") or None, columns)
-            except ValueError as error:
-                yield RefusedRow(number, photo, f"line {number}: {error}.", columns)
+            except (ValueError, InputError) as error:
+                yield RefusedRow(number, photo, f"line {number}: {str(error).rstrip('.')}.", columns)
 
 
 def _sighting(folder: Path, columns: Mapping[str, str]) -> Sighting:
     text = {name: columns.get(name) or None for name in TEXT_COLUMNS}
+    if text["turtle"] is not None:
+        checked_id(text["turtle"])
     return Sighting(
-        path=str(folder / columns["photo"]),
+        path=checked_path(folder / columns["photo"]),
         side=parse_side(columns["side"]) if columns.get("side") else None,
         taken_on=parse_date(columns["taken_on"]) if columns.get("taken_on") else None,
         latitude=_degrees(columns, "latitude", 90.0),
@@ -143,9 +149,12 @@ def _sighting(folder: Path, columns: Mapping[str, str]) -> Sighting:
 
 def _number(columns: Mapping[str, str], name: str) -> float:
     try:
-        return float(columns[name].replace(",", "."))
+        value = float(columns[name].replace(",", "."))
     except ValueError:
-        raise ValueError(f"{name} is {columns[name]!r}, not a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {columns[name]!r}, not a number")
+    return value
 
 
 def _degrees(columns: Mapping[str, str], name: str, most: float) -> float | None:
@@ -164,6 +173,8 @@ def _box(columns: Mapping[str, str]) -> HeadBox | None:
     if len(given) < len(BOX_COLUMNS):
         raise ValueError("a head box needs all of x, y, w, h")
     box = HeadBox(*(_number(columns, name) for name in BOX_COLUMNS))
+    if max(map(abs, (box.x, box.y, box.w, box.h))) > MOST_PIXELS:
+        raise ValueError("the head box lies farther out than any photo reaches")
     if not (box.w > 0 and box.h > 0):
         raise ValueError("a head box needs a width and a height above zero")
     return box

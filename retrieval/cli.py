@@ -9,7 +9,6 @@ the others would wait for it.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import sys
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from index.errors import TurtleidxError
+from index.naming import account
 from retrieval import console, options
 
 NOTHING_DONE, INTERRUPTED = 1, 130
@@ -84,7 +84,7 @@ def common(
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; else a GPU where there is one.")] = None,
 ) -> None:
     """Photo identification of sea turtles: enroll photos, query photos, decide known or new."""
-    context.obj = options.Common(catalog, who or getpass.getuser(), device)
+    context.obj = options.Common(catalog, who or account(), device)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -12,6 +12,7 @@ import typer
 from index.catalog import Catalog
 from index.errors import CatalogMissing, InputError, WeightsUnavailable
 from index.manifest import parse_date
+from index.naming import checked_id
 from index.types import Sighting
 from retrieval import console, options
 from retrieval.limits import FIT_BUDGET, SHORTLIST
@@ -77,6 +78,8 @@ def enroll_command(
     common: options.Common = context.obj
     if bool(photos) == (manifest is not None):
         raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
+    if turtle is not None:
+        checked_id(turtle)
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
     choices = Choices(extractor, None, encoder_weights, device=common.device, extractor_weights=extractor_weights)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
+from index.naming import checked_path
 from index.types import HeadBox
 
 Pixels = npt.NDArray[np.uint8]
@@ -92,11 +93,14 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes; PhotoUnreadable says what is wrong with a file that has none."""
+    """The file's bytes; PhotoUnreadable says what is wrong with a file that has none, or whose name is no text."""
     try:
+        checked_path(path)
         if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):  # reading these may never end
             raise PhotoUnreadable(f"{path} is a pipe or a device: save the photo as a file first.")
         data = path.read_bytes()
+    except InputError as error:
+        raise PhotoUnreadable(str(error)) from error
     except FileNotFoundError as error:
         raise PhotoUnreadable(f"{path} does not exist.") from error
     except IsADirectoryError as error:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from index.errors import NoPhotos
+from index.errors import InputError, NoPhotos
 from index.manifest import RefusedRow, read_manifest
+from index.naming import checked_id, checked_path, shown
 from index.types import Side, Sighting
 from retrieval.images import find_photos
 
@@ -22,15 +23,27 @@ def from_paths(paths: Iterable[Path], known: Sighting, by_folder: bool) -> Itera
     """
     for path in paths:
         if not path.is_dir():
-            yield replace(known, path=str(path))
+            yield _checked(replace(known, path=str(path)))
             continue
         try:
             for photo in find_photos(path):
                 inside = photo.relative_to(path).parts
                 owner = inside[0] if by_folder and len(inside) > 1 else None
-                yield replace(known, path=str(photo), turtle=known.turtle or owner)
+                yield _checked(replace(known, path=str(photo), turtle=known.turtle or owner))
         except NoPhotos as error:
-            yield RefusedRow(0, str(path), str(error), {})
+            yield RefusedRow(0, shown(path), shown(str(error)), {})
+
+
+def _checked(sighting: Sighting) -> Sighting | RefusedRow:
+    """A photo whose path and turtle can be kept, or why they cannot."""
+    try:
+        checked_path(sighting.path)
+    except InputError as error:
+        return RefusedRow(0, shown(sighting.path), str(error), {})
+    try:
+        return sighting if sighting.turtle is None else replace(sighting, turtle=checked_id(sighting.turtle))
+    except InputError as error:
+        return RefusedRow(0, sighting.path, f"{sighting.path}: {error}", {})
 
 
 def from_manifest(path: Path, roles: Collection[str], known: Sighting) -> Iterator[Sighting | RefusedRow]:

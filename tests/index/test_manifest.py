@@ -50,6 +50,7 @@ def test_any_spreadsheet_delimiter_and_a_byte_order_mark(tmp_path: Path, delimit
         ("b.jpg,left,,,7", "all of x, y, w, h"),
         (",left,,,", "names no photo"),
         ("a.jpg,left,,,", "same photo as line 2"),
+        ("a\0b.jpg,left,,,", "cannot be the name of a file"),
     ],
 )
 def test_one_bad_row_costs_only_itself(tmp_path: Path, cells: str, reason: str) -> None:
@@ -60,6 +61,29 @@ def test_one_bad_row_costs_only_itself(tmp_path: Path, cells: str, reason: str) 
     assert isinstance(bad, RefusedRow)
     assert bad.number == 3
     assert reason in bad.reason
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (f"{'x' * 121},,,,", "cannot be a turtle's id"),
+        ("bell\a,,,,", "cannot be a turtle's id"),
+        ("T1,inf,1,2,3", "x is 'inf', not a number"),
+        ("T1,1,nan,2,3", "y is 'nan', not a number"),
+        ("T1,1,2,1e400,3", "w is '1e400', not a number"),
+        ("T1,1e308,1,1e308,3", "farther out than any photo"),
+    ],
+)
+def test_ids_and_boxes_that_cannot_be_kept_cost_their_row(tmp_path: Path, cells: str, reason: str) -> None:
+    path = written(tmp_path, f"photo,turtle,x,y,w,h\na.jpg,T1,,,,\nb.jpg,{cells}\nc.jpg,T1,,,,\n")
+    first, bad, last = read_manifest(path)
+    assert isinstance(first, ManifestRow)
+    assert isinstance(last, ManifestRow)
+    assert isinstance(bad, RefusedRow)
+    assert bad.reason.startswith("line 3: ")
+    assert reason in bad.reason
+    assert bad.reason.endswith(".")
+    assert not bad.reason.endswith("..")
 
 
 @pytest.mark.parametrize(

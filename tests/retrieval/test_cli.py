@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -234,6 +235,44 @@ def test_bad_photos_in_a_query_have_verdicts_of_their_own(own: Shell, samples: S
     assert verdicts[:5] == ["REFUSED", "REFUSED", "REFUSED", "NOT_COMPARABLE", "REFUSED"]
     assert answered.code == 3
     assert own("query", bad["text"], *NEAREST).code == 1
+
+
+def test_a_name_that_is_no_text_costs_one_photo(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    folder = tmp_path / "mix"
+    folder.mkdir()
+    odd = folder / os.fsdecode(b"zz\xe9.jpg")
+    shutil.copy(photo(samples, "T023", 1), odd)
+    shutil.copy(photo(samples, "T023", 2), folder / "yy.jpg")
+    asked = own("query", folder, "--json", *NEAREST)
+    assert [record["photo"] for record in asked.records] == [
+        str(folder / "yy.jpg"),
+        str(folder / "zz\N{REPLACEMENT CHARACTER}.jpg"),
+    ]
+    assert (asked.code, asked.records[1]["verdict"]) == (3, "REFUSED")
+    done = own("enroll", folder, "--no-fit")
+    assert (done.code, "1 enrolled, 0 already there, 1 refused" in done.out) == (3, True)
+    assert "zz\N{REPLACEMENT CHARACTER}.jpg has a name" in done.err
+
+
+def test_one_row_or_folder_with_a_bad_id_does_not_cost_the_others(
+    own: Shell, samples: SampleSet, tmp_path: Path
+) -> None:
+    photos = [photo(samples, "T023", 1), photo(samples, "T023", 2), photo(samples, "T024", 1)]
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(
+        "photo,turtle\n" + "".join(f"{path},{'x' * n}\n" for path, n in zip(photos, (3, 121, 3), strict=True))
+    )
+    done = own("enroll", "--manifest", manifest, "--no-fit")
+    assert (done.code, "2 enrolled, 0 already there, 1 refused" in done.out) == (3, True)
+    assert "line 3: 'xxx" in done.err
+    for name, number in ((" lead", 2), ("Olga", 3)):
+        (tmp_path / "beach" / name).mkdir(parents=True)
+        shutil.copy(photo(samples, "T024", number), tmp_path / "beach" / name)
+    done = own("enroll", tmp_path / "beach", "--no-fit")
+    assert done.code == 3
+    assert "' lead' cannot be a turtle's id" in done.err
+    assert "Olga" in own.turtles()
+    assert own("enroll", photos[1], "--turtle", "x" * 121).code == 1
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,9 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(PhotoUnreadable, match="is a pipe or a device"):
         read_bytes(tmp_path / "pipe.jpg")
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    odd = photo(tmp_path / "a.jpg").rename(tmp_path / os.fsdecode(b"\xe9.jpg"))
+    with pytest.raises(PhotoUnreadable, match="not UTF-8"):
+        load_photo(odd, 100)
