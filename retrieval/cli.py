@@ -90,6 +90,7 @@ def common(
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command: errors become one sentence on standard error and an exit code."""
     logging.captureWarnings(True)  # of image libraries; what matters comes as an error
+    console.replace_unprintable()
     try:
         app(arguments)
     except TurtleidxError as error:
