@@ -167,10 +167,14 @@ def save(pixels: Pixels, path: Path) -> None:
     InputError
         The ending names no picture format.
     """
-    try:
-        Image.fromarray(pixels).save(path)
-    except ValueError as error:
-        raise InputError(f"{path} has no ending of a picture format; use .png or .jpg.") from error
+    check_ending(path)
+    Image.fromarray(pixels).save(path)
+
+
+def check_ending(path: Path) -> None:
+    """Raises InputError where a name's ending names no picture format that can be written."""
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise InputError(f"{path} has no ending of a picture format; use .png or .jpg.")
 
 
 def _working_pixels(

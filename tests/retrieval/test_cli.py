@@ -125,6 +125,17 @@ def test_the_match_picture_shows_the_query_beside_candidates(own: Shell, samples
     assert len(list((tmp_path / "all").iterdir())) == 2
 
 
+def test_a_match_picture_that_cannot_be_written_costs_nothing(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    path = Path(shutil.copy(photo(samples, "T023", 1), tmp_path / "asked.jpg"))
+    before = path.read_bytes()
+    for target in ("match", path, photo(samples, "T001", 1)):
+        done = own("query", path, "--side", "left", "--confirm", "T099", "--plot", target, *NEAREST)
+        assert done.code == 1
+        assert ("ending" if target == "match" else "is a photo") in done.err
+    assert path.read_bytes() == before
+    assert "T099" not in own.turtles()
+
+
 def test_a_model_of_another_recipe_is_not_used(own: Shell, samples: SampleSet) -> None:
     [record] = own("query", photo(samples, "T004", 2), "--json", "--no-verify", *NEAREST).records
     assert (record["verdict"], record["p_new"]) == ("UNDECIDED", None)
