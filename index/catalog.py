@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import glob
 import json
 import shutil
+import time
+import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 Stored = TypeVar("Stored")
 
 REGISTRY, FEATURES, VECTORS = "registry.duckdb", "features.lmdb", "vectors.faiss"
+LEFT_BEHIND = 3600
+"""Seconds after which an unfinished new catalogue is that of a killed process; making one takes less than one."""
 
 
 class Catalog:
@@ -67,19 +72,12 @@ class Catalog:
             if not path.is_dir():
                 raise CatalogExists(f"{path} is a file, and a catalogue is a folder: choose another name.")
             raise CatalogExists(f"{path} exists already: choose another folder, or enroll into this one.")
-        draft = path.with_name(f".{path.name}.partial")
-        shutil.rmtree(draft, ignore_errors=True)
-        with full_disk_named(path):
-            draft.mkdir(parents=True)
+        with _drafting(path) as draft:
             registry = Registry(draft / REGISTRY)
             registry.migrate()
             with registry.transaction("create", account(), "init") as transaction:
                 transaction.journal.put("settings", [{"name": "recipe", "value": json.dumps(asdict(recipe))}])
             FeatureStore.create(draft / FEATURES, recipe.extractor)
-            if path.exists():
-                path.rmdir()
-            draft.rename(path)
-            sync_folder(path.parent)
         return cls.open(path, on_step)
 
     @classmethod
@@ -304,6 +302,30 @@ class Catalog:
             self.feature_store.settle(set(unfinished) - self.enrolled(unfinished).keys())
         for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
             leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def _drafting(path: Path) -> Iterator[Path]:
+    """A folder of this process's own that becomes the catalogue in one step. Raises CatalogExists, StorageFull."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+            shutil.rmtree(left, ignore_errors=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with full_disk_named(path):
+            draft.mkdir(parents=True)
+            yield draft
+            with contextlib.suppress(OSError):
+                path.rmdir()
+            try:
+                draft.rename(path)
+            except OSError:
+                if (path / REGISTRY).is_file():
+                    raise CatalogExists(f"{path} was made by another process at the same moment.") from None
+                raise
+            sync_folder(path.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:

@@ -28,6 +28,9 @@ from index.schema import MIGRATIONS
 from index.session import Session
 from index.types import Descriptor
 
+INTERRUPTED = "Query interrupted"
+"""What DuckDB raises, as a RuntimeError, when Ctrl-C meets it at work."""
+
 _TAKEN = ("lock on file", "being used by another process", "different configuration")
 _BROKEN = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.CatalogException)
 
@@ -220,6 +223,10 @@ class Registry:
         try:
             with ExitStack() as stack:
                 yield self._connect(stack, read_only)
+        except (duckdb.InterruptException, RuntimeError) as error:
+            if isinstance(error, duckdb.InterruptException) or str(error) == INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.Error as error:
             if is_full(error):
                 raise storage_full(self.path) from error

@@ -99,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         console.say(f"{error.filename or 'The file'} cannot be used: {error.strerror or error}.")
         sys.exit(NOTHING_DONE)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as left:  # typer makes the one into the other, without a word
+        if isinstance(left, SystemExit) and left.code != INTERRUPTED:
+            raise
         console.say("Interrupted; what was finished is kept, and the same command continues.")
         sys.exit(INTERRUPTED)

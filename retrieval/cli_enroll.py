@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from index.catalog import Catalog
-from index.errors import CatalogMissing, InputError, WeightsUnavailable
+from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
 from index.manifest import parse_date
 from index.naming import checked_id
 from index.types import Sighting
@@ -133,7 +134,12 @@ def _open_or_create(common: options.Common, choices: Choices) -> Catalog:
     try:
         return Catalog.open(common.catalog)
     except CatalogMissing:
-        made = _create(common, choices)
+        try:
+            made = _create(common, choices)
+        except CatalogExists as exists:
+            with contextlib.suppress(CatalogMissing):  # another process was quicker
+                return Catalog.open(common.catalog)
+            raise exists from None
         console.say(f"Made a new catalogue at {made.path}.")
         return made
 

@@ -98,3 +98,16 @@ def test_a_list_loads_nothing_that_only_writers_and_progress_bars_need(tmp_path:
         "sys.exit(bool(spared & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+
+
+def test_an_interrupt_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Catalog, "open", interrupted)
+    with pytest.raises(SystemExit) as left:
+        main(["--catalog", str(tmp_path), "turtles", "list"])
+    assert left.value.code == 130
+    assert capsys.readouterr().err.startswith("Interrupted; what was finished is kept")
