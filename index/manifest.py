@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,12 @@ TEXT_COLUMNS = ("turtle", "encounter", "species", "site", "observer")
 BOX_COLUMNS = ("x", "y", "w", "h")
 KNOWN_COLUMNS = frozenset({"photo", "side", "taken_on", "latitude", "longitude", "role", *TEXT_COLUMNS, *BOX_COLUMNS})
 DELIMITERS = ",;\t|"
+DATE = re.compile(
+    r"(?P<year>\d{4})([-:/]?)(?P<month>\d\d)\2(?P<day>\d\d)"
+    r"(?:(?:T|\s+)\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?(?:\s*(?:Z|UTC|[+-]\d\d:?\d\d))?)?",
+    re.ASCII,
+)
+"""A date, and a time as cameras and spreadsheets write it."""
 MOST_PIXELS = 1e9
 """Further out than a head box can lie."""
 
@@ -78,9 +85,12 @@ def read_manifest(path: Path, roles: Collection[str] = ()) -> Iterator[ManifestR
 
 
 def parse_date(text: str) -> dt.date:
-    """A date written YYYY-MM-DD, with or without a time behind it; ValueError says so."""
+    """A date written YYYY-MM-DD (or with : or / as in EXIF), with or without a time behind it; ValueError says so."""
+    found = DATE.fullmatch(text.strip())
     try:
-        return dt.date.fromisoformat(text.strip()[:10].replace(":", "-").replace("/", "-"))
+        if found is None:
+            raise ValueError
+        return dt.date(*map(int, found.group("year", "month", "day")))
     except ValueError:
         raise ValueError(f"the date {text!r} is not written YYYY-MM-DD") from None
 

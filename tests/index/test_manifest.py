@@ -113,6 +113,22 @@ def test_roles_select_rows(tmp_path: Path) -> None:
     assert kept == [str(tmp_path / "b.jpg"), str(tmp_path / "c.jpg")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2019-07-011", "2019-07-01 to 2019-07-05", "2019-07-01x", "2019-07-01-05", "2019-07-01 late", "2019-07"),
+        *("2019-13-01", "2019-07/01", "2019-07-01T", "2019-07-0110:22", "01.07.2019", ""),
+    ],
+)
+def test_what_is_more_or_less_than_a_date_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="not written YYYY-MM-DD"):
+        parse_date(text)
+
+
 def test_dates_and_sides_as_people_write_them() -> None:
-    assert parse_date("2019-07-01 10:22:03") == parse_date("2019:07:01") == dt.date(2019, 7, 1)
+    for text in (
+        *("2019-07-01", "2019:07:01", "2019/07/01", "20190701", " 2019-07-01 ", "2019:07:01 10:22:03"),
+        *("2019-07-01T10:22", "2019-07-01 9:22 PM", "2019-07-01T10:22:03.25+02:00", "2019-07-01 10:22:03Z"),
+    ):
+        assert parse_date(text) == dt.date(2019, 7, 1)
     assert parse_side("L") is parse_side(" Left ") is Side.LEFT

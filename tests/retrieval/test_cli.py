@@ -295,6 +295,7 @@ def test_one_row_or_folder_with_a_bad_id_does_not_cost_the_others(
         (["enroll"], 2, "name photos and folders"),
         (["enroll", "--manifest", "nothing.csv"], 1, "There is no manifest"),
         (["enroll", "a.jpg", "--taken-on", "July"], 2, "YYYY-MM-DD"),
+        (["enroll", "a.jpg", "--taken-on", "2020-01-0599"], 2, "YYYY-MM-DD"),
         (["init", "--extractor", "surf"], 1, "There is no extractor"),
         (["init", "--encoder", "magic"], 1, "There is no encoder"),
         (["nonsense"], 2, "No such command"),

@@ -127,6 +127,7 @@ def test_encounters_merge_and_split(shell: Shell) -> None:
         (["photos", "move", "1"], 2, "--to"),
         (["photos", "side", "1", "--is", "bottom"], 2, "bottom"),
         (["photos", "date", "1", "--is", "July"], 2, "YYYY-MM-DD"),
+        (["photos", "date", "1", "--is", "2020-01-05 to 2020-01-09"], 2, "YYYY-MM-DD"),
         (["history", "T001", "--photo", "1"], 2, "choose one"),
         (["undo", "999"], 1, "There is no event 999"),
         (["undo", "1"], 1, "cannot be undone"),
