@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import glob
 import json
-import shutil
-import time
-import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,7 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from index.durable import OnStep, full_disk_named, no_steps, sync_folder
+from index.drafting import drafting
+from index.durable import OnStep, no_steps
 from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch, UnknownRecord
 from index.features import FeatureStore
 from index.gallery import count_identified, read_drawn, read_photos
@@ -44,8 +41,6 @@ if TYPE_CHECKING:
 Stored = TypeVar("Stored")
 
 REGISTRY, FEATURES, VECTORS = "registry.duckdb", "features.lmdb", "vectors.faiss"
-LEFT_BEHIND = 3600
-"""Seconds after which an unfinished new catalogue is that of a killed process; making one takes less than one."""
 
 
 class Catalog:
@@ -72,7 +67,7 @@ class Catalog:
             if not path.is_dir():
                 raise CatalogExists(f"{path} is a file, and a catalogue is a folder: choose another name.")
             raise CatalogExists(f"{path} exists already: choose another folder, or enroll into this one.")
-        with _drafting(path) as draft:
+        with drafting(path, REGISTRY) as draft:
             registry = Registry(draft / REGISTRY)
             registry.migrate()
             with registry.transaction("create", account(), "init") as transaction:
@@ -302,30 +297,6 @@ class Catalog:
             self.feature_store.settle(set(unfinished) - self.enrolled(unfinished).keys())
         for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
             leftover.unlink(missing_ok=True)
-
-
-@contextmanager
-def _drafting(path: Path) -> Iterator[Path]:
-    """A folder of this process's own that becomes the catalogue in one step. Raises CatalogExists, StorageFull."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
-        if time.time() - left.stat().st_mtime > LEFT_BEHIND:
-            shutil.rmtree(left, ignore_errors=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
-        with full_disk_named(path):
-            draft.mkdir(parents=True)
-            yield draft
-            with contextlib.suppress(OSError):
-                path.rmdir()
-            try:
-                draft.rename(path)
-            except OSError:
-                if (path / REGISTRY).is_file():
-                    raise CatalogExists(f"{path} was made by another process at the same moment.") from None
-                raise
-            sync_folder(path.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:

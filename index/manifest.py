@@ -84,6 +84,11 @@ def read_manifest(path: Path, roles: Collection[str] = ()) -> Iterator[ManifestR
         raise ManifestError(f"{path} cannot be read as a manifest ({error}).") from error
 
 
+def read_roles(path: Path) -> list[str]:
+    """The roles that a manifest's rows have, in order of the alphabet. Raises ManifestError."""
+    return sorted({row.columns["role"] for row in read_manifest(path) if row.columns.get("role")})
+
+
 def parse_date(text: str) -> dt.date:
     """A date written YYYY-MM-DD (or with : or / as in EXIF), with or without a time behind it; ValueError says so."""
     found = DATE.fullmatch(text.strip())
@@ -114,7 +119,7 @@ def _rows(path: Path, start: str, roles: Collection[str]) -> Iterator[ManifestRo
         if len(set(names)) < len(names):
             raise ManifestError(f"{path} has two columns of one name: {', '.join(names)}.")
         if roles and "role" not in names:
-            raise ManifestError(f"{path} has no column named role, so --role cannot select from it.")
+            raise ManifestError(f"{path} has no column named role, by which rows are chosen.")
         table.fieldnames = names
         yield from _parsed(path, table, roles)
 

@@ -72,13 +72,15 @@ def enroll_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
-    from retrieval.intake import count_photos, from_manifest, from_paths
+    from retrieval.intake import count_photos, from_manifest, from_paths, why_none
     from retrieval.loading import NEAREST, Choices, load_instruments
     from retrieval.pipeline import enroll
 
     common: options.Common = context.obj
     if bool(photos) == (manifest is not None):
         raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
+    if role and manifest is None:
+        raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
     if turtle is not None:
         checked_id(turtle)
     day = _day(taken_on)
@@ -93,7 +95,7 @@ def enroll_command(
     console.print_enrolment(report)
     if not report.enrolled and not report.already_there:
         if not report.refused:
-            raise InputError("There was no photo to enroll.")
+            raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
         raise typer.Exit(NOTHING_DONE)
     if automatic_fit:
         _fit_if_due(catalog, instruments, choices, common.who)

@@ -64,7 +64,7 @@ def query_command(
     from retrieval.answering import Wishes, answer
     from retrieval.cli_together import query_encounters, warn_of_drift
     from retrieval.conformal import Rates
-    from retrieval.intake import questions
+    from retrieval.intake import questions, why_none
     from retrieval.keeping import keep as keep_query
     from retrieval.loading import Choices, load_instruments
     from retrieval.pipeline import Terms
@@ -72,9 +72,13 @@ def query_command(
     from retrieval.vigilance import remember
 
     common: options.Common = context.obj
+    if role and manifest is None:
+        raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
     asked = list(questions(photos or [], manifest, role or [], side))
     for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
         asked += questions(paths or [], None, [], shown)
+    if not asked and manifest is not None:
+        raise InputError(why_none(manifest, role or []))
     if not asked:
         raise InputError("There is no photo to look up: name photos, folders, or a manifest with --manifest.")
     if encounter and (keep or plot):

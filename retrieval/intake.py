@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.errors import InputError, NoPhotos
-from index.manifest import RefusedRow, read_manifest
+from index.manifest import RefusedRow, read_manifest, read_roles
 from index.naming import checked_id, checked_path, shown
 from index.types import Side, Sighting
 from retrieval.images import find_photos
@@ -61,6 +61,14 @@ def count_photos(paths: Iterable[Path]) -> int:
         except NoPhotos:
             total += 1
     return total
+
+
+def why_none(manifest: Path, roles: Collection[str]) -> str:
+    """Why a manifest gave no photo, in a sentence. Raises ManifestError."""
+    there = read_roles(manifest)
+    if not roles or not there:
+        return f"{manifest} names no photo{' with a role' if roles else ''}."
+    return f"{manifest} has no row with the role {' or '.join(roles)}; its roles are {', '.join(there)}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from index.errors import ManifestError
-from index.manifest import ManifestRow, RefusedRow, parse_date, parse_side, read_manifest
+from index.manifest import ManifestRow, RefusedRow, parse_date, parse_side, read_manifest, read_roles
 from index.types import HeadBox, Side
 
 
@@ -105,6 +105,12 @@ def test_a_manifest_that_is_no_text_or_not_there(tmp_path: Path) -> None:
         list(read_manifest(written(tmp_path, "photo\nschildkröte.jpg\n", "latin-1")))
     with pytest.raises(ManifestError, match="no manifest"):
         list(read_manifest(tmp_path / "nothing.csv"))
+
+
+def test_the_roles_of_a_manifest_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "photo,role\na.jpg,new\nb.jpg,\na.jpg,known\nc.jpg,new\n")
+    assert read_roles(path) == ["known", "new"]
+    assert read_roles(written(tmp_path, "photo\na.jpg\n")) == []
 
 
 def test_roles_select_rows(tmp_path: Path) -> None:

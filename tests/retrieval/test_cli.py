@@ -189,6 +189,16 @@ def test_manifest_queries_echo_their_rows(own: Shell, samples: SampleSet) -> Non
     assert {record["manifest"]["role"] for record in answered.records} == {"new"}
 
 
+def test_a_role_that_no_row_has_is_named(own: Shell, samples: SampleSet) -> None:
+    for command in ("query", "enroll"):
+        none = own(command, "--manifest", samples.manifest, "--role", "nope")
+        assert none.code == 1
+        assert "has no row with the role nope; its roles are gallery, known, new." in none.err
+        path = photo(samples, "T001", 2)
+        without = own(command, path, "--role", "new")
+        assert (without.code, "--manifest" in without.err) == (2, True)
+
+
 def test_enrolling_twice_changes_nothing_and_folders_name_turtles(shell: Shell, samples: SampleSet) -> None:
     folder = samples.folder / "T001"
     first = shell("enroll", folder.parent / "T001", "--turtle", "Nina", "--side", "left")

@@ -113,6 +113,31 @@ def test_photos_are_found_in_order_and_hidden_ones_are_not(tmp_path: Path) -> No
         list(find_photos(tmp_path / "empty"))
 
 
+def test_folders_behind_links_come_last_and_once(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in ("root/b/1.jpg", "elsewhere/2.jpg", "elsewhere/deep/3.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (root / "a").symlink_to(tmp_path / "elsewhere")
+    (root / "alias").symlink_to(root / "b")
+    (root / "b" / "loop").symlink_to(root)
+    (root / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
+    assert list(find_photos(root)) == [root / "b/1.jpg", root / "a/2.jpg", root / "a/deep/3.jpg"]
+
+
+def test_a_still_gif_is_a_photo_and_a_film_is_none(tmp_path: Path) -> None:
+    still, film = photo(tmp_path / "still.gif"), tmp_path / "film.gif"
+    frames = [Image.fromarray(np.roll(NOISE, n)) for n in range(3)]
+    frames[0].save(film, save_all=True, append_images=frames[1:])
+    assert list(find_photos(tmp_path)) == [film, still]
+    assert load_photo(still, 500).pixels.shape == NOISE.shape
+    with pytest.raises(PhotoUnreadable, match="moving picture"):
+        load_photo(film, 500)
+    frames[0].save(tmp_path / "pages.mpo", save_all=True, append_images=frames[1:])  # what cameras write as .jpg
+    assert load_photo(tmp_path / "pages.mpo", 500).pixels.shape == NOISE.shape
+
+
 def test_thumbnails_and_pictures_come_back(tmp_path: Path) -> None:
     smooth = np.tile(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], (48, 1, 3))
     assert np.abs(decode(jpeg(smooth)).astype(int) - smooth).max() < 12
