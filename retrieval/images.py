@@ -128,7 +128,8 @@ def file_sha256(path: Path) -> str:
 def find_photos(folder: Path) -> Iterator[Path]:
     """Every photo below `folder`, in a stable order, hidden files left out.
 
-    Folders behind links come last, each once, and not again where the walk has been already.
+    Folders behind links come last, each once, and not again where the walk has been already. A folder that may not be
+    looked into stands for its photos, so that whoever reads it is told.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def find_photos(folder: Path) -> Iterator[Path]:
     """
     found = False
     for path in _files(folder):
-        if path.suffix.lower() in EXTENSIONS:
+        if path.suffix.lower() in EXTENSIONS or path.is_dir():
             found = True
             yield path
     if not found:
@@ -156,10 +157,14 @@ def _lying_in(folder: Path, seen: set[Path], linked: deque[Path]) -> Iterator[Pa
     if (real := folder.resolve()) in seen:
         return
     seen.add(real)
-    with os.scandir(folder) as entries:
-        names = sorted(
-            (entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries if not entry.name.startswith(".")
-        )
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(
+                (entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries if not entry.name.startswith(".")
+            )
+    except PermissionError:
+        yield folder
+        return
     for name, is_folder, is_link in names:
         if is_folder and is_link:
             linked.append(folder / name)

@@ -1,8 +1,10 @@
 import datetime as dt
 import os
 import struct
+import tempfile
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +126,31 @@ def test_folders_behind_links_come_last_and_once(tmp_path: Path) -> None:
     (root / "nowhere").symlink_to(tmp_path / "gone")
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
     assert list(find_photos(root)) == [root / "b/1.jpg", root / "a/2.jpg", root / "a/deep/3.jpg"]
+
+
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder that nobody may look into, beside a photo; root gives up its rights meanwhile."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        (root / "open.jpg").touch()
+        (root / "closed").mkdir()
+        (root / "closed" / "1.jpg").touch()
+        (root / "closed").chmod(0)
+        mine = os.geteuid()
+        if mine == 0:
+            os.seteuid(65534)
+        yield root
+        os.seteuid(mine)
+        (root / "closed").chmod(0o700)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="folders of this system cannot be closed like that")
+def test_a_folder_that_may_not_be_looked_into_is_named(closed: Path) -> None:
+    assert list(find_photos(closed)) == [closed / "closed", closed / "open.jpg"]
+    with pytest.raises(PhotoUnreadable, match=r"cannot be read \(Permission denied\)"):
+        read_bytes(closed / "closed")
 
 
 def test_a_still_gif_is_a_photo_and_a_film_is_none(tmp_path: Path) -> None:
