@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from index.catalog import Catalog
-from index.errors import InputError, UnknownRecord
+from index.errors import UnknownRecord
+from index.finding import find_photo
 from index.listing import BY_DAY, read_encounters, read_events, read_records, read_turtles
 from index.records import Change, Encounter, Event, PhotoRecord, Turtle, TurtleStatus
 from index.session import Session
 from index.types import Side
-
-SHORTEST_DIGEST = 6
 
 
 class TurtleOrder(StrEnum):
@@ -116,24 +114,8 @@ class Browser:
 
     def photo(self, reference: str) -> PhotoRecord:
         """A photo by number, path, file name or six digits of its sha256. Raises UnknownRecord, InputError."""
-        tests = ["path = ? OR relative = ? OR ends_with(path, ?)"]
-        values: list[object] = [reference, reference, f"/{reference}"]
-        if reference.isdecimal() and len(reference) < 16:
-            tests.append("id = ?")
-            values.append(int(reference))
-        if len(reference) >= SHORTEST_DIGEST and re.fullmatch("[0-9a-f]+", reference):
-            tests.append("starts_with(sha256, ?)")
-            values.append(reference)
         with self._session() as session:
-            chosen = f"SELECT * FROM photos WHERE {' OR '.join(tests)} ORDER BY removed, id LIMIT 2"
-            found = sorted(read_records(session, chosen, *values), key=lambda record: record.removed)
-        if not found:
-            raise UnknownRecord(f"There is no photo {reference} in the catalogue.")
-        if len(found) > 1 and not found[1].removed:
-            raise InputError(
-                f"{reference} names several photos, {found[0].id} and {found[1].id} among them: give a number."
-            )
-        return found[0]
+            return find_photo(session, reference, self._catalog.path.parent)
 
     def encounters(self, *, turtle: str | None = None, unidentified: bool = False, page: Page = ALL) -> list[Encounter]:
         """Encounters that meet every given condition, by day."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import getpass
 import json
-import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,13 +18,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from index.durable import OnStep, full_disk_named, no_steps, sync_folder
+from index.drafting import drafting
+from index.durable import OnStep, no_steps
 from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch, UnknownRecord
 from index.features import FeatureStore
 from index.gallery import count_identified, read_drawn, read_photos
 from index.journal import look_back
 from index.listing import read_encounters, read_events, read_models, read_setting, read_turtles
 from index.lock import WriterLock
+from index.naming import account, whole_path
 from index.pairs import PairCache
 from index.placing import place_photos
 from index.records import CatalogSummary, Encounter, Event, StoredModel, Turtle
@@ -61,31 +61,24 @@ class Catalog:
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, on_step: OnStep = no_steps) -> Catalog:
-        """Make an empty catalogue. Raises CatalogExists."""
-        path = Path(path).absolute()
+        """Make an empty catalogue. Raises CatalogExists, InputError."""
+        path = whole_path(Path(path))
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             if not path.is_dir():
                 raise CatalogExists(f"{path} is a file, and a catalogue is a folder: choose another name.")
             raise CatalogExists(f"{path} exists already: choose another folder, or enroll into this one.")
-        draft = path.with_name(f".{path.name}.partial")
-        shutil.rmtree(draft, ignore_errors=True)
-        with full_disk_named(path):
-            draft.mkdir(parents=True)
+        with drafting(path, REGISTRY) as draft:
             registry = Registry(draft / REGISTRY)
             registry.migrate()
-            with registry.transaction("create", _user(), "init") as transaction:
+            with registry.transaction("create", account(), "init") as transaction:
                 transaction.journal.put("settings", [{"name": "recipe", "value": json.dumps(asdict(recipe))}])
             FeatureStore.create(draft / FEATURES, recipe.extractor)
-            if path.exists():
-                path.rmdir()
-            draft.rename(path)
-            sync_folder(path.parent)
         return cls.open(path, on_step)
 
     @classmethod
     def open(cls, path: Path, on_step: OnStep = no_steps) -> Catalog:
-        """Open a catalogue. Raises CatalogMissing, CatalogTooNew, CatalogDamaged."""
-        path = Path(path).absolute()
+        """Open a catalogue. Raises CatalogMissing, CatalogTooNew, CatalogDamaged, InputError."""
+        path = whole_path(Path(path))
         if not (path / REGISTRY).is_file():
             raise CatalogMissing(f"There is no catalogue at {path}: make one with `turtleidx init`.")
         registry = Registry(path / REGISTRY, on_step)
@@ -320,10 +313,3 @@ def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:
             f"The features of {photo.path} are missing from {path}: restore a backup, or run `turtleidx reindex`."
         )
     return value
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # an account without a name
-        return "unknown"

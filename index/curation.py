@@ -10,8 +10,9 @@ from index.catalog import Catalog
 from index.errors import Conflict, InputError, UnknownRecord
 from index.integrity import builders_on
 from index.journal import newest_standing, refuse_for, undone
+from index.naming import checked_id, whole_path
 from index.occasions import identify_encounters, merge_encounters, split_encounter
-from index.placing import Placing, checked_id, relative_to
+from index.placing import Placing, relative_to
 from index.records import Change, Done, TurtleStatus
 from index.registry import Transaction
 from index.regrouping import place_by_day, place_with, settle_encounters, several
@@ -199,7 +200,7 @@ class Curator:
             require_photos(transaction, found.keys())
             base = self._catalog.path.parent
             for number, path in found.items():
-                whole = path.absolute()
+                whole = whole_path(path)
                 values = (whole.as_posix(), relative_to(whole, base), number)
                 transaction.journal.update("photos", "?::VARCHAR AS path, ?::VARCHAR AS relative", "id = ?", *values)
 

@@ -17,7 +17,7 @@ from index.catalog import Catalog
 from index.errors import InputError, ManifestError
 from index.exchange import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
 from index.manifest import BOX_COLUMNS, RefusedRow, TableRow, checked_columns, read_rows, sighting_of
-from index.placing import Placing, checked_id
+from index.placing import Placing
 from index.records import PhotoRecord
 from index.registry import Transaction
 from index.regrouping import several
@@ -168,7 +168,7 @@ def _told(record: PhotoRecord, row: TableRow, others: Mapping[str, str]) -> Phot
         elif name == "encounter":
             changes["encounter_name"] = seen.encounter
         elif name == "turtle":
-            changes["turtle"] = None if seen.turtle is None else others.get(seen.turtle, checked_id(seen.turtle))
+            changes["turtle"] = None if seen.turtle is None else others.get(seen.turtle, seen.turtle)
         elif name not in ("latitude", "longitude") or not _is_coarse(getattr(seen, name), getattr(record, name)):
             changes[name] = getattr(seen, name)
     told = replace(record, **changes)

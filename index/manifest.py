@@ -9,17 +9,27 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import ManifestError
+from index.errors import InputError, ManifestError
+from index.naming import checked_id, checked_path
 from index.types import HeadBox, Side, Sighting
 
 TEXT_COLUMNS = ("turtle", "encounter", "species", "site", "observer")
 BOX_COLUMNS = ("x", "y", "w", "h")
 KNOWN_COLUMNS = frozenset({"photo", "side", "taken_on", "latitude", "longitude", "role", *TEXT_COLUMNS, *BOX_COLUMNS})
 DELIMITERS = ",;\t|"
+DATE = re.compile(
+    r"(?P<year>\d{4})([-:/]?)(?P<month>\d\d)\2(?P<day>\d\d)"
+    r"(?:(?:T|\s+)\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?(?:\s*(?:Z|UTC|[+-]\d\d:?\d\d))?)?",
+    re.ASCII,
+)
+"""A date, and a time as cameras and spreadsheets write it."""
+MOST_PIXELS = 1e9
+"""Further out than a head box can lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +92,7 @@ def read_manifest(path: Path, roles: Collection[str] = ()) -> Iterator[ManifestR
     ManifestError
         When the file as a whole cannot be used; single rows come as `RefusedRow`.
     """
-    needed = {"photo": ""} | ({"role": ", so --role cannot select from it"} if roles else {})
+    needed = {"photo": ""} | ({"role": ", by which rows are chosen"} if roles else {})
     yield from _parsed(path.parent, read_rows(path, needed), roles)
 
 
@@ -132,10 +142,18 @@ def checked_columns(path: Path, columns: Iterable[str], needed: Mapping[str, str
     return names
 
 
+def read_roles(path: Path) -> list[str]:
+    """The roles that a manifest's rows have, in order of the alphabet. Raises ManifestError."""
+    return sorted({row.columns["role"] for row in read_manifest(path) if row.columns.get("role")})
+
+
 def parse_date(text: str) -> dt.date:
-    """A date written YYYY-MM-DD, with or without a time behind it; ValueError says so."""
+    """A date written YYYY-MM-DD (or with : or / as in EXIF), with or without a time behind it; ValueError says so."""
+    found = DATE.fullmatch(text.strip())
     try:
-        return dt.date.fromisoformat(text.strip()[:10].replace(":", "-").replace("/", "-"))
+        if found is None:
+            raise ValueError
+        return dt.date(*map(int, found.group("year", "month", "day")))
     except ValueError:
         raise ValueError(f"the date {text!r} is not written YYYY-MM-DD") from None
 
@@ -149,8 +167,10 @@ def parse_side(text: str) -> Side:
 
 
 def sighting_of(path: str, columns: Mapping[str, str]) -> Sighting:
-    """What a row says about the photo at a path; ValueError says what in it cannot be."""
+    """What a row says about the photo at a path; ValueError or InputError says what in it cannot be."""
     text = {name: columns.get(name) or None for name in TEXT_COLUMNS}
+    if text["turtle"] is not None:
+        checked_id(text["turtle"])
     return Sighting(
         path=path,
         side=parse_side(columns["side"]) if columns.get("side") else None,
@@ -178,10 +198,10 @@ def _parsed(folder: Path, rows: Iterable[TableRow], roles: Collection[str]) -> I
         else:
             seen[photo] = number
             try:
-                sighting = sighting_of(str(folder / photo), columns)
+                sighting = sighting_of(checked_path(folder / photo), columns)
                 yield ManifestRow(number, sighting, columns.get("role") or None, columns)
-            except ValueError as error:
-                yield RefusedRow(number, photo, f"line {number}: {error}.", columns)
+            except (ValueError, InputError) as error:
+                yield RefusedRow(number, photo, f"line {number}: {str(error).rstrip('.')}.", columns)
 
 
 def _number(columns: Mapping[str, str], name: str) -> float:
@@ -210,6 +230,8 @@ def _box(columns: Mapping[str, str]) -> HeadBox | None:
     if len(given) < len(BOX_COLUMNS):
         raise ValueError("a head box needs all of x, y, w, h")
     box = HeadBox(*(_number(columns, name) for name in BOX_COLUMNS))
+    if max(map(abs, (box.x, box.y, box.w, box.h))) > MOST_PIXELS:
+        raise ValueError("the head box lies farther out than any photo reaches")
     if not (box.w > 0 and box.h > 0):
         raise ValueError("a head box needs a width and a height above zero")
     return box

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from index.errors import Conflict, InputError, UnknownRecord
-from index.placing import Placing, checked_id
+from index.naming import checked_id
+from index.placing import Placing
 from index.registry import Transaction
 from index.regrouping import settle_encounters, several
 from index.requirements import encounter_turtles, require_photos

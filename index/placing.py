@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from index.errors import InputError
 from index.journal import Row
+from index.naming import checked_id, whole_path
 from index.registry import Transaction
 from index.types import PreparedPhoto, Sighting
-
-LONGEST_ID = 120
 
 
 class Placing:
@@ -82,15 +80,6 @@ class Placing:
             self._days[turtle, day] = number
 
 
-def checked_id(name: str) -> str:
-    """A turtle's id as it may stand in tables and file names of others. Raises InputError."""
-    if not name.strip() or name != name.strip() or len(name) > LONGEST_ID or not name.isprintable():
-        raise InputError(
-            f"{name!r} cannot be a turtle's id: use 1 to {LONGEST_ID} printable characters without blanks at the ends."
-        )
-    return name
-
-
 def place_photos(transaction: Transaction, photos: Sequence[PreparedPhoto], base: Path) -> list[int]:
     """Store photo rows with their turtles, encounters and vectors; gives their ids. Removed ones come back."""
     sightings = [photo.sighting for photo in photos]
@@ -131,7 +120,7 @@ def _returning(transaction: Transaction, digests: Sequence[str]) -> dict[str, in
 
 def _photo_row(photo: PreparedPhoto, base: Path) -> Row:
     seen = photo.sighting
-    path = Path(seen.path).absolute()
+    path = whole_path(Path(seen.path))
     return {
         "sha256": photo.sha256,
         "path": path.as_posix(),

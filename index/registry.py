@@ -20,12 +20,16 @@ import numpy as np
 
 from index.attaching import of_process
 from index.durable import OnStep, is_full, no_steps, replacing, storage_full
-from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogTooNew
+from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogTooNew, InputError
 from index.journal import Journal
+from index.naming import whole_path
 from index.packing import pack_descriptor
 from index.schema import MIGRATIONS
 from index.session import Session
 from index.types import Descriptor
+
+INTERRUPTED = "Query interrupted"
+"""What DuckDB raises, as a RuntimeError, when Ctrl-C meets it at work."""
 
 _TAKEN = ("lock on file", "being used by another process", "different configuration")
 _BROKEN = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.CatalogException)
@@ -88,7 +92,7 @@ class Registry:
         patience: float = 20.0,
         migrations: Sequence[str] = MIGRATIONS,
     ) -> None:
-        self.path = path
+        self.path = whole_path(path)
         self._on_step = on_step
         self._patience = patience
         self._migrations = migrations
@@ -219,9 +223,15 @@ class Registry:
         try:
             with ExitStack() as stack:
                 yield self._connect(stack, read_only)
+        except (duckdb.InterruptException, RuntimeError) as error:
+            if isinstance(error, duckdb.InterruptException) or str(error) == INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.Error as error:
             if is_full(error):
                 raise storage_full(self.path) from error
+            if "surrogate" in str(error):
+                raise InputError("A text with bytes that are not UTF-8 can be neither kept nor found.") from error
             if isinstance(error, _BROKEN) or "orrupt" in str(error):
                 raise CatalogDamaged(f"{self.path} cannot be read ({_first_line(error)}); restore a backup.") from error
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from index.errors import Conflict, UnknownRecord
-from index.placing import checked_id
+from index.naming import checked_id
 from index.records import TurtleStatus
 from index.registry import Transaction
 from index.regrouping import several

@@ -10,6 +10,7 @@ import hashlib
 import os
 import pickle
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,12 +101,19 @@ def cache() -> Path:
     if chosen:
         return Path(chosen)
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
     return base / "turtleidx" / "weights"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # an account that the system does not know
+        return Path(tempfile.gettempdir())
 
 
 def is_published(path: Path, entry: PublishedFile) -> bool:

@@ -9,7 +9,6 @@ the others would wait for it.
 
 from __future__ import annotations
 
-import getpass
 import logging
 import sys
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from index.errors import TurtleidxError
+from index.naming import account
 from retrieval import console, options
 
 NOTHING_DONE, INTERRUPTED = 1, 130
@@ -84,12 +84,13 @@ def common(
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N; else a GPU where there is one.")] = None,
 ) -> None:
     """Photo identification of sea turtles: enroll photos, query photos, decide known or new."""
-    context.obj = options.Common(catalog, who or getpass.getuser(), device)
+    context.obj = options.Common(catalog, who or account(), device)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command: errors become one sentence on standard error and an exit code."""
     logging.captureWarnings(True)  # of image libraries; what matters comes as an error
+    console.replace_unprintable()
     try:
         app(arguments)
     except TurtleidxError as error:
@@ -98,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         console.say(f"{error.filename or 'The file'} cannot be used: {error.strerror or error}.")
         sys.exit(NOTHING_DONE)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as left:  # typer makes the one into the other, without a word
+        if isinstance(left, SystemExit) and left.code != INTERRUPTED:
+            raise
         console.say("Interrupted; what was finished is kept, and the same command continues.")
         sys.exit(INTERRUPTED)

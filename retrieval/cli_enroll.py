@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from index.catalog import Catalog
-from index.errors import CatalogMissing, InputError, WeightsUnavailable
+from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
 from index.manifest import parse_date
+from index.naming import checked_id
 from index.types import Sighting
 from retrieval import console, options
 from retrieval.cli_changes import tell_of_retired
@@ -71,13 +73,17 @@ def enroll_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
-    from retrieval.intake import count_photos, from_manifest, from_paths
+    from retrieval.intake import count_photos, from_manifest, from_paths, why_none
     from retrieval.loading import NEAREST, Choices, load_instruments
     from retrieval.pipeline import enroll
 
     common: options.Common = context.obj
     if bool(photos) == (manifest is not None):
         raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
+    if role and manifest is None:
+        raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
+    if turtle is not None:
+        checked_id(turtle)
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
     choices = Choices(extractor, None, encoder_weights, device=common.device, extractor_weights=extractor_weights)
@@ -91,7 +97,7 @@ def enroll_command(
     tell_of_retired(catalog, report.enrolled)
     if not report.enrolled and not report.already_there:
         if not report.refused:
-            raise InputError("There was no photo to enroll.")
+            raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
         raise typer.Exit(NOTHING_DONE)
     if automatic_fit:
         _fit_if_due(catalog, instruments, choices, common.who)
@@ -132,7 +138,12 @@ def _open_or_create(common: options.Common, choices: Choices) -> Catalog:
     try:
         return Catalog.open(common.catalog)
     except CatalogMissing:
-        made = _create(common, choices)
+        try:
+            made = _create(common, choices)
+        except CatalogExists as exists:
+            with contextlib.suppress(CatalogMissing):  # another process was quicker
+                return Catalog.open(common.catalog)
+            raise exists from None
         console.say(f"Made a new catalogue at {made.path}.")
         return made
 

@@ -78,6 +78,7 @@ def evaluate_command(
     from retrieval.contest import compete, groups_of
     from retrieval.pipeline import Terms
     from retrieval.protocol import has_gallery
+    from retrieval.targets import check_page
     from retrieval.trial import entrants, stored_contenders
 
     common: options.Common = context.obj
@@ -86,7 +87,8 @@ def evaluate_command(
     own_gallery = manifest is not None and has_gallery(manifest)
     if keep is not None and not own_gallery:
         raise typer.BadParameter("--keep goes with a manifest that has gallery rows.")
-    _check_writable(report)
+    if report is not None:
+        check_page(report)
     from retrieval.loading import Choices, load_instruments
 
     choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
@@ -169,12 +171,6 @@ def _write_report(
     except OSError as error:
         raise InputError(f"The report cannot be written to {target} ({error.strerror}).") from error
     console.say(f"Report: {target}")
-
-
-def _check_writable(report: Path | None) -> None:
-    """Before the work rather than after it."""
-    if report is not None and (report.is_dir() or not report.absolute().parent.is_dir()):
-        raise InputError(f"The report cannot be written to {report}: name a file in a folder that exists.")
 
 
 def _open_or_create(path: Path, choices: Choices) -> Catalog:

@@ -15,6 +15,8 @@ from retrieval import console, options
 from retrieval import console_registry as shown
 from retrieval.cli_changes import Manner, browser, change, form_of, opened, page_of, tell_of_more, tell_of_retired
 
+SOME_REFUSED = 3
+
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
 
@@ -183,9 +185,13 @@ def relocate_photos(
         change(context, Manner(dry_run, why, as_json), lambda curator: curator.relocate_photos(search.found))
     else:
         shown.print_done(Done(None, ()), dry_run, as_json)
+    for sentence in search.unreadable:
+        console.say(f"passed over: {sentence}")
     console.say(
         f"{len(search.found)} moved originals found, {search.in_place} where they were, {search.missing} still missing."
     )
+    if search.unreadable:
+        raise typer.Exit(SOME_REFUSED)
 
 
 def _choose_one(first: bool, second: bool, *names: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from index.catalog import Catalog
 from index.errors import InputError
 from index.manifest import RefusedRow
+from index.naming import checked_id
 from index.records import KeptQuery
 from index.types import Side
 from retrieval import console, options
@@ -64,23 +65,32 @@ def query_command(
     from retrieval.answering import Wishes, answer
     from retrieval.cli_together import query_encounters, warn_of_drift
     from retrieval.conformal import Rates
-    from retrieval.intake import questions
+    from retrieval.intake import questions, why_none
     from retrieval.keeping import keep as keep_query
     from retrieval.loading import Choices, load_instruments
     from retrieval.pipeline import Terms
+    from retrieval.targets import picture_files
     from retrieval.vigilance import remember
 
     common: options.Common = context.obj
+    if role and manifest is None:
+        raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
     asked = list(questions(photos or [], manifest, role or [], side))
     for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
         asked += questions(paths or [], None, [], shown)
+    if not asked and manifest is not None:
+        raise InputError(why_none(manifest, role or []))
     if not asked:
         raise InputError("There is no photo to look up: name photos, folders, or a manifest with --manifest.")
     if encounter and (keep or plot):
         raise typer.BadParameter("--keep and --plot go with single photos: leave --encounter out.")
     if confirm and len(asked) > 1 and not (encounter and manifest is None):
         raise typer.BadParameter("--confirm takes one photo, or with --encounter the photos of one turtle.")
+    if confirm is not None:
+        checked_id(confirm)
     catalog = Catalog.open(common.catalog)
+    paths_asked = [Path(one.photo if isinstance(one, RefusedRow) else one.sighting.path) for one in asked]
+    pictures = [] if plot is None else picture_files(plot, paths_asked, catalog)
     choices = Choices(None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights)
     instruments = load_instruments(choices, catalog.recipe)
     terms = Terms(prior_new, Rates(false_known, misidentified, false_new))
@@ -89,15 +99,15 @@ def query_command(
         if encounter:
             refused = query_encounters(catalog, asked, instruments, common.who, terms, wishes, top, as_json)
         answers = () if encounter else answer(catalog, asked, instruments, common.who, terms, wishes)
-        for number, one in enumerate(answers, start=1):
+        for number, one in enumerate(answers):
             found.append(replace(one.identification, candidates=one.identification.candidates[:1], features=None))
             refused += one.identification.verdict is Verdict.REFUSED
             kept = keep_query(catalog, one, instruments, terms, common.who) if keep else None
             _show(one, top, as_json, kept)
             if one.enrolled_as:
                 tell_of_retired(catalog, [photo.id for photo in catalog.enrolled([str(found[-1].sha256)]).values()])
-            if plot is not None:
-                _plot(catalog, one, instruments, plot if len(asked) == 1 else plot / _picture_name(number, one))
+            if pictures:
+                _plot(catalog, one, instruments, pictures[number])
         if not encounter:
             remember(catalog, found)
             warn_of_drift(catalog)
@@ -130,7 +140,3 @@ def _plot(catalog: Catalog, one: Answer, instruments: Instruments, target: Path)
     target.parent.mkdir(parents=True, exist_ok=True)
     save(pixels, target)
     console.say(f"Match picture: {target}")
-
-
-def _picture_name(number: int, one: Answer) -> str:
-    return f"{number:04d}-{Path(one.identification.photo).stem}.png"

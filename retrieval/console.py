@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,10 +21,13 @@ from retrieval.verdict import Verdict
 if TYPE_CHECKING:  # importing them would load what compares photos
     from retrieval.answering import Answer
     from retrieval.checkpoints import WeightsListing
-    from retrieval.results import EnrollReport, FitReport, Identification
+    from retrieval.results import Candidate, EnrollReport, FitReport, Identification
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+UNLIMITED = 10_000
+"""Width of a table that goes to a file or a pipe, which have none."""
+
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 COLOURS = {Verdict.KNOWN: "green", Verdict.NEW: "magenta", Verdict.UNDECIDED: "yellow"}
 
@@ -32,9 +37,29 @@ def say(sentence: str) -> None:
     err.print(Text(sentence))
 
 
+def replace_unprintable() -> None:
+    """From now on characters that the terminal's or the file's encoding lacks are replaced, not an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def print_json(record: Mapping[str, object]) -> None:
-    """One object a line on standard output."""
-    out.out(json.dumps(record, ensure_ascii=False, allow_nan=False, default=str), highlight=False)
+    """One object a line on standard output, escaped where the output's encoding lacks a character."""
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
+    try:
+        text.encode(out.encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(record, allow_nan=False, default=str)
+    out.out(text, highlight=False)
+
+
+def print_table(table: Table) -> None:
+    """A table that fits the terminal; in a file or a pipe, as wide as it is."""
+    if out.is_terminal:
+        out.print(table, soft_wrap=False)
+    else:
+        Console(file=out.file, width=UNLIMITED, highlight=False, markup=False, emoji=False).print(table)
 
 
 class Advance(Protocol):
@@ -107,17 +132,25 @@ def print_identification(answer: Identification, top: int) -> None:
     out.print(Text(f"  {answer.reason}"))
     if not answer.candidates:
         return
-    table = Table("turtle", "score", "probability", "matches", box=None, padding=(0, 2))
-    table.add_column("best photo", overflow="fold")
-    for candidate in answer.candidates[:top]:
-        probability = "" if candidate.probability is None else f"{candidate.probability:.3f}"
-        row = (candidate.turtle, f"{candidate.score:.4f}", probability, str(candidate.matches), candidate.photo.path)
-        table.add_row(*map(Text, row))
-    out.print(table)
+    print_candidates(answer.candidates[:top])
     out.print(
         f"  compared {answer.compared_photos} photos of {answer.compared_turtles} turtles, out of "
         f"{answer.gallery_photos} of {answer.gallery_turtles}, with {answer.matcher} in {answer.seconds:.1f} s"
     )
+
+
+def print_candidates(candidates: Sequence[Candidate]) -> None:
+    """Turtles in order, each with its best photo; what does not fit the terminal is folded."""
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("turtle", overflow="fold")
+    for figures in ("score", "probability", "matches"):
+        table.add_column(figures, no_wrap=True)
+    table.add_column("best photo", overflow="fold")
+    for candidate in candidates:
+        probability = "" if candidate.probability is None else f"{candidate.probability:.3f}"
+        row = (candidate.turtle, f"{candidate.score:.4f}", probability, str(candidate.matches), candidate.photo.path)
+        table.add_row(*map(Text, row))
+    print_table(table)
 
 
 def identification_record(answer: Identification, top: int) -> dict[str, object]:
@@ -150,9 +183,11 @@ def identification_record(answer: Identification, top: int) -> dict[str, object]
 def print_pairs(rows: Sequence[tuple[str, str]]) -> None:
     """Names and values."""
     table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(name, Text(value))
-    out.print(table)
+    print_table(table)
 
 
 def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[str, str]]:
@@ -205,7 +240,9 @@ def print_weights(listing: Sequence[WeightsListing], as_json: bool) -> None:
     table = Table("kind", "name", "licence", "at hand", "source", box=None, padding=(0, 2))
     for row in listing:
         table.add_row(*map(Text, (row.kind, row.name, row.licence, str(row.path or "no"), row.source)))
-    out.print(table)
+    for column in table.columns:
+        column.overflow = "fold"
+    print_table(table)
 
 
 def _size(amount: float) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.table import Table
 from rich.text import Text
 
 from retrieval.answering import AnsweredEncounter
-from retrieval.console import COLOURS, identification_record, out
+from retrieval.console import COLOURS, identification_record, out, print_candidates
 
 
 def print_encounter(one: AnsweredEncounter, top: int) -> None:
@@ -21,13 +20,7 @@ def print_encounter(one: AnsweredEncounter, top: int) -> None:
     out.print(headline)
     out.print(Text(f"  {found.reason}"))
     if found.candidates:
-        table = Table("turtle", "score", "probability", "matches", box=None, padding=(0, 2))
-        table.add_column("best photo", overflow="fold")
-        for candidate in found.candidates[:top]:
-            probability = "" if candidate.probability is None else f"{candidate.probability:.3f}"
-            row = (candidate.turtle, f"{candidate.score:.4f}", probability, str(candidate.matches))
-            table.add_row(*map(Text, (*row, candidate.photo.path)))
-        out.print(table)
+        print_candidates(found.candidates[:top])
     for photo in found.photos:
         side = f" ({photo.side})" if photo.side else ""
         p_new = "" if photo.p_new is None else f", P(new) {photo.p_new:.2f}"

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from retrieval.console import out, say
+from retrieval.console import out, print_table, say
 from retrieval.contest import Contest
 from retrieval.evaluation import Evaluation
 from retrieval.metrics import ErrorRate
@@ -29,9 +29,9 @@ def print_evaluation(description: str, contest: Contest, groups: Sequence[Evalua
     first = contest.methods[0].evaluation
     out.print(Text(f"{description} P(new) before looking: {terms.prior_new:.1%}."))
     methods = [method.evaluation for method in contest.methods]
-    out.print(_ranking(methods, groups))
-    out.print(_judging(methods, groups))
-    out.print(_rates(first))
+    print_table(_ranking(methods, groups))
+    print_table(_judging(methods, groups))
+    print_table(_rates(first))
     limit = first.calibration_error_if_perfect
     if math.isfinite(limit):
         out.print(

@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from index.exchange import COARSE_DEGREES, harmless
 from index.records import Change, Done, Encounter, Event, KeptQuery, PhotoRecord, Turtle
-from retrieval.console import err, out, print_json
+from retrieval.console import err, out, print_json, print_table
 
 if TYPE_CHECKING:
     from index.joining import Difference
 
 Record = Mapping[str, object]
 MOST_LINES = 20
-_UNLIMITED = 10_000
 
 
 class Form(StrEnum):
@@ -94,7 +92,7 @@ def print_records(records: Sequence[Record], kind: Kind, form: Form) -> None:
                 for name, cell in zip(kind.shown, cells, strict=True)
             )
             table.add_row(*map(Text, at_minutes))
-        _print_table(table)
+        print_table(table)
 
 
 def print_record(record: Record, kind: Kind, form: Form) -> None:
@@ -103,10 +101,12 @@ def print_record(record: Record, kind: Kind, form: Form) -> None:
         print_records([record], kind, form)
         return
     table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name in kind.columns:
         if record[name] not in (None, "", [], {}):
             table.add_row(name.replace("_", " "), Text(_cell(record[name])))
-    _print_table(table)
+    print_table(table)
 
 
 def print_encounters(encounters: Sequence[Encounter], photos: Sequence[PhotoRecord]) -> None:
@@ -235,13 +235,6 @@ def _name(change: Change) -> str:
         return f"turtle {known}" if known else "a turtle"
     singular = {"photos": "photo", "encounters": "encounter", "queries": "query", "decisions": "decision"}
     return f"{singular.get(change.record, change.record)} {change.key}"
-
-
-def _print_table(table: Table) -> None:
-    if out.is_terminal:
-        out.print(table, soft_wrap=False)
-    else:  # a file or a pipe has no width
-        Console(file=out.file, width=_UNLIMITED, highlight=False).print(table)
 
 
 def _cell(value: object) -> str:

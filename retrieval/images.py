@@ -12,6 +12,7 @@ import io
 import math
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
+from index.naming import checked_path
 from index.types import HeadBox
 
 Pixels = npt.NDArray[np.uint8]
@@ -28,8 +30,13 @@ Pixels = npt.NDArray[np.uint8]
 MAX_PIXELS = 250_000_000
 """More than any camera makes; a file that claims more is a decompression bomb or a stitched map."""
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".heic", ".heif", ".avif"})
+EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2", ".heic", ".heif", ".avif"}
+)
 """What counts as a photo in a folder. Formats that this Pillow cannot read are refused by name, not passed over."""
+
+MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
+"""Formats whose further pictures are a film; those of others are pages, or previews that cameras add."""
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
@@ -75,6 +82,8 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
         with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoTooLarge(f"{path} claims {image.width} x {image.height} pixels, more than any camera makes.")
+            if image.format in MOVING and getattr(image, "is_animated", False):
+                raise PhotoUnreadable(f"{path} is a moving picture: save the best moment of it as a photo.")
             taken_on = _exif_date(image)
             full = image.size[::-1] if _is_turned(image) else image.size
             shown = max(full) if box is None else min(max(full), max(box.w, box.h))
@@ -92,11 +101,14 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
 
 
 def read_bytes(path: Path) -> bytes:
-    """The file's bytes; PhotoUnreadable says what is wrong with a file that has none."""
+    """The file's bytes; PhotoUnreadable says what is wrong with a file that has none, or whose name is no text."""
     try:
+        checked_path(path)
         if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):  # reading these may never end
             raise PhotoUnreadable(f"{path} is a pipe or a device: save the photo as a file first.")
         data = path.read_bytes()
+    except InputError as error:
+        raise PhotoUnreadable(str(error)) from error
     except FileNotFoundError as error:
         raise PhotoUnreadable(f"{path} does not exist.") from error
     except IsADirectoryError as error:
@@ -116,13 +128,16 @@ def file_sha256(path: Path) -> str:
 def find_photos(folder: Path) -> Iterator[Path]:
     """Every photo below `folder`, in a stable order, hidden files left out.
 
+    Folders behind links come last, each once, and not again where the walk has been already. A folder that may not be
+    looked into stands for its photos, so that whoever reads it is told.
+
     Raises
     ------
     NoPhotos
     """
     found = False
     for path in _files(folder):
-        if path.suffix.lower() in EXTENSIONS:
+        if path.suffix.lower() in EXTENSIONS or path.is_dir():
             found = True
             yield path
     if not found:
@@ -130,14 +145,31 @@ def find_photos(folder: Path) -> Iterator[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
+    """Files below a folder, first those that lie there, then those behind links to folders."""
+    seen: set[Path] = set()
+    linked = deque([folder])
+    while linked:
+        yield from _lying_in(linked.popleft(), seen, linked)
+
+
+def _lying_in(folder: Path, seen: set[Path], linked: deque[Path]) -> Iterator[Path]:
     """Files below a folder, one folder's names at a time, so that millions of photos need no memory."""
-    with os.scandir(folder) as entries:
-        names = sorted(
-            (entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith(".")
-        )
-    for name, is_folder in names:
-        if is_folder:
-            yield from _files(folder / name)
+    if (real := folder.resolve()) in seen:
+        return
+    seen.add(real)
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(
+                (entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries if not entry.name.startswith(".")
+            )
+    except PermissionError:
+        yield folder
+        return
+    for name, is_folder, is_link in names:
+        if is_folder and is_link:
+            linked.append(folder / name)
+        elif is_folder:
+            yield from _lying_in(folder / name, seen, linked)
         elif (folder / name).is_file():
             yield folder / name
 
@@ -163,10 +195,14 @@ def save(pixels: Pixels, path: Path) -> None:
     InputError
         The ending names no picture format.
     """
-    try:
-        Image.fromarray(pixels).save(path)
-    except ValueError as error:
-        raise InputError(f"{path} has no ending of a picture format; use .png or .jpg.") from error
+    check_ending(path)
+    Image.fromarray(pixels).save(path)
+
+
+def check_ending(path: Path) -> None:
+    """Raises InputError where a name's ending names no picture format that can be written."""
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise InputError(f"{path} has no ending of a picture format; use .png or .jpg.")
 
 
 def _working_pixels(

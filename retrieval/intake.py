@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from index.errors import NoPhotos
-from index.manifest import RefusedRow, read_manifest
+from index.errors import InputError, NoPhotos
+from index.manifest import RefusedRow, read_manifest, read_roles
+from index.naming import checked_id, checked_path, shown
 from index.types import Side, Sighting
 from retrieval.images import find_photos
 
@@ -22,15 +23,27 @@ def from_paths(paths: Iterable[Path], known: Sighting, by_folder: bool) -> Itera
     """
     for path in paths:
         if not path.is_dir():
-            yield replace(known, path=str(path))
+            yield _checked(replace(known, path=str(path)))
             continue
         try:
             for photo in find_photos(path):
                 inside = photo.relative_to(path).parts
                 owner = inside[0] if by_folder and len(inside) > 1 else None
-                yield replace(known, path=str(photo), turtle=known.turtle or owner)
+                yield _checked(replace(known, path=str(photo), turtle=known.turtle or owner))
         except NoPhotos as error:
-            yield RefusedRow(0, str(path), str(error), {})
+            yield RefusedRow(0, shown(path), shown(str(error)), {})
+
+
+def _checked(sighting: Sighting) -> Sighting | RefusedRow:
+    """A photo whose path and turtle can be kept, or why they cannot."""
+    try:
+        checked_path(sighting.path)
+    except InputError as error:
+        return RefusedRow(0, shown(sighting.path), str(error), {})
+    try:
+        return sighting if sighting.turtle is None else replace(sighting, turtle=checked_id(sighting.turtle))
+    except InputError as error:
+        return RefusedRow(0, sighting.path, f"{sighting.path}: {error}", {})
 
 
 def from_manifest(path: Path, roles: Collection[str], known: Sighting) -> Iterator[Sighting | RefusedRow]:
@@ -48,6 +61,14 @@ def count_photos(paths: Iterable[Path]) -> int:
         except NoPhotos:
             total += 1
     return total
+
+
+def why_none(manifest: Path, roles: Collection[str]) -> str:
+    """Why a manifest gave no photo, in a sentence. Raises ManifestError."""
+    there = read_roles(manifest)
+    if not roles or not there:
+        return f"{manifest} names no photo{' with a role' if roles else ''}."
+    return f"{manifest} has no row with the role {' or '.join(roles)}; its roles are {', '.join(there)}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from index.catalog import Catalog
 from index.decisions import Decisions
 from index.manifest import RefusedRow
+from index.naming import whole_path
 from index.records import KeptQuery
 from retrieval.answering import Answer
 from retrieval.decision import Verdict
@@ -29,7 +30,7 @@ def keep(catalog: Catalog, answer: Answer, instruments: Instruments, terms: Term
     if found.features is not None and not catalog.enrolled([sha256]):
         photo = load_photo(path, instruments.extractor.long_side, answer.question.sighting.box)
         catalog.feature_store.put_query(sha256, found.features, jpeg(photo.pixels))  # for a fit to learn from
-    return Decisions(catalog).keep(sha256, str(path.absolute()), str(found.verdict), evidence, who)
+    return Decisions(catalog).keep(sha256, str(whole_path(path)), str(found.verdict), evidence, who)
 
 
 def _evidence(catalog: Catalog, answer: Answer, instruments: Instruments, terms: Terms) -> str:

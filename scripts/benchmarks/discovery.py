@@ -30,6 +30,7 @@ from benchmarks.discovery_faults import Found, find_faults
 from index.catalog import Catalog
 from index.errors import CatalogMissing
 from index.manifest import ManifestRow, read_manifest
+from index.naming import whole_path
 from index.types import Side
 from retrieval.conformal import Rates
 from retrieval.decision import Verdict
@@ -179,7 +180,7 @@ def _occasion(row: ManifestRow) -> str:
 
 
 def _truth(looks: Mapping[int, Sequence[Look]], rows: Sequence[ManifestRow]) -> dict[int, Encounter]:
-    of_path = {Path(row.sighting.path).absolute().as_posix(): row for row in rows}
+    of_path = {whole_path(Path(row.sighting.path)).as_posix(): row for row in rows}
     truth = {}
     for number, found in looks.items():
         row = of_path[found[0].photo.path]

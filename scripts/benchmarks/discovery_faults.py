@@ -12,6 +12,7 @@ import numpy as np
 
 from index.catalog import Catalog
 from index.curation import Curator
+from index.naming import whole_path
 from index.types import GalleryFilter, Photo, Side
 from retrieval.auditing import audit
 from retrieval.fitting import fit
@@ -85,7 +86,7 @@ def find_faults(
     shutil.rmtree(path, ignore_errors=True)
     copy = Catalog.open(Path(shutil.copytree(catalog.path, path)))
     everyone = copy.photos(GalleryFilter(identified=False))
-    absolute = {Path(name).absolute().as_posix(): owner for name, owner in owners.items()}
+    absolute = {whole_path(Path(name)).as_posix(): owner for name, owner in owners.items()}
     right = {photo.id: photo.turtle or absolute[photo.path] for photo in everyone}
     faults = plant(everyone, right)
     wanted = {**right, **faults.moved}

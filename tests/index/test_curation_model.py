@@ -131,7 +131,7 @@ class Curation(RuleBasedStateMachine):
     def merge(self, into: str, others: set[str]) -> None:
         def mirror(model: Model) -> None:
             key, keys = model.key(into), [model.key(name) for name in others]
-            if key in keys:
+            if key in keys or model.turtles[key].status == "retired":
                 raise Refused
             for number, row in model.encounters.items():
                 if row.turtle in keys:

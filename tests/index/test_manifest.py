@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from index.errors import ManifestError
-from index.manifest import ManifestRow, RefusedRow, parse_date, parse_side, read_manifest
+from index.manifest import ManifestRow, RefusedRow, parse_date, parse_side, read_manifest, read_roles
 from index.types import HeadBox, Side
 
 
@@ -51,6 +51,7 @@ def test_any_spreadsheet_delimiter_and_a_byte_order_mark(tmp_path: Path, delimit
         ("b.jpg,left,,,7", "all of x, y, w, h"),
         (",left,,,", "names no photo"),
         ("a.jpg,left,,,", "same photo as line 2"),
+        ("a\0b.jpg,left,,,", "cannot be the name of a file"),
     ],
 )
 def test_one_bad_row_costs_only_itself(tmp_path: Path, cells: str, reason: str) -> None:
@@ -61,6 +62,29 @@ def test_one_bad_row_costs_only_itself(tmp_path: Path, cells: str, reason: str) 
     assert isinstance(bad, RefusedRow)
     assert bad.number == 3
     assert reason in bad.reason
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (f"{'x' * 121},,,,", "cannot be a turtle's id"),
+        ("bell\a,,,,", "cannot be a turtle's id"),
+        ("T1,inf,1,2,3", "x is 'inf', not a number"),
+        ("T1,1,nan,2,3", "y is 'nan', not a number"),
+        ("T1,1,2,1e400,3", "w is '1e400', not a number"),
+        ("T1,1e308,1,1e308,3", "farther out than any photo"),
+    ],
+)
+def test_ids_and_boxes_that_cannot_be_kept_cost_their_row(tmp_path: Path, cells: str, reason: str) -> None:
+    path = written(tmp_path, f"photo,turtle,x,y,w,h\na.jpg,T1,,,,\nb.jpg,{cells}\nc.jpg,T1,,,,\n")
+    first, bad, last = read_manifest(path)
+    assert isinstance(first, ManifestRow)
+    assert isinstance(last, ManifestRow)
+    assert isinstance(bad, RefusedRow)
+    assert bad.reason.startswith("line 3: ")
+    assert reason in bad.reason
+    assert bad.reason.endswith(".")
+    assert not bad.reason.endswith("..")
 
 
 @pytest.mark.parametrize(
@@ -84,14 +108,36 @@ def test_a_manifest_that_is_no_text_or_not_there(tmp_path: Path) -> None:
         list(read_manifest(tmp_path / "nothing.csv"))
 
 
+def test_the_roles_of_a_manifest_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path, "photo,role\na.jpg,new\nb.jpg,\na.jpg,known\nc.jpg,new\n")
+    assert read_roles(path) == ["known", "new"]
+    assert read_roles(written(tmp_path, "photo\na.jpg\n")) == []
+
+
 def test_roles_select_rows(tmp_path: Path) -> None:
     path = written(tmp_path, "photo,role\na.jpg,gallery\nb.jpg,known\nc.jpg,new\n")
     kept = [row.sighting.path for row in read_manifest(path, ["known", "new"]) if isinstance(row, ManifestRow)]
     assert kept == [str(tmp_path / "b.jpg"), str(tmp_path / "c.jpg")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2019-07-011", "2019-07-01 to 2019-07-05", "2019-07-01x", "2019-07-01-05", "2019-07-01 late", "2019-07"),
+        *("2019-13-01", "2019-07/01", "2019-07-01T", "2019-07-0110:22", "01.07.2019", ""),
+    ],
+)
+def test_what_is_more_or_less_than_a_date_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="not written YYYY-MM-DD"):
+        parse_date(text)
+
+
 def test_dates_and_sides_as_people_write_them() -> None:
-    assert parse_date("2019-07-01 10:22:03") == parse_date("2019:07:01") == dt.date(2019, 7, 1)
+    for text in (
+        *("2019-07-01", "2019:07:01", "2019/07/01", "20190701", " 2019-07-01 ", "2019:07:01 10:22:03"),
+        *("2019-07-01T10:22", "2019-07-01 9:22 PM", "2019-07-01T10:22:03.25+02:00", "2019-07-01 10:22:03Z"),
+    ):
+        assert parse_date(text) == dt.date(2019, 7, 1)
     assert parse_side("L") is parse_side(" Left ") is Side.LEFT
 
 

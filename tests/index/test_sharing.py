@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,7 @@ print(json.dumps(sorted(set(seen))))
 
 WRITE = """
 import sys
+import threading
 from pathlib import Path
 from index.catalog import Catalog
 with Catalog.open(Path(sys.argv[1])).writing("turtleidx enroll folder"):
@@ -88,3 +91,42 @@ def test_a_catalogue_that_may_only_be_read_is_read(catalog: Catalog) -> None:
     finally:
         for path in [catalog.path, *catalog.path.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+MAKE = """
+import sys
+import threading
+from pathlib import Path
+from index.catalog import Catalog
+from index.errors import CatalogExists
+from tests.index.making import RECIPE
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    Catalog.create(Path(sys.argv[1]), RECIPE)
+    print("made")
+except CatalogExists:
+    print("there", Catalog.open(Path(sys.argv[1])).recipe == RECIPE)
+"""
+
+
+def test_of_processes_that_make_one_catalogue_at_once_one_does(tmp_path: Path) -> None:
+    makers = [run(MAKE, tmp_path / "turtles.catalog") for _ in range(6)]
+    for maker in makers:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == "ready\n"
+    for maker in makers:
+        assert maker.stdin is not None
+        maker.stdin.write("\n")
+        maker.stdin.flush()
+    said = sorted(maker.communicate(timeout=60)[0].strip() for maker in makers)
+    assert said == ["made", *["there True"] * 5]
+    assert [path.name for path in tmp_path.iterdir()] == ["turtles.catalog"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system sends no signals")
+def test_an_interrupted_question_is_an_interrupt(catalog: Catalog) -> None:
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt), catalog.reading() as session:
+        session.number("SELECT max(hash(range)) FROM range(100000000000)")
+    assert catalog.history()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -124,6 +125,17 @@ def test_the_match_picture_shows_the_query_beside_candidates(own: Shell, samples
     assert len(list((tmp_path / "all").iterdir())) == 2
 
 
+def test_a_match_picture_that_cannot_be_written_costs_nothing(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    path = Path(shutil.copy(photo(samples, "T023", 1), tmp_path / "asked.jpg"))
+    before = path.read_bytes()
+    for target in ("match", path, photo(samples, "T001", 1)):
+        done = own("query", path, "--side", "left", "--confirm", "T099", "--plot", target, *NEAREST)
+        assert done.code == 1
+        assert ("ending" if target == "match" else "is a photo") in done.err
+    assert path.read_bytes() == before
+    assert "T099" not in own.turtles()
+
+
 def test_a_model_of_another_recipe_is_not_used(own: Shell, samples: SampleSet) -> None:
     [record] = own("query", photo(samples, "T004", 2), "--json", "--no-verify", *NEAREST).records
     assert (record["verdict"], record["p_new"]) == ("UNDECIDED", None)
@@ -175,6 +187,16 @@ def test_manifest_queries_echo_their_rows(own: Shell, samples: SampleSet) -> Non
     answered = own("query", "--manifest", samples.manifest, "--role", "new", "--json", *NEAREST)
     assert len(answered.records) == 6
     assert {record["manifest"]["role"] for record in answered.records} == {"new"}
+
+
+def test_a_role_that_no_row_has_is_named(own: Shell, samples: SampleSet) -> None:
+    for command in ("query", "enroll"):
+        none = own(command, "--manifest", samples.manifest, "--role", "nope")
+        assert none.code == 1
+        assert "has no row with the role nope; its roles are gallery, known, new." in none.err
+        path = photo(samples, "T001", 2)
+        without = own(command, path, "--role", "new")
+        assert (without.code, "--manifest" in without.err) == (2, True)
 
 
 def test_enrolling_twice_changes_nothing_and_folders_name_turtles(shell: Shell, samples: SampleSet) -> None:
@@ -236,6 +258,44 @@ def test_bad_photos_in_a_query_have_verdicts_of_their_own(own: Shell, samples: S
     assert own("query", bad["text"], *NEAREST).code == 1
 
 
+def test_a_name_that_is_no_text_costs_one_photo(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    folder = tmp_path / "mix"
+    folder.mkdir()
+    odd = folder / os.fsdecode(b"zz\xe9.jpg")
+    shutil.copy(photo(samples, "T023", 1), odd)
+    shutil.copy(photo(samples, "T023", 2), folder / "yy.jpg")
+    asked = own("query", folder, "--json", *NEAREST)
+    assert [record["photo"] for record in asked.records] == [
+        str(folder / "yy.jpg"),
+        str(folder / "zz\N{REPLACEMENT CHARACTER}.jpg"),
+    ]
+    assert (asked.code, asked.records[1]["verdict"]) == (3, "REFUSED")
+    done = own("enroll", folder, "--no-fit")
+    assert (done.code, "1 enrolled, 0 already there, 1 refused" in done.out) == (3, True)
+    assert "zz\N{REPLACEMENT CHARACTER}.jpg has a name" in done.err
+
+
+def test_one_row_or_folder_with_a_bad_id_does_not_cost_the_others(
+    own: Shell, samples: SampleSet, tmp_path: Path
+) -> None:
+    photos = [photo(samples, "T023", 1), photo(samples, "T023", 2), photo(samples, "T024", 1)]
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(
+        "photo,turtle\n" + "".join(f"{path},{'x' * n}\n" for path, n in zip(photos, (3, 121, 3), strict=True))
+    )
+    done = own("enroll", "--manifest", manifest, "--no-fit")
+    assert (done.code, "2 enrolled, 0 already there, 1 refused" in done.out) == (3, True)
+    assert "line 3: 'xxx" in done.err
+    for name, number in ((" lead", 2), ("Olga", 3)):
+        (tmp_path / "beach" / name).mkdir(parents=True)
+        shutil.copy(photo(samples, "T024", number), tmp_path / "beach" / name)
+    done = own("enroll", tmp_path / "beach", "--no-fit")
+    assert done.code == 3
+    assert "' lead' cannot be a turtle's id" in done.err
+    assert "Olga" in own.turtles()
+    assert own("enroll", photos[1], "--turtle", "x" * 121).code == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -245,6 +305,7 @@ def test_bad_photos_in_a_query_have_verdicts_of_their_own(own: Shell, samples: S
         (["enroll"], 2, "name photos and folders"),
         (["enroll", "--manifest", "nothing.csv"], 1, "There is no manifest"),
         (["enroll", "a.jpg", "--taken-on", "July"], 2, "YYYY-MM-DD"),
+        (["enroll", "a.jpg", "--taken-on", "2020-01-0599"], 2, "YYYY-MM-DD"),
         (["init", "--extractor", "surf"], 1, "There is no extractor"),
         (["init", "--encoder", "magic"], 1, "There is no encoder"),
         (["nonsense"], 2, "No such command"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -85,6 +86,28 @@ def test_moved_originals_are_found_by_their_bytes(shell: Shell) -> None:
     assert "0 moved originals found, 2 where they were, 5 still missing." in again.err
 
 
+def test_originals_whose_names_are_no_text_are_passed_over(shell: Shell) -> None:
+    folder = shell.catalog.parent / "disk"
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xe9.jpg")).write_text("1")
+    (folder / "zz.jpg").write_text("2")
+    done = shell("photos", "relocate", folder)
+    assert (done.code, "1 moved originals found" in done.err) == (3, True)
+    assert "passed over" in done.err
+
+
+def test_words_that_are_no_text_get_a_sentence(shell: Shell) -> None:
+    odd = os.fsdecode(b"\xe9")
+    for arguments in (
+        ["turtles", "note", "T001", odd],
+        ["turtles", "show", odd],
+        ["photos", "side", "1", "--is", "top", "--why", odd],
+    ):
+        done = shell(*arguments)
+        assert (done.code, "UTF-8" in done.err) == (1, True)
+    assert shell("--catalog", odd, "init").code == 1
+
+
 def test_encounters_merge_and_split(shell: Shell) -> None:
     first, second = (one["encounter"] for one in shell("encounters", "list", "--turtle", "T002", "--json").records)
     assert shell("encounters", "merge", str(first), str(second), "--yes").code == 0
@@ -104,6 +127,7 @@ def test_encounters_merge_and_split(shell: Shell) -> None:
         (["photos", "move", "1"], 2, "--to"),
         (["photos", "side", "1", "--is", "bottom"], 2, "bottom"),
         (["photos", "date", "1", "--is", "July"], 2, "YYYY-MM-DD"),
+        (["photos", "date", "1", "--is", "2020-01-05 to 2020-01-09"], 2, "YYYY-MM-DD"),
         (["history", "T001", "--photo", "1"], 2, "choose one"),
         (["undo", "999"], 1, "There is no event 999"),
         (["undo", "1"], 1, "cannot be undone"),

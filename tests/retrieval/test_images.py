@@ -1,8 +1,10 @@
 import datetime as dt
 import os
 import struct
+import tempfile
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,56 @@ def test_photos_are_found_in_order_and_hidden_ones_are_not(tmp_path: Path) -> No
         list(find_photos(tmp_path / "empty"))
 
 
+def test_folders_behind_links_come_last_and_once(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for name in ("root/b/1.jpg", "elsewhere/2.jpg", "elsewhere/deep/3.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (root / "a").symlink_to(tmp_path / "elsewhere")
+    (root / "alias").symlink_to(root / "b")
+    (root / "b" / "loop").symlink_to(root)
+    (root / "nowhere").symlink_to(tmp_path / "gone")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "elsewhere")
+    assert list(find_photos(root)) == [root / "b/1.jpg", root / "a/2.jpg", root / "a/deep/3.jpg"]
+
+
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder that nobody may look into, beside a photo; root gives up its rights meanwhile."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        (root / "open.jpg").touch()
+        (root / "closed").mkdir()
+        (root / "closed" / "1.jpg").touch()
+        (root / "closed").chmod(0)
+        mine = os.geteuid()
+        if mine == 0:
+            os.seteuid(65534)
+        yield root
+        os.seteuid(mine)
+        (root / "closed").chmod(0o700)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="folders of this system cannot be closed like that")
+def test_a_folder_that_may_not_be_looked_into_is_named(closed: Path) -> None:
+    assert list(find_photos(closed)) == [closed / "closed", closed / "open.jpg"]
+    with pytest.raises(PhotoUnreadable, match=r"cannot be read \(Permission denied\)"):
+        read_bytes(closed / "closed")
+
+
+def test_a_still_gif_is_a_photo_and_a_film_is_none(tmp_path: Path) -> None:
+    still, film = photo(tmp_path / "still.gif"), tmp_path / "film.gif"
+    frames = [Image.fromarray(np.roll(NOISE, n)) for n in range(3)]
+    frames[0].save(film, save_all=True, append_images=frames[1:])
+    assert list(find_photos(tmp_path)) == [film, still]
+    assert load_photo(still, 500).pixels.shape == NOISE.shape
+    with pytest.raises(PhotoUnreadable, match="moving picture"):
+        load_photo(film, 500)
+    frames[0].save(tmp_path / "pages.mpo", save_all=True, append_images=frames[1:])  # what cameras write as .jpg
+    assert load_photo(tmp_path / "pages.mpo", 500).pixels.shape == NOISE.shape
+
+
 def test_thumbnails_and_pictures_come_back(tmp_path: Path) -> None:
     smooth = np.tile(np.linspace(0, 255, 64).astype(np.uint8)[None, :, None], (48, 1, 3))
     assert np.abs(decode(jpeg(smooth)).astype(int) - smooth).max() < 12
@@ -144,3 +196,9 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(PhotoUnreadable, match="is a pipe or a device"):
         read_bytes(tmp_path / "pipe.jpg")
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    odd = photo(tmp_path / "a.jpg").rename(tmp_path / os.fsdecode(b"\xe9.jpg"))
+    with pytest.raises(PhotoUnreadable, match="not UTF-8"):
+        load_photo(odd, 100)

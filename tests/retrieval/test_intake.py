@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,18 @@ def test_an_empty_folder_costs_a_sentence_not_the_batch(folder: Path) -> None:
     assert isinstance(good, Sighting)
     assert good.side is Side.LEFT
     assert count_photos([folder, folder / "empty", folder / "4.jpg"]) == 6
+
+
+def test_names_that_cannot_be_kept_cost_their_photos(folder: Path) -> None:
+    for name in (" lead/5.jpg", f"{'x' * 125}/6.jpg", os.fsdecode(b"Nina/\xe9.jpg")):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    found = list(from_paths([folder], Sighting(""), True))
+    bad = [one for one in found if isinstance(one, RefusedRow)]
+    assert len(found) == 7
+    assert [Path(one.photo).name for one in bad] == ["5.jpg", "\N{REPLACEMENT CHARACTER}.jpg", "6.jpg"]
+    assert [one.photo in one.reason for one in bad] == [True] * 3
+    assert len(owners(folder, Sighting(""), False)) == 6
 
 
 def test_what_the_command_says_fills_a_manifests_empty_cells(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -141,4 +142,12 @@ def test_the_cache_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TURTLEIDX_WEIGHTS", str(tmp_path))
     assert cache() == tmp_path
     monkeypatch.delenv("TURTLEIDX_WEIGHTS")
+    assert cache().parts[-2:] == ("turtleidx", "weights")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="accounts of this system have no numbers")
+def test_an_account_that_the_system_does_not_know_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TURTLEIDX_WEIGHTS", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
     assert cache().parts[-2:] == ("turtleidx", "weights")

@@ -1,0 +1,67 @@
+"""Where pictures and pages may be written: found out before the work, and never over a photo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from index.catalog import Catalog
+from index.errors import InputError
+from retrieval.images import check_ending, file_sha256
+
+PAGE = b"<!doctype html"
+"""How our pages begin."""
+
+
+def picture_files(target: Path, photos: Sequence[Path], catalog: Catalog) -> list[Path]:
+    """Where the pictures of photos go: that of one to `target`, those of several into that folder. Raises InputError.
+
+    Parameters
+    ----------
+    photos : sequence of Path
+        What is asked about; neither these nor the catalogue's originals are written over.
+    """
+    if len(photos) == 1:
+        if target.is_dir():
+            raise InputError(f"{target} is a folder: name a file for the match picture of one photo.")
+        check_ending(target)
+        pictures, folder = [target], target.absolute().parent
+    else:
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{target} is a file: name a folder for the match pictures of several photos.")
+        pictures = [target / f"{number:04d}-{photo.stem}.png" for number, photo in enumerate(photos, start=1)]
+        folder = target.absolute()
+    _check_folder(folder)
+    asked = {_identity(path) for path in photos if path.is_file()}
+    for picture in pictures:
+        if picture.is_file() and (_identity(picture) in asked or _is_enrolled(picture, catalog)):
+            raise InputError(f"{picture} is a photo: choose another name for the match picture.")
+    return pictures
+
+
+def check_page(target: Path) -> None:
+    """Raises InputError unless a page can be written to a file; only another page is written over."""
+    if target.is_dir() or not target.absolute().parent.is_dir():
+        raise InputError(f"The report cannot be written to {target}: name a file in a folder that exists.")
+    _check_folder(target.absolute().parent)
+    if target.exists():
+        with target.open("rb") as file:
+            begin = file.read(len(PAGE))
+        if begin and begin.lower() != PAGE:
+            raise InputError(f"{target} is there and is no report: choose another name.")
+
+
+def _check_folder(folder: Path) -> None:
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(f"Nothing can be written to {folder}: choose another folder.")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _is_enrolled(path: Path, catalog: Catalog) -> bool:
+    return path.stat().st_size > 0 and bool(catalog.enrolled([file_sha256(path)]))
