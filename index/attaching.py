@@ -45,12 +45,12 @@ class Attaching:
     def connected(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection whose default database is the file; the last one's end lets other processes have it.
 
-        Raises duckdb.ConnectionException while this process has the file open in the other mode, and
-        duckdb.IOException while another process has it.
+        Whoever reads may do so beside one of this process who writes. Raises duckdb.ConnectionException for writing
+        while this process has the file open for reading only, and duckdb.IOException while another process has it.
         """
         with self._lock:
             file = self._files.get(path) or self._attach(path, read_only)
-            if file.read_only != read_only:
+            if file.read_only and not read_only:
                 raise duckdb.ConnectionException(f"{path} is open with a different configuration")
             connection = self._home.cursor()
             file.users += 1

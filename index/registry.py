@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -97,6 +98,7 @@ class Registry:
         self._patience = patience
         self._migrations = migrations
         self._current: Transaction | None = None
+        self._writer: int | None = None
 
     def signature(self) -> tuple[int, ...]:
         """Something that differs whenever another process has changed the file."""
@@ -109,8 +111,8 @@ class Registry:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Read one consistent state; inside a transaction, its own."""
-        if self._current is not None:
+        """Read one consistent state; inside a transaction, its own. Other threads read what was committed before."""
+        if self._current is not None and self._writer == threading.get_ident():
             yield self._current
             return
         if not self.path.is_file():
@@ -140,7 +142,7 @@ class Registry:
             raise RuntimeError("a transaction is open already")
         with self._connected(read_only=False) as connection:
             connection.execute("BEGIN")
-            self._current = Transaction(connection)
+            self._current, self._writer = Transaction(connection), threading.get_ident()
             try:
                 yield self._current
                 if dry_run:
@@ -152,7 +154,7 @@ class Registry:
                     connection.execute("ROLLBACK")
                 raise
             finally:
-                self._current = None
+                self._current, self._writer = None, None
         self._on_step("registry committed")
 
     def _finish(self, transaction: Transaction, event: tuple[str, str, str, str, int | None]) -> None:

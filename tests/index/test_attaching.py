@@ -43,6 +43,18 @@ def test_a_file_is_let_go_by_its_last_user(attaching: Attaching, numbers: Path) 
         assert total(elsewhere) == 100
 
 
+def test_one_may_read_beside_one_who_writes(attaching: Attaching, numbers: Path) -> None:
+    with (
+        attaching.connected(numbers, read_only=False) as writer,
+        attaching.connected(numbers, read_only=True) as reader,
+    ):
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO counted VALUES (55)")
+        assert (total(writer), total(reader)) == (100, 45)
+        writer.execute("COMMIT")
+        assert total(reader) == 100
+
+
 def test_two_files_do_not_see_each_other(attaching: Attaching, numbers: Path, tmp_path: Path) -> None:
     with (
         attaching.connected(tmp_path / "empty.duckdb", read_only=False) as empty,
