@@ -17,7 +17,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.glues import FIELD, KORNIA, OURS, Way, transformers_fits, ways_of
+from benchmarks.cells import FIGURES, HEADLINE, Cell, headline, named, table
+from benchmarks.glues import FIELD, OURS, Way, transformers_fits, ways_of
 from benchmarks.whole_query import Question, against, questions, with_everything
 from drawing.heads import draw_head
 from index.types import LocalFeatures
@@ -39,63 +39,9 @@ from retrieval.weights import BUNDLED, DEFAULT, load_network
 
 PUBLISHED_SIZE = LightGlueConfig(depth_confidence=None)
 SMALL_SIZE = LightGlueConfig(descriptor_dim=96, n_layers=6, num_heads=2, add_scale_ori=True, depth_confidence=None)
-HEADLINE = {"cpu": (512, 100), "cuda": (1024, 1000)}
-"""Keypoints and candidates of the headline figures, where they were measured."""
 GALLERIES = {10_000: "10k", 100_000: "100k"}
 """Photos of a large gallery, and how figures name it."""
-FIGURES = (
-    "cpu_vs_kornia_no_exit",
-    "cpu_vs_fastest_no_exit",
-    "cpu_vs_kornia_full",
-    "gpu_vs_field",
-    "gpu_vs_kornia_no_exit",
-    "gpu_matrix_share",
-    "gpu_vs_kornia_full",
-    "max_score_difference",
-    "max_score_difference_as_used",
-    "query_10k_warm_s",
-    "query_10k_cold_s",
-    "query_100k_s",
-)
-"""Those that every run's last line has."""
-
 DRAWN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One measured combination; `ways` ends with ours, in float32 and where that is fast in bfloat16."""
-
-    network: str
-    config: LightGlueConfig
-    keypoints: int
-    candidates: int
-    ways: tuple[Way, ...]
-
-    @property
-    def kornia(self) -> Way:
-        """Its fastest batches; pair by pair where a shortlist is too short for batches."""
-        own = [way for way in self.ways if way.name.startswith(KORNIA)]
-        return max(own, key=lambda way: (way.batch > 1, way.rate))
-
-    def speedup(self, other: Way | None = None) -> float:
-        """Ours against `other`, or against the fastest of all others."""
-        return self.ways[-1].rate / (other.rate if other else max(way.rate for way in self.others))
-
-    @property
-    def others(self) -> list[Way]:
-        return [way for way in self.ways if not way.name.startswith(OURS)]
-
-    def difference(self, ours: Way) -> float:
-        """Largest difference of a pair's mean confidence between `ours` and any of the others."""
-        mine = [float(one.confidence.mean()) for one in ours.found]
-        means = [[float(one.confidence.mean()) for one in way.found] for way in self.others]
-        return max(abs(a - b) for other in means for a, b in zip(other, mine, strict=False))
-
-    def operations(self) -> float:
-        """Floating-point operations of a pair in the layers, as the plain network needs them."""
-        d, n = self.config.descriptor_dim, self.keypoints
-        return 2.0 * 2 * n * self.config.n_layers * (19 * d * d + 4 * n * d)
 
 
 def main() -> None:
@@ -233,47 +179,6 @@ def description(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU with {torch.backends.cpu.get_cpu_capability()}"
-
-
-def table(cells: Sequence[Cell], rate: float) -> Table:
-    shown = Table("network", "keypoints", "candidates", "way", "pairs measured", "pairs/s", "share of the limit")
-    for cell in cells:
-        for way in cell.ways:
-            numbers = (way.pairs, way.rate, way.rate * cell.operations() / rate)
-            shown.add_row(
-                cell.network,
-                str(cell.keypoints),
-                str(cell.candidates),
-                way.name,
-                f"{numbers[0]}",
-                f"{numbers[1]:.2f}",
-                f"{numbers[2]:.0%}",
-            )
-    return shown
-
-
-def named(cells: Sequence[Cell], network: str, device: torch.device) -> Cell:
-    own = [cell for cell in cells if cell.network == network]
-    return next((cell for cell in own if (cell.keypoints, cell.candidates) == HEADLINE[device.type]), own[0])
-
-
-def headline(cells: Sequence[Cell], rate: float, device: torch.device) -> dict[str, float | None]:
-    """What is asked of the engine alone; names say which device it was measured on."""
-    cell = named(cells, "published size", device)
-    figures: dict[str, float | None] = {
-        "max_score_difference": max(one.difference(one.ways[len(one.others)]) for one in cells),
-        "max_score_difference_as_used": max(one.difference(one.ways[-1]) for one in cells),
-    }
-    if device.type == "cpu":
-        return figures | {
-            "cpu_vs_kornia_no_exit": cell.speedup(cell.kornia),
-            "cpu_vs_fastest_no_exit": cell.speedup(),
-        }
-    return figures | {
-        "gpu_vs_field": cell.speedup(next(way for way in cell.ways if way.name == FIELD)),
-        "gpu_vs_kornia_no_exit": cell.speedup(cell.kornia),
-        "gpu_matrix_share": cell.ways[-1].rate * cell.operations() / rate,
-    }
 
 
 def in_use(

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from benchmarks.cascade import Asked, reduced_precision, summary
+from benchmarks.cells import FIGURES, Cell, headline
 from benchmarks.glues import FIELD, Way, kornia_of, match_with_kornia, match_with_transformers, transformers_of
-from benchmarks.rerank import FIGURES, PUBLISHED_SIZE, Cell, headline, random_network, take_turns
+from benchmarks.rerank import PUBLISHED_SIZE, random_network, take_turns
 from benchmarks.whole_query import Question, near_exits, prunable, questions, with_everything
 from drawing.heads import draw_head
 from index.types import LocalFeatures, Matches
