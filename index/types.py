@@ -98,7 +98,7 @@ class Recipe:
     dimension : int
         Length of the global descriptors.
     votes : bool
-        Global descriptors are signatures of visual words (bytes, see `index.signature`) instead of vectors.
+        Global descriptors are signatures of visual words (bytes, see `visual_words.signature`) instead of vectors.
     """
 
     extractor: str
@@ -236,3 +236,34 @@ class EnrollOutcome:
 
     photo: Photo
     already_there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of the registry that a saved index holds.
+
+    Attributes
+    ----------
+    event : int
+        Every photo enrolled up to this event is in the file.
+    token : str
+        The event's own random mark, so that an event number that was used twice (a registry rolled back by a
+        power loss) is not taken for the same state.
+    """
+
+    event: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A photo that could not be used, and why, in one sentence."""
+
+    path: str
+    reason: str
+
+
+Float64 = npt.NDArray[np.float64]
+
+MATCH_THRESHOLD = 0.1
+"""Confidence from which a match counts for `Score.MATCH_COUNT`, as in LightGlue's reference implementation."""

@@ -1,136 +1,168 @@
-"""Trained LightGlue networks: bundled, published ones by download, and local files.
+"""Files of weights that others published: found on this machine or downloaded, verified, and read without running them.
 
-Own checkpoints are safetensors whose header holds name, version and configuration.
+Pickled files are read with torch's `weights_only`, never otherwise.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
+import os
+import pickle
+import sys
+import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
-from retrieval.batching import LightGlueMatcher
-from retrieval.checkpoints import PublishedFile, WeightsListing, cache, fetch, listing, read_state
-from retrieval.lightglue import LightGlue, LightGlueConfig
-
-BUNDLED = Path(__file__).parent / "data"
-DEFAULT = "turtle-sift"
-"""The bundled network for SIFT's keypoints."""
-
-_RELEASE = "https://github.com/cvg/LightGlue/releases/download/v0.1_arxiv"
-_XFEAT = "https://github.com/verlab/accelerated_features/raw/e92685f57f8318b18725c5c8c0bd28c7fe188d9a/weights"
 
 
 @dataclass(frozen=True, slots=True)
-class PublishedWeights(PublishedFile):
-    """A LightGlue network that others trained; `config` holds what the shapes in the file do not say."""
+class PublishedFile:
+    """Weights that others trained and published.
 
-    config: LightGlueConfig
+    Attributes
+    ----------
+    name, file, url, licence : str
+    checksum : str
+        `sha256:` of the file, or `git:` and the blob id under which its repository keeps it.
+    """
 
-
-def _released(name: str, sha256: str, config: LightGlueConfig | None = None) -> PublishedWeights:
-    file, url = f"{name}_lightglue.pth", f"{_RELEASE}/{name}_lightglue.pth"
-    return PublishedWeights(name, file, url, "Apache-2.0", f"sha256:{sha256}", config or LightGlueConfig())
-
-
-PUBLISHED = (
-    _released("sift", "5b52b8d9982d43532dc042606b346bb9594c9f5a4bd6f64362c63866287b4ac0"),
-    _released("disk", "b5b21d47ea24f2c5e501aec9c91b9716e4c8c3429a4dc1e615c133c4c9378335"),
-    _released("aliked", "d975e965b105311a6143194852297dff4f02aea5cc2e10cecfed966ca0e22503"),
-    _released("superpoint", "6ff7040d0a497fc6639337946d7538dae07428c18f77a067a0b5a960e7cc551a"),
-    _released(
-        "doghardnet",
-        "21468c1b417a1b15f83a7c3b5ae2bd5e1d7c31d392aa2732e247e7223bb4aa40",
-        LightGlueConfig(depth_confidence=None, frames="kornia"),
-    ),
-    PublishedWeights(
-        "xfeat",
-        "xfeat-lighterglue.pt",
-        f"{_XFEAT}/xfeat-lighterglue.pt",
-        "Apache-2.0",
-        "git:061e168b4d9db6b086172f247c8adcebb76d7ef8",
-        LightGlueConfig(depth_confidence=None),
-    ),
-)
+    name: str
+    file: str
+    url: str
+    licence: str
+    checksum: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainedNetwork:
-    """A network with its weights; `id` names them by name, version and the beginning of the file's SHA-256."""
+@dataclass(frozen=True, slots=True)
+class WeightsListing:
+    """One row of `turtleidx weights`.
 
-    id: str
-    network: LightGlue
+    Attributes
+    ----------
+    kind : str
+        ``matcher``, ``extractor`` or ``encoder``.
+    path : Path or None
+        None while the file is not on this machine.
+    """
+
+    name: str
+    kind: str
+    licence: str
+    source: str
+    path: Path | None
 
 
-def list_weights() -> list[WeightsListing]:
-    """Every matcher that can be asked for by name, bundled ones first."""
-    bundled = sorted(BUNDLED.glob("*.safetensors"))
-    own = [WeightsListing(file.stem, "matcher", "as turtleidx", "bundled", file) for file in bundled]
-    return own + [listing(entry, "matcher") for entry in PUBLISHED]
+def listing(entry: PublishedFile, kind: str) -> WeightsListing:
+    """The row of published weights."""
+    path = cache() / entry.file
+    return WeightsListing(entry.name, kind, entry.licence, entry.url, path if path.exists() else None)
 
 
-def load_matcher(name: str, device: torch.device | None = None) -> LightGlueMatcher:
-    """Matcher by the name of a bundled or published network, or by the path of a local file; downloads if need be.
+def fetch(entry: PublishedFile, folder: Path) -> Path:
+    """Published file in `folder`, downloaded with progress if it is not there, checksum verified.
 
     Raises
     ------
     WeightsUnavailable
-        No such name or file, or the download failed.
+        The download failed; the message says where to put the file by hand.
     WeightsCorrupt
     """
-    trained = load_network(name)
-    return LightGlueMatcher(trained.network, trained.id, device)
+    path = folder / entry.file
+    if not path.exists():
+        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(entry.url, str(partial), progress=sys.stderr.isatty())
+            _verify(partial, entry)
+            partial.replace(path)
+        except OSError as error:
+            raise WeightsUnavailable(
+                f"the {entry.name} weights could not be downloaded ({error}): "
+                f"put {entry.url} by hand at {path} and try again."
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):  # what went wrong before is what matters
+                partial.unlink(missing_ok=True)
+    else:
+        _verify(path, entry)
+    return path
 
 
-def load_network(name: str) -> TrainedNetwork:
-    """Network by name or path; see `load_matcher`."""
-    bundled = BUNDLED / f"{name}.safetensors"
-    if bundled.exists():
-        return read_network(bundled)
-    for entry in PUBLISHED:
-        if entry.name == name:
-            return read_network(fetch(entry, cache()), entry.name, entry.config)
-    path = Path(name)
-    if not path.is_file():
-        names = ", ".join(row.name for row in list_weights())
-        raise WeightsUnavailable(f"there are no weights called {name} and no such file; known names: {names}.")
-    return read_network(path)
+def cache() -> Path:
+    """Folder of downloaded weights: TURTLEIDX_WEIGHTS, or the platform's place for caches."""
+    chosen = os.environ.get("TURTLEIDX_WEIGHTS")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = _home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
+    return base / "turtleidx" / "weights"
 
 
-def read_network(path: Path, name: str | None = None, config: LightGlueConfig | None = None) -> TrainedNetwork:
-    """Network in a local file, safetensors or a pickled state dict; `name` and `config` where the file has none.
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # an account that the system does not know
+        return Path(tempfile.gettempdir())
+
+
+def is_published(path: Path, entry: PublishedFile) -> bool:
+    """Whether a file holds exactly the published bytes."""
+    content = path.read_bytes()
+    kind, _, expected = entry.checksum.partition(":")
+    if kind == "git":
+        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    else:
+        digest = hashlib.sha256(content).hexdigest()
+    return digest == expected
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """Tensors float32 by name, and the header, of a local safetensors file or pickled state dict.
+
+    Some training programs wrap the state dict in another one, beside their own notes; it is unwrapped.
 
     Raises
     ------
-    WeightsCorrupt
+    WeightsUnavailable, WeightsCorrupt
     """
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    state, header = read_state(path)
-    config = _config_of(header, path) or config
-    name = "-".join(filter(None, (header.get("name"), header.get("version")))) or name
-    return TrainedNetwork(f"{name or path.stem}-{digest}", LightGlue.from_state_dict(state, config))
+    if not path.is_file():
+        raise WeightsUnavailable(f"There is no weights file {path}.")
+    return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickled(path), {})
 
 
-def save_network(path: Path, network: LightGlue, name: str, version: str, dtype: torch.dtype = torch.float16) -> None:
-    """Write an own checkpoint: safetensors in `dtype` with name, version and configuration in its header."""
-    header = {"name": name, "version": version, "config": json.dumps(asdict(network.config))}
-    state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, metadata=header)
+def _verify(path: Path, entry: PublishedFile) -> None:
+    if not is_published(path, entry):
+        raise WeightsCorrupt(
+            f"{path} is not the published {entry.name} file (its checksum differs): delete it and download it again."
+        )
 
 
-def _config_of(header: Mapping[str, str], path: Path) -> LightGlueConfig | None:
-    if "config" not in header:
-        return None
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     try:
-        values = json.loads(header["config"])
-        values.pop("filter_threshold", None)  # of earlier versions; matching has no threshold
-        return LightGlueConfig(**values)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise WeightsCorrupt(f"{path} was made by another version of turtleidx: {error}.") from error
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsCorrupt(f"{path} cannot be read as safetensors: {error}.") from error
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
+        raise WeightsCorrupt(f"{path} cannot be read as plain weights; nothing else is read from it.") from error
+    inner = (stored.get(name) for name in ("extractor", "state_dict")) if isinstance(stored, dict) else ()
+    state = next((one for one in inner if isinstance(one, dict)), stored)
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsCorrupt(f"{path} holds something else than the weights of one network.")
+    return {name: value.float() for name, value in state.items()}

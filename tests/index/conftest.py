@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from tests.index.making import RECIPE
 
 

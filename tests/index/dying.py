@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from tests.index.making import photo
 
 

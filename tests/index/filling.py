@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
+from index.catalog.maintenance import check_catalog
+from index.catalog.reindex import Reindexing
 from index.errors import StorageFull
-from index.replacement import Replacement
 from index.types import GalleryFilter, PreparedPhoto, Recipe
-from index.upkeep import check
 from tests.index.making import RECIPE, features, photo, vector
 
 OTHER = Recipe("sift-128-480", "vlad-long", 16_384)  # longer than its features, so that each store is full once
@@ -64,17 +64,17 @@ def reindex(folder: str) -> None:
         photos = after.photos(GalleryFilter(identified=False))
         assert len(photos) == len(SEEDS)
         assert {len(found) for found in after.features(photos)} == {keypoints}
-        assert check(after).problems == ()
+        assert check_catalog(after).problems == ()
         see_again(after)
         assert Catalog.open(copy.path).recipe == OTHER
-        assert check(after).problems == ()
+        assert check_catalog(after).problems == ()
         print(keypoints, said)  # keypoints a photo after the first call
 
 
 def see_again(catalog: Catalog) -> None:
     """What `turtleidx reindex` does, with another extractor."""
     with catalog.writing("reindex"):
-        work = Replacement(catalog, OTHER)
+        work = Reindexing(catalog, OTHER)
         waiting = work.waiting()
         for first in range(0, len(waiting), 10):
             batch = waiting[first : first + 10]

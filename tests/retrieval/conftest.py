@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from drawing.samples import SampleSet
-from index.catalog import Catalog
-from index.decisions import Decisions
+from index.catalog.catalog import Catalog
+from index.curation.decisions import Decisions
 from index.types import Side
+from synthetic.samples import SampleSet
 from tests.index.making import day, photo
 from tests.retrieval.drawn import drawn_once
 from tests.retrieval.shelling import RECIPE, Shell, placed, sized

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from drawing.samples import Sample, SampleSet, write_samples
 from index.types import Side
+from synthetic.samples import Sample, SampleSet, write_samples
 
 TURTLES = 22
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from index.types import Int64
-from retrieval.cohort import Cohort
-from retrieval.observed import GenuineScores, ImpostorMaxima
-from retrieval.posterior import Candidates
+from retrieval.novelty.posterior import Candidates
+from retrieval.novelty.samples import GenuineScores, ImpostorMaxima
+from retrieval.scoring.normalization import TNorm
 
 Float64 = npt.NDArray[np.float64]
 
@@ -77,12 +77,12 @@ class World:
         latent = np.sqrt(self.shared) * search.effect + np.sqrt(1 - self.shared) * own
         return np.where(similarity > search.cut, self._score(latent), np.nan)
 
-    def cohort(self, queries: int = 200) -> Cohort:
+    def cohort(self, queries: int = 200) -> TNorm:
         """How the wrong turtles of a query score."""
-        return Cohort.fit(list(self.impostors(queries, self.turtles - 1).score))
+        return TNorm.fit(list(self.impostors(queries, self.turtles - 1).score))
 
     def impostor_maxima(
-        self, individuals: int, photos_each: int = 3, sizes: int = 6, cohort: Cohort | None = None
+        self, individuals: int, photos_each: int = 3, sizes: int = 6, cohort: TNorm | None = None
     ) -> ImpostorMaxima:
         """Sub-galleries of up to all other turtles."""
         rows = self._queried(individuals, photos_each)
@@ -97,7 +97,7 @@ class World:
         names = ("score", "individual", "query", "gallery", "photos")
         return ImpostorMaxima(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def genuine_scores(self, individuals: int, photos_each: int = 3, cohort: Cohort | None = None) -> GenuineScores:
+    def genuine_scores(self, individuals: int, photos_each: int = 3, cohort: TNorm | None = None) -> GenuineScores:
         """Searches with one photo left out."""
         rows = self._queried(individuals, photos_each)
         left = self.photos[rows] - 1
@@ -130,5 +130,5 @@ class World:
         return np.asarray(ndtr((latent - 2) / 2) if self.bounded else np.exp(latent / 2) / 20)
 
 
-def _standard(scores: Float64, cohort: Cohort | None) -> Float64:
+def _standard(scores: Float64, cohort: TNorm | None) -> Float64:
     return scores if cohort is None else np.array([cohort.standardise(row) for row in scores])

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from index.types import LocalFeatures, PreparedPhoto, Side
-from retrieval.fitting import fit
-from retrieval.instruments import Instruments
-from retrieval.loading import Choices, load_instruments
+from retrieval.engine.engine import Engine
+from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.fitting.fit_model import fit
 from tests.index.making import day, features, photo
 
 TURTLES = 24
 
 
 @cache
-def instruments() -> Instruments:
+def engine() -> Engine:
     """SIFT, nearest neighbours, and the encoder whose descriptors stay at hand while they are few, which is quicker."""
-    return load_instruments(Choices("sift-64-320", "vlad", matcher="nearest"))
+    return load_engine(EngineOptions("sift-64-320", "vlad", matcher="nearest"))
 
 
 def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) -> PreparedPhoto:
@@ -29,13 +29,13 @@ def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) ->
     seed = 1000 * turtle + number
     made = photo(seed, name, taken_on=day(20 * turtle + number), side=Side.LEFT)
     seen = _seen(turtle, seed, alike)
-    [descriptor] = instruments().encoder.encode([], [seen])
+    [descriptor] = engine().encoder.encode([], [seen])
     return replace(made, features=seen, vector=descriptor)
 
 
 def enrolled(folder: Path) -> Catalog:
     """A catalogue of two encounters each of T001 to T024."""
-    catalog = Catalog.create(folder / "turtles.catalog", instruments().recipe)
+    catalog = Catalog.create(folder / "turtles.catalog", engine().recipe)
     shared = np.random.default_rng(0).uniform(0.3, 0.8, TURTLES)
     catalog.enroll(
         [
@@ -50,7 +50,7 @@ def enrolled(folder: Path) -> Catalog:
 
 def believing(catalog: Catalog) -> Catalog:
     """The catalogue with a fitted model."""
-    assert fit(catalog, instruments(), "Ben").fitted
+    assert fit(catalog, engine(), "Ben").fitted
     return catalog
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 
-from benchmarks.rerank import random_network
+from benchmarks.matching.rerank import random_network
 from index.types import Int32, LocalFeatures
-from retrieval.lightglue import LightGlue, LightGlueConfig
-from retrieval.positions import Rotary, normalise
-from retrieval.rerank import first_look
-from retrieval.rotation import rotations, turned
+from retrieval.matching.cascade import first_stage
+from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig
+from retrieval.matching.lightglue.positions import Rotary, normalise
+from retrieval.matching.lightglue.rotation import rotations, turned
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 
@@ -53,7 +53,7 @@ def random_features(seed: int, keypoints: int, config: LightGlueConfig, shared: 
 
 def how_they_lie(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> Int32:
     """By how much the matcher turns the query, or if negative the candidate; kornia turns none."""
-    return rotations(query, candidates, first_look(query, candidates))
+    return rotations(query, candidates, first_stage(query, candidates))
 
 
 def turned_photo(features: LocalFeatures, eighths: int) -> LocalFeatures:

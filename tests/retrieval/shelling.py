@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from index.types import PreparedPhoto
-from retrieval.cli import main
-from retrieval.loading import Choices, load_instruments
+from retrieval.cli.app import main
+from retrieval.engine.factory import EngineOptions, load_engine
 
-_INSTRUMENTS = load_instruments(Choices("sift-64-480", matcher="nearest"))
+_INSTRUMENTS = load_engine(EngineOptions("sift-64-480", matcher="nearest"))
 RECIPE, ENCODER = _INSTRUMENTS.recipe, _INSTRUMENTS.encoder
 
 

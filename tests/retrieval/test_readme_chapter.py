@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from index.catalog import Catalog
+from index.catalog.catalog import Catalog
 from tests.index.making import photo
 from tests.retrieval.shelling import Shell, sized
 

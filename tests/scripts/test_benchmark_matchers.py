@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.contenders import Contender, Way, checked, matched
-from benchmarks.drawn_pairs import Tally, count
-from benchmarks.matchers import sample
-from drawing.heads import draw_photograph
+from benchmarks.matching.matcher_variants import Contender, Way, checked, matched
+from benchmarks.matching.matchers import sample
+from benchmarks.matching.synthetic_pairs import Tally, count
 from index.types import Side
-from retrieval.blended import BlendedMatcher
-from retrieval.keypoints import SiftExtractor
-from retrieval.nearest import NearestNeighbourMatcher
-from retrieval.scoring import Score
-from retrieval.weights import DEFAULT, load_matcher
+from retrieval.features.sift import SiftExtractor
+from retrieval.matching.fusion import BlendedMatcher
+from retrieval.matching.lightglue.checkpoints import DEFAULT, load_matcher
+from retrieval.matching.nearest import NearestNeighbourMatcher
+from retrieval.scoring.wasserstein import Score
+from synthetic.heads import draw_photograph
 
 
 def test_the_sample_has_queries_of_its_own_gallery_and_new_ones(tmp_path: Path) -> None:

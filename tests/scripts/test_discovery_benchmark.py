@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from benchmarks.discovery import Encounter, count_joined, some, tally
-from benchmarks.discovery_faults import Faults, judge_findings, plant
-from index.manifest import ManifestRow
+from benchmarks.identification.clustering import Encounter, count_joined, some, tally
+from benchmarks.identification.planted_errors import Faults, judge_findings, plant
+from index.exchange.manifest import ManifestRow
 from index.types import Photo, Side, Sighting
-from retrieval.decision import Verdict
-from retrieval.discovery import Group
-from retrieval.pipeline import Terms
-from retrieval.suspicion import Kind, Suspicion
+from retrieval.novelty.decision import DecisionPolicy, Verdict
+from retrieval.review.clustering import Group
+from retrieval.review.findings import Finding, Kind
 
 
 def photo(number: int, turtle: str, encounter: int, side: Side = Side.LEFT) -> Photo:
@@ -47,8 +45,8 @@ def test_a_planted_fault_leaves_evidence_on_its_own_side(turtles: int, encounter
     assert (encounters > 1 and turtles > 30) <= bool(faults.splits and faults.mixed)
 
 
-def found(kind: Kind, *turtles: str, score: float = 1.0) -> Suspicion:
-    return Suspicion(kind, turtles, (), score, 9, 0.1, 0.9, (photo(1, "A", 1), photo(2, "B", 2)), 2)
+def found(kind: Kind, *turtles: str, score: float = 1.0) -> Finding:
+    return Finding(kind, turtles, (), score, 9, 0.1, 0.9, (photo(1, "A", 1), photo(2, "B", 2)), 2)
 
 
 def test_findings_are_right_when_ids_share_a_turtle_or_one_shows_two() -> None:
@@ -95,7 +93,7 @@ def test_verdicts_are_counted_by_encounter_and_rated_by_individual() -> None:
     said = dict(
         enumerate([(known, "K"), (open_, None), (new, None), (known, "K"), (known, "K"), (open_, None), (new, None)])
     )
-    result = tally(said, truth, Terms())
+    result = tally(said, truth, DecisionPolicy())
     assert (result.known_right, result.known_wrong, result.known_new, result.known_open) == (1, 1, 1, 1)
     assert (result.new_known, result.new_new, result.new_open) == (1, 1, 1)
     assert result.false_known.rate == pytest.approx(0.25)

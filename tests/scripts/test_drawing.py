@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drawing.anatomy import anatomy
-from drawing.heads import draw_head, draw_photograph
-from drawing.noise import fractal_noise, seeded
-from drawing.samples import COLUMNS, write_samples
-from drawing.skin import TEXELS
-from drawing.surface import draw_view, project
 from index.types import Side
-from retrieval.keypoints import SiftExtractor
-from retrieval.nearest import NearestNeighbourMatcher, verify
+from retrieval.features.sift import SiftExtractor
+from retrieval.matching.nearest import NearestNeighbourMatcher
+from retrieval.matching.verification import verify
+from synthetic.anatomy import anatomy
+from synthetic.heads import draw_head, draw_photograph
+from synthetic.noise import fractal_noise, seeded
+from synthetic.samples import COLUMNS, write_samples
+from synthetic.skin import TEXELS
+from synthetic.surface import draw_view, project
 
 SIZE = (320, 256)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.manifest import at_prior
-from tests.retrieval.test_novelty import candidates, small_model
+from benchmarks.identification.end_to_end import at_prior
+from tests.retrieval.novelty.test_model import candidates, small_model
 
 
 def test_another_prior_changes_the_odds_as_bayes_says() -> None:

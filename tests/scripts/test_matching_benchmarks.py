@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rotation import ANGLES, turned
-from benchmarks.sizes import Tried, cuts
-from benchmarks.verdicts import PART, WHOLE, compared
-from index.manifest import ManifestRow
+from benchmarks.identification.rotation import ANGLES, turned
+from benchmarks.matching.network_sizes import Tried, cuts
+from benchmarks.matching.verdicts import PART, WHOLE, compared
+from index.exchange.manifest import ManifestRow
 from index.types import Matches, Photo, Sighting
-from retrieval.decision import Verdict
-from retrieval.results import Candidate, Identification
-from retrieval.weights import BUNDLED, DEFAULT, load_network
+from retrieval.matching.lightglue.checkpoints import BUNDLED, DEFAULT, load_network
+from retrieval.novelty.decision import Verdict
+from retrieval.pipeline.results import Identification
+from retrieval.scoring.ranking import Candidate
 
 NO_MATCH = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from benchmarks.novelty import ceiling
-from benchmarks.roles import GALLERY, KNOWN, NEW, most_seen, random_roles
+from benchmarks.identification.novelty import ceiling
+from benchmarks.identification.splits import GALLERY, KNOWN, NEW, most_seen, random_roles
 from index.types import Photo, Side
 
 

@@ -12,18 +12,25 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.cascade import Asked, reduced_precision, summary
-from benchmarks.cells import FIGURES, Cell, headline
-from benchmarks.glues import FIELD, Way, kornia_of, match_with_kornia, match_with_transformers, transformers_of
-from benchmarks.rerank import PUBLISHED_SIZE, random_network, take_turns
-from benchmarks.whole_query import Question, near_exits, prunable, questions, with_everything
-from drawing.heads import draw_head
+from benchmarks.matching.cascade import Asked, reduced_precision, summary
+from benchmarks.matching.implementations import (
+    FIELD,
+    Way,
+    kornia_of,
+    match_with_kornia,
+    match_with_transformers,
+    transformers_of,
+)
+from benchmarks.matching.rerank import PUBLISHED_SIZE, random_network, take_turns
+from benchmarks.matching.rerank_figures import FIGURES, Cell, headline
+from benchmarks.matching.whole_query import Question, near_exits, prunable, questions, with_everything
 from index.types import LocalFeatures, Matches
-from retrieval.images import jpeg
-from retrieval.keypoints import SiftExtractor
-from retrieval.lightglue import LightGlueConfig
-from retrieval.loading import KEEP
-from retrieval.weights import DEFAULT, load_network
+from retrieval.engine.factory import KEEP
+from retrieval.features.sift import SiftExtractor
+from retrieval.images.photos import jpeg
+from retrieval.matching.lightglue.checkpoints import DEFAULT, load_network
+from retrieval.matching.lightglue.network import LightGlueConfig
+from synthetic.heads import draw_head
 
 CPU = torch.device("cpu")
 SMALL = LightGlueConfig(descriptor_dim=32, n_layers=2, num_heads=2, depth_confidence=None)
@@ -38,12 +45,12 @@ def photos() -> list[LocalFeatures]:
 
 def asked(turtle: str | None, right: float, look: float, exact: float) -> Asked:
     """Forty photos of other turtles that score 0.5, and one of turtle A."""
-    looks, scores = np.linspace(2, 1, 41), np.full(41, 0.5) + np.linspace(0, 0.01, 41)
-    looks[-1], scores[-1] = look, right
+    first_matches, scores = np.linspace(2, 1, 41), np.full(41, 0.5) + np.linspace(0, 0.01, 41)
+    first_matches[-1], scores[-1] = look, right
     turtles = np.array([*(f"T{row}" for row in range(40)), "A"])
-    seen = np.sort(np.argsort(-looks, kind="stable")[:KEEP])
+    seen = np.sort(np.argsort(-first_matches, kind="stable")[:KEEP])
     again = scores[seen] + np.where(seen == 40, exact - right, 0.0)
-    return Asked(turtle, turtles, looks, scores, again)
+    return Asked(turtle, turtles, first_matches, scores, again)
 
 
 def test_a_cascade_that_misses_the_right_turtle_loses_it() -> None:

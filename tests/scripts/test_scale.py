@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.crowd import grow
-from benchmarks.population import BLOCK, Population, nearest, recall
-from index.catalog import Catalog
+from benchmarks.indexing.enlarged_catalog import grow
+from benchmarks.indexing.synthetic_gallery import BLOCK, Population, nearest, recall
+from index.catalog.catalog import Catalog
 from index.types import GalleryFilter, Side
 from tests.index.making import DIMENSION, RECIPE, photo
 

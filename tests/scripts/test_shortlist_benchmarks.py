@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.shortlist import SHARES, measure, read, table
-from benchmarks.votes import BLOCK, CHANGED, crowd
-from drawing.heads import draw_head
-from index.signature import SLOT_BYTES, packed, unpacked
-from index.votes import VotePart
-from retrieval.loading import Choices, load_instruments
+from benchmarks.indexing.shortlist import SHARES, measure, read, table
+from benchmarks.indexing.visual_words import BLOCK, CHANGED, crowd
+from index.visual_words.inverted_file import VotePart
+from index.visual_words.signature import SLOT_BYTES, packed, unpacked
+from retrieval.engine.factory import EngineOptions, load_engine
+from synthetic.heads import draw_head
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +34,15 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("encoder", ["vlad", "words"])
 def test_a_turned_photo_is_the_first_of_its_side(manifest: Path, encoder: str) -> None:
-    instruments = load_instruments(Choices("sift-128-200", encoder=encoder, matcher="nearest"))
-    gallery, known = (read(manifest, role, instruments) for role in ("gallery", "known"))
-    found = measure(instruments.encoder, gallery, known)
+    engine = load_engine(EngineOptions("sift-128-200", encoder=encoder, matcher="nearest"))
+    gallery, known = (read(manifest, role, engine) for role in ("gallery", "known"))
+    found = measure(engine.encoder, gallery, known)
     assert (found.recall, found.top1) == ((1.0,) * len(SHARES), 1.0)
-    assert found.size == instruments.encoder.encode([], [gallery.photos[0].features])[0].nbytes
+    assert found.size == engine.encoder.encode([], [gallery.photos[0].features])[0].nbytes
     assert table([found], gallery, known).row_count == 1
-    assert measure(instruments.encoder, gallery, known, 1_000_000).top1 == 1
+    assert measure(engine.encoder, gallery, known, 1_000_000).top1 == 1
     wrong = replace(known, rows=[replace(row, sighting=replace(row.sighting, turtle="T1")) for row in known.rows])
-    assert measure(instruments.encoder, gallery, wrong).top1 == 0
+    assert measure(engine.encoder, gallery, wrong).top1 == 0
 
 
 def test_a_crowd_has_the_words_and_codes_of_its_photos_with_parts_of_others() -> None:

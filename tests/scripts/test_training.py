@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from drawing.heads import draw_photograph
-from drawing.noise import seeded
 from index.types import Float32, LocalFeatures, Side
-from retrieval.lightglue import Assignment, LightGlueConfig
-from retrieval.weights import read_network
-from training import train_matcher
-from training.batches import MIRRORED, Batch, Half, Mixture, PairSource
-from training.checkpoints import load_checkpoint
-from training.correspondence import IGNORED, UNMATCHED, true_matches
-from training.flocks import Flock, FlockPlan, cropped, make_flock
-from training.objective import assignment_loss, confidence_loss, ranking_loss, training_loss
-from training.start import new_network, with_layers
-from training.validation import area, validate
+from retrieval.matching.lightglue.checkpoints import read_network
+from retrieval.matching.lightglue.network import Assignment, LightGlueConfig
+from synthetic.heads import draw_photograph
+from synthetic.noise import seeded
+from training.lightglue import train as train_matcher
+from training.lightglue.batches import MIRRORED, Batch, Half, Mixture, PairSource
+from training.lightglue.checkpoints import load_checkpoint
+from training.lightglue.correspondence import IGNORED, UNMATCHED, true_matches
+from training.lightglue.initialization import new_network, with_layers
+from training.lightglue.loss import assignment_loss, confidence_loss, ranking_loss, training_loss
+from training.lightglue.synthetic_pairs import Flock, FlockPlan, cropped, make_flock
+from training.lightglue.validation import area, validate
 
 PLAN = FlockPlan(individuals=2, photos=2, keypoints=128, long_side=256)
 CONFIG = LightGlueConfig(128, 32, 2, 1, add_scale_ori=True)
@@ -88,15 +88,15 @@ def test_hidden_skin_matches_nothing() -> None:
 
 
 def test_drawn_pairs_match_where_their_descriptors_agree(flocks: list[Flock]) -> None:
-    likeness, chance = [], []
+    pair_score, chance = [], []
     for flock in flocks:
         for (a, b), (first, _) in zip(flock.pairs, flock.truth, strict=True):
             rows = np.flatnonzero(first >= 0)
             one, other = flock.descriptors[a].astype(float), flock.descriptors[b].astype(float)
-            likeness += list(np.linalg.norm(one[rows] - other[first[rows]], axis=1))
+            pair_score += list(np.linalg.norm(one[rows] - other[first[rows]], axis=1))
             chance += list(np.linalg.norm(one[rows] - other[::-1][first[rows]], axis=1))
-    assert len(likeness) > 10
-    assert np.median(likeness) < 0.8 * np.median(chance)
+    assert len(pair_score) > 10
+    assert np.median(pair_score) < 0.8 * np.median(chance)
 
 
 def test_flocks_survive_storage(flocks: list[Flock], tmp_path: Path) -> None:

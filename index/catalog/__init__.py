@@ -1,0 +1,5 @@
+"""The catalogue: registry, features and index kept consistent; browsing, search, backup, maintenance."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

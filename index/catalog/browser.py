@@ -1,0 +1,223 @@
+"""Looking through the registry: pages of turtles, photos and encounters, the history, and all of it as of a day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from index.catalog.catalog import Catalog
+from index.errors import UnknownRecord
+from index.registry import (
+    BY_DAY,
+    Change,
+    Encounter,
+    Event,
+    PhotoRecord,
+    Session,
+    Turtle,
+    TurtleStatus,
+    find_photo,
+    read_encounters,
+    read_events,
+    read_records,
+    read_turtles,
+)
+from index.types import Side
+
+
+class TurtleOrder(StrEnum):
+    """What turtles may be sorted by."""
+
+    ID = "id"
+    PHOTOS = "photos"
+    ENCOUNTERS = "encounters"
+    FIRST_SEEN = "first_seen"
+    LAST_SEEN = "last_seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: `limit` rows (None: all) after the first `offset`."""
+
+    limit: int | None = None
+    offset: int = 0
+
+    def sql(self) -> str:
+        """As it stands at the end of a query."""
+        return f"LIMIT {'NULL' if self.limit is None else int(self.limit)} OFFSET {int(self.offset)}"
+
+
+ALL = Page()
+
+
+class Browser:
+    """Reads a catalogue's registry; with `as_of`, as it was at the end of that day or at that moment (UTC)."""
+
+    def __init__(self, catalog: Catalog, as_of: dt.date | dt.datetime | None = None) -> None:
+        self._catalog = catalog
+        self._as_of = as_of
+
+    def turtles(
+        self,
+        *,
+        status: TurtleStatus | None = None,
+        species: str | None = None,
+        tag: str | None = None,
+        order: TurtleOrder = TurtleOrder.ID,
+        descending: bool = False,
+        page: Page = ALL,
+    ) -> list[Turtle]:
+        """Turtles that meet every given condition, in order, one page of them."""
+        conditions = _Conditions()
+        conditions.add("status = ?", None if status is None else str(status))
+        conditions.add("species = ?", species)
+        conditions.add("list_contains(tags, ?)", tag)
+        direction = "DESC" if descending else "ASC"
+        chosen = f"SELECT * FROM turtles WHERE {conditions.sql}"
+        ending = f"c.id {direction}"
+        if order is TurtleOrder.ID:  # only the page's turtles are counted
+            chosen += f" ORDER BY id {direction} {page.sql()}"
+        else:
+            value = f"coalesce(s.{order}, 0)" if order in (TurtleOrder.PHOTOS, TurtleOrder.ENCOUNTERS) else f"s.{order}"
+            ending = f"{value} {direction} NULLS LAST, c.id {page.sql()}"
+        with self._session() as session:
+            return read_turtles(session, chosen, *conditions.values, order=ending)
+
+    def turtle(self, name: str) -> Turtle:
+        """One turtle. Raises UnknownRecord."""
+        with self._session() as session:
+            found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
+        if not found:
+            raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+        return found[0]
+
+    def photos(
+        self,
+        *,
+        turtle: str | None = None,
+        encounter: int | None = None,
+        side: Side | None = None,
+        site: str | None = None,
+        taken_from: dt.date | None = None,
+        taken_to: dt.date | None = None,
+        unidentified: bool = False,
+        removed: bool = False,
+        page: Page = ALL,
+    ) -> list[PhotoRecord]:
+        """Photos that meet every given condition, in order of enrolment; removed ones only when asked for."""
+        conditions = _Conditions()
+        conditions.add("removed = ?", removed)
+        of_turtle = "SELECT e.id FROM encounters e JOIN turtles t ON t.key = e.turtle WHERE t.id = ?"
+        conditions.add(f"encounter IN ({of_turtle})", turtle)
+        conditions.add("encounter = ?", encounter)
+        conditions.add("side = ?", None if side is None else str(side))
+        conditions.add("site = ?", site)
+        conditions.add("taken_on >= ?", taken_from)
+        conditions.add("taken_on <= ?", taken_to)
+        nobodys = "encounter IN (SELECT id FROM encounters WHERE turtle IS NULL) = ?"
+        conditions.add(nobodys, unidentified or None)
+        chosen = f"SELECT * FROM photos WHERE {conditions.sql} ORDER BY id {page.sql()}"
+        with self._session() as session:
+            return read_records(session, chosen, *conditions.values)
+
+    def photo(self, reference: str) -> PhotoRecord:
+        """A photo by number, path, file name or six digits of its sha256. Raises UnknownRecord, InputError."""
+        with self._session() as session:
+            return find_photo(session, reference, self._catalog.path.parent)
+
+    def encounters(self, *, turtle: str | None = None, unidentified: bool = False, page: Page = ALL) -> list[Encounter]:
+        """Encounters that meet every given condition, by day."""
+        conditions = _Conditions()
+        conditions.add("t.id = ?", turtle)
+        conditions.add("(e.turtle IS NULL) = ?", unidentified or None)
+        with self._session() as session:
+            return read_encounters(session, conditions.sql, *conditions.values, order=f"{BY_DAY} {page.sql()}")
+
+    def encounter(self, number: int) -> Encounter:
+        """One encounter. Raises UnknownRecord."""
+        with self._session() as session:
+            found = read_encounters(session, "e.id = ?", number)
+        if not found:
+            raise UnknownRecord(f"There is no encounter {number} in the catalogue.")
+        return found[0]
+
+    def history(self, *, turtle: str | None = None, photo: int | None = None, page: Page = ALL) -> list[Event]:
+        """Events that changed anything, or a turtle (its encounters and photos too), or a photo; newest first."""
+        with self._session() as session:
+            if photo is not None:
+                condition = _touching([("photos", "SELECT ?")])
+                return read_events(session, condition, page.sql(), str(photo))
+            if turtle is None:
+                return read_events(session, "true", page.sql())
+            row = session.row("SELECT key FROM turtles WHERE id = ?", turtle)
+            if row is None:
+                raise UnknownRecord(f"There is no turtle {turtle} in the catalogue.")
+            encounters = _ever("encounters", "turtle", [str(row[0])], session)
+            photos = _ever("photos", "encounter", encounters, session)
+            lists = [
+                ("turtles", "SELECT ?"),
+                ("encounters", "SELECT unnest(?::VARCHAR[])"),
+                ("photos", "SELECT unnest(?::VARCHAR[])"),
+            ]
+            return read_events(session, _touching(lists), page.sql(), str(row[0]), encounters, photos)
+
+    def changes(self, event: int) -> tuple[Change, ...]:
+        """The rows that an event changed."""
+        with self._session() as session:
+            rows = session.rows("SELECT record, key, before, after FROM journal WHERE event = ? ORDER BY seq", event)
+        return tuple(Change(*row) for row in rows)
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self._catalog.reading(self._event()) as session:
+            yield session
+
+    def _event(self) -> int | None:
+        if self._as_of is None:
+            return None
+        moment = self._as_of
+        if not isinstance(moment, dt.datetime):
+            moment = dt.datetime.combine(moment, dt.time.max)
+        elif moment.tzinfo is not None:
+            moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+        with self._catalog.reading() as session:
+            return session.number("SELECT max(id) FROM events WHERE made_at <= ?", moment)
+
+
+class _Conditions:
+    """SQL conditions for what was asked for; a value of None asks for nothing."""
+
+    def __init__(self) -> None:
+        self._parts = ["true"]
+        self.values: list[object] = []
+
+    def add(self, condition: str, value: object) -> None:
+        if value is not None:
+            self._parts.append(condition)
+            self.values.append(value)
+
+    @property
+    def sql(self) -> str:
+        return " AND ".join(self._parts)
+
+
+def _touching(lists: Sequence[tuple[str, str]]) -> str:
+    found = " UNION ".join(
+        f"SELECT event FROM journal WHERE record = '{record}' AND key IN ({keys})" for record, keys in lists
+    )
+    return f"id IN ({found})"
+
+
+def _ever(record: str, column: str, owners: list[str], session: Session) -> list[str]:
+    """Keys of rows that belong, or once belonged, to one of the owners."""
+    rows = session.rows(
+        f"""SELECT CAST(id AS VARCHAR) FROM {record} WHERE {column} IN (SELECT CAST(unnest(?::VARCHAR[]) AS BIGINT))
+        UNION SELECT key FROM journal WHERE record = '{record}' AND before IS NOT NULL AND
+            (json_extract_string(before, '{column}') IN (SELECT unnest(?::VARCHAR[]))
+             OR json_extract_string(after, '{column}') IN (SELECT unnest(?::VARCHAR[])))""",
+        *(owners, owners, owners),
+    )
+    return [str(row[0]) for row in rows]

@@ -1,0 +1,325 @@
+"""The folder a user owns: it keeps registry, features and vectors consistent, for one writer and many readers.
+
+Enrolling syncs features first, then commits the registry, then catches the vector index up. A crash leaves at
+worst orphan features or an old index; the next writer repairs both, and readers catch up in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from index.catalog.creation import drafting
+from index.catalog.gallery import count_identified, read_drawn, read_photos
+from index.catalog.summary import summarize
+from index.catalog.writer_lock import WriterLock
+from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch, UnknownRecord
+from index.features import FeatureStore, PairCache
+from index.files import OnStep, no_steps
+from index.naming import account, whole_path
+from index.registry import (
+    CatalogSummary,
+    Encounter,
+    Event,
+    Registry,
+    Session,
+    StoredModel,
+    Transaction,
+    Turtle,
+    look_back,
+    place_photos,
+    read_encounters,
+    read_events,
+    read_models,
+    read_setting,
+    read_turtles,
+)
+from index.types import Descriptor, EnrollOutcome, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
+
+if TYPE_CHECKING:
+    from index.catalog.search import Searcher
+
+Stored = TypeVar("Stored")
+
+REGISTRY, FEATURES, VECTORS = "registry.duckdb", "features.lmdb", "vectors.faiss"
+
+
+class Catalog:
+    """A catalogue of enrolled photos.
+
+    Use `create` or `open`. Methods that change something take the writer's lock by themselves; `writing` holds it
+    for a whole command. `who` is the person whom the history names.
+    """
+
+    def __init__(self, path: Path, registry: Registry, recipe: Recipe, on_step: OnStep = no_steps) -> None:
+        self.path = path
+        self.recipe = recipe
+        self.registry = registry
+        self.feature_store = FeatureStore(path / FEATURES, recipe.extractor, on_step)
+        self._on_step = on_step
+        self._lock = WriterLock(path)
+        self._command = ""
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, on_step: OnStep = no_steps) -> Catalog:
+        """Make an empty catalogue. Raises CatalogExists, InputError."""
+        path = whole_path(Path(path))
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not path.is_dir():
+                raise CatalogExists(f"{path} is a file, and a catalogue is a folder: choose another name.")
+            raise CatalogExists(f"{path} exists already: choose another folder, or enroll into this one.")
+        with drafting(path, REGISTRY) as draft:
+            registry = Registry(draft / REGISTRY)
+            registry.migrate()
+            with registry.transaction("create", account(), "init") as transaction:
+                transaction.journal.put("settings", [{"name": "recipe", "value": json.dumps(asdict(recipe))}])
+            FeatureStore.create(draft / FEATURES, recipe.extractor)
+        return cls.open(path, on_step)
+
+    @classmethod
+    def open(cls, path: Path, on_step: OnStep = no_steps) -> Catalog:
+        """Open a catalogue. Raises CatalogMissing, CatalogTooNew, CatalogDamaged, InputError."""
+        path = whole_path(Path(path))
+        if not (path / REGISTRY).is_file():
+            raise CatalogMissing(f"There is no catalogue at {path}: make one with `turtleidx init`.")
+        registry = Registry(path / REGISTRY, on_step)
+        if registry.version() < registry.current_version:
+            with WriterLock(path).holding("migrate"):
+                registry.set_aside()
+                registry.migrate()
+        with registry.reading() as session:
+            recipe = read_setting(session, "recipe")
+        if recipe is None:
+            raise CatalogDamaged(f"{path} does not say how it was made; restore a backup.")
+        return cls(path, registry, Recipe(**json.loads(recipe)), on_step)
+
+    def adopt(self, recipe: Recipe) -> None:
+        """Work with another recipe's features and vectors from now on; `index.catalog.reindex` has put them there."""
+        self.recipe = recipe
+        self.feature_store = FeatureStore(self.path / FEATURES, recipe.extractor, self._on_step)
+        self.__dict__.pop("searcher", None)
+
+    @cached_property
+    def searcher(self) -> Searcher:
+        """Gallery and vector index, in memory from the first question on."""
+        from index.catalog.search import Searcher  # faiss takes half a second to import; most commands ask nothing
+
+        return Searcher(self.path / VECTORS, self.registry, self.recipe, self._on_step)
+
+    def renew_features(self) -> None:
+        """Set a feature store that cannot be read aside, and begin an empty one for `reindex` to fill."""
+        with self._lock.holding("reindex"):
+            try:
+                self.feature_store.pending()
+            except CatalogDamaged:
+                broken = self.path / FEATURES
+                if broken.exists():
+                    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
+                    broken.rename(broken.with_name(f"{FEATURES}.damaged-{stamp}"))
+                FeatureStore.create(broken, self.recipe.extractor)
+
+    def require(self, recipe: Recipe) -> None:
+        """Raises RecipeMismatch when another extractor or encoder made the catalogue."""
+        if recipe != self.recipe:
+            raise RecipeMismatch(
+                f"{self.path} was made with {self.recipe.extractor} and {self.recipe.encoder}, not with "
+                f"{recipe.extractor} and {recipe.encoder}: run `turtleidx reindex` to read the originals again, or "
+                "choose what it was made with where this version has it."
+            )
+
+    @contextmanager
+    def writing(self, command: str) -> Iterator[None]:
+        """Be the one writer for a whole command; repairs what a crash left. Raises CatalogBusy naming the other."""
+        with self._lock.holding(command) as outermost:
+            if not outermost:
+                yield
+                return
+            self._command = command
+            self._repair()
+            yield
+            if "searcher" in self.__dict__:  # somebody asked
+                self.searcher.save_if_worth()
+
+    @contextmanager
+    def reading(self, as_of: int | None = None) -> Iterator[Session]:
+        """Ask the registry questions; `as_of` shows it as it was after that event."""
+        with self.registry.reading() as session:
+            if as_of is not None:
+                look_back(session, as_of)
+            yield session
+
+    @contextmanager
+    def transaction(
+        self, action: str, who: str, why: str = "", undoes: int | None = None, *, dry_run: bool = False
+    ) -> Iterator[Transaction]:
+        """Change the registry as one event of the present command; needs `writing`."""
+        with self.registry.transaction(action, who, self._command, why, undoes, dry_run=dry_run) as transaction:
+            yield transaction
+
+    def enroll(self, photos: Sequence[PreparedPhoto], who: str) -> list[EnrollOutcome]:
+        """Add a batch in one transaction; bytes that are there already are left as they are. Raises StorageFull."""
+        with self.writing("enroll"):
+            there = self.enrolled([photo.sha256 for photo in photos])
+            fresh: dict[str, PreparedPhoto] = {}
+            for photo in photos:
+                if photo.sha256 not in there:
+                    fresh.setdefault(photo.sha256, photo)
+            rows = there | (self._add(list(fresh.values()), who) if fresh else {})
+            new = set(fresh)
+            outcomes = []
+            for photo in photos:
+                outcomes.append(EnrollOutcome(rows[photo.sha256], already_there=photo.sha256 not in new))
+                new.discard(photo.sha256)  # the same bytes twice in one batch
+            return outcomes
+
+    def _add(self, fresh: Sequence[PreparedPhoto], who: str) -> dict[str, Photo]:
+        self.feature_store.put(fresh)
+        try:
+            with self.registry.transaction("enroll", who, self._command) as transaction:
+                place_photos(transaction, fresh, self.path.parent)
+                added = self.enrolled([photo.sha256 for photo in fresh])
+        except BaseException:
+            with contextlib.suppress(Exception):  # what cannot be taken back now, the next writer repairs
+                self._repair()
+            raise
+        self.searcher.save_if_due()
+        return added
+
+    def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
+        """Which of these bytes are in the catalogue (removed photos are not)."""
+        with self.registry.reading() as session:
+            found = read_photos(session, "NOT removed AND sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
+        return {photo.sha256: photo for photo in found}
+
+    def retired_owners(self, photos: Collection[int]) -> list[str]:
+        """Ids of retired turtles among the owners of these photos: searches pass over them."""
+        sql = """SELECT DISTINCT t.id FROM photos p JOIN encounters e ON e.id = p.encounter
+                 JOIN turtles t ON t.key = e.turtle
+                 WHERE t.status = 'retired' AND p.id IN (SELECT unnest(?::BIGINT[])) ORDER BY 1"""
+        with self.registry.reading() as session:
+            return [str(name) for (name,) in session.rows(sql, sorted(photos))]
+
+    def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
+        """The k photos nearest to a query's descriptor that the filter admits, `per_turtle` of one turtle at most."""
+        return self.searcher.shortlist(query, k, where, per_turtle)
+
+    def photos(self, where: GalleryFilter) -> list[Photo]:
+        """Every searchable photo that a filter admits, in order of enrolment."""
+        return self.searcher.photos(where)
+
+    def count(self, where: GalleryFilter) -> int:
+        """How many searchable photos a filter admits."""
+        return self.searcher.count(where)
+
+    def identified(self) -> int:
+        """How many searchable photos show a known turtle; counted without reading them."""
+        with self.registry.reading() as session:
+            return count_identified(session)
+
+    def drawn(self, most: int) -> list[Photo]:
+        """All searchable photos of some turtles drawn at random, with the last of them so many photos or a few more."""
+        with self.registry.reading() as session:
+            return read_drawn(session, most)
+
+    def vectors(self, photos: Sequence[Photo]) -> Descriptor:
+        """Global descriptors of photos, [n, d]."""
+        return self.searcher.vectors(np.array([photo.id for photo in photos], np.int64))
+
+    def features(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+        """Local features of photos. Raises CatalogDamaged where they are missing."""
+        found = self.feature_store.features([photo.sha256 for photo in photos])
+        return [_present(features, photo, self.path) for features, photo in zip(found, photos, strict=True)]
+
+    def thumbnail(self, photo: Photo) -> bytes:
+        """A photo's working image as JPEG. Raises CatalogDamaged where it is missing."""
+        return _present(self.feature_store.thumbnail(photo.sha256), photo, self.path)
+
+    def next_turtle_id(self) -> str:
+        """The first free id after the largest of the form T001."""
+        with self.registry.reading() as session:
+            largest = session.number(
+                r"SELECT max(CAST(id[2:] AS BIGINT)) FROM turtles WHERE regexp_full_match(id, 'T\d{3,15}')"
+            )
+        return f"T{largest + 1:03d}"
+
+    def turtles(self, *, limit: int | None = None, offset: int = 0) -> list[Turtle]:
+        """Turtles in order of id, those with merged ids included."""
+        page = f"SELECT * FROM turtles ORDER BY id LIMIT {'NULL' if limit is None else int(limit)} OFFSET {int(offset)}"
+        with self.registry.reading() as session:
+            return read_turtles(session, page)
+
+    def turtle(self, name: str) -> Turtle:
+        """One turtle. Raises UnknownRecord."""
+        with self.registry.reading() as session:
+            found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
+        if not found:
+            raise UnknownRecord(f"There is no turtle {name} in {self.path}.")
+        return found[0]
+
+    def encounters(self, turtle: str | None = None) -> list[Encounter]:
+        """Encounters by day: of one turtle, or all of them."""
+        with self.registry.reading() as session:
+            if turtle is None:
+                return read_encounters(session, "true")
+            return read_encounters(session, "t.id = ?", turtle)
+
+    def save_model(self, kind: str, recipe: str, payload: str, who: str) -> None:
+        """Keep a fitted model (JSON text) as the newest of its kind."""
+        with self.writing("fit"), self.registry.transaction(f"save {kind}", who, self._command) as transaction:
+            made_at, event = transaction.at.isoformat(sep=" "), transaction.event
+            row = {"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}
+            transaction.journal.put("models", [row])
+
+    def model(self, kind: str) -> StoredModel | None:
+        """The newest model of a kind."""
+        with self.registry.reading() as session:
+            return next((model for model in read_models(session) if model.kind == kind), None)
+
+    def pair_cache(self, recipe: str) -> PairCache:
+        """Confidences of pairs that were compared before with this matcher recipe."""
+        return PairCache(self.feature_store, recipe, self.writing)
+
+    def setting(self, name: str) -> str | None:
+        """The text of a setting, or None."""
+        with self.registry.reading() as session:
+            return read_setting(session, name)
+
+    def set_setting(self, name: str, value: str, who: str) -> None:
+        """Keep a setting."""
+        with self.writing("settings"), self.registry.transaction(f"set {name}", who, self._command) as transaction:
+            transaction.journal.put("settings", [{"name": name, "value": value}])
+
+    def history(self, *, limit: int | None = None) -> list[Event]:
+        """Events, newest first."""
+        with self.registry.reading() as session:
+            return read_events(session, "true", "" if limit is None else f"LIMIT {int(limit)}")
+
+    def summary(self) -> CatalogSummary:
+        """Counts, sizes on disk, models and what is not as it should be."""
+        with self.registry.reading() as session:
+            return summarize(session, self.feature_store, self.path / VECTORS, self.registry.path)
+
+    def _repair(self) -> None:
+        """Take back features that no committed photo owns."""
+        unfinished = self.feature_store.pending()
+        if unfinished:
+            self.feature_store.settle(set(unfinished) - self.enrolled(unfinished).keys())
+        for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
+            leftover.unlink(missing_ok=True)
+
+
+def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:
+    if value is None:
+        raise CatalogDamaged(
+            f"The features of {photo.path} are missing from {path}: restore a backup, or run `turtleidx reindex`."
+        )
+    return value

@@ -1,0 +1,117 @@
+"""Checking the three stores against each other, repairing what is derived, and giving disk space back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.catalog.catalog import Catalog
+from index.errors import CatalogDamaged
+from index.registry import broken_rules
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What a check found: each entry one sentence.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        What only a person, a backup or the original photos can put right.
+    repaired : tuple of str
+        What was wrong and is right again.
+    photos : int
+        How many photos were checked.
+    """
+
+    problems: tuple[str, ...]
+    repaired: tuple[str, ...]
+    photos: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompactReport:
+    """What compacting gave back: photos whose bytes went, and bytes on disk before and after."""
+
+    photos: int
+    bytes_before: int
+    bytes_after: int
+
+
+_KNOWN = """
+SELECT sha256 FROM photos UNION SELECT sha256 FROM queries
+UNION SELECT json_extract_string(before, 'sha256') FROM journal WHERE record = 'photos' AND after IS NULL
+"""
+"""Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
+
+
+def check_catalog(catalog: Catalog) -> CheckReport:
+    """Read every record of every store, compare them, and repair what can be had from the registry."""
+    repaired: list[str] = []
+    with catalog.writing("check"):
+        with catalog.reading() as session:
+            problems = broken_rules(session)
+            rows = session.rows("SELECT sha256, keypoints, path FROM photos WHERE NOT removed ORDER BY id")
+            known = {str(row[0]) for row in session.rows(_KNOWN)}
+        for digest, keypoints, path in rows:
+            problem = _feature_problem(catalog, digest, keypoints)
+            if not keypoints:
+                problems.append(
+                    f"{path} cannot be searched, because its original could not be read again: run `turtleidx photos "
+                    "relocate FOLDER` if it was moved, then `turtleidx reindex`."
+                )
+            elif problem:
+                problems.append(f"The features of {path} {problem}: restore a backup, or run `turtleidx reindex`.")
+        orphans = catalog.feature_store.digests() - known
+        if orphans:
+            catalog.feature_store.delete(orphans)
+            repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
+        if not catalog.searcher.file_is_right():
+            catalog.searcher.rebuild()
+            repaired.append("The vector index was built anew from the registry.")
+    return CheckReport(tuple(problems), tuple(repaired), len(rows))
+
+
+def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:
+    try:
+        (features,) = catalog.feature_store.features([digest])
+        thumbnail = catalog.feature_store.thumbnail(digest)
+    except CatalogDamaged:
+        return "are damaged"
+    if features is None or thumbnail is None:
+        return "are missing"
+    if len(features) != keypoints or not np.isfinite(features.xy).all():
+        return "are not those that were enrolled"
+    return None
+
+
+def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
+    """Delete the bytes of removed photos for good and rewrite the stores without gaps; rows and history stay."""
+    with catalog.writing("compact"):
+        before = _bytes(catalog)
+        with catalog.transaction("compact", who) as transaction:
+            gone = transaction.rows(
+                "SELECT p.id, p.sha256 FROM photos p WHERE p.removed AND p.id IN (SELECT photo FROM descriptors)"
+            )
+            stay = {
+                str(row[0])
+                for row in transaction.rows(
+                    "SELECT sha256 FROM photos WHERE NOT removed UNION SELECT sha256 FROM queries"
+                )
+            }
+            ids = [int(row[0]) for row in gone]
+            transaction.run("DELETE FROM descriptors WHERE photo IN (SELECT unnest(?::BIGINT[]))", ids)
+            transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
+            transaction.run("DELETE FROM reread")
+            transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
+        catalog.feature_store.delete(catalog.feature_store.digests() - stay)
+        catalog.feature_store.forget_others()
+        catalog.feature_store.compact()
+        catalog.registry.compact()
+        catalog.searcher.rebuild()
+        return CompactReport(len(ids), before, _bytes(catalog))
+
+
+def _bytes(catalog: Catalog) -> int:
+    return sum(path.stat().st_size for path in catalog.path.rglob("*") if path.is_file())

@@ -1,0 +1,86 @@
+"""What a catalogue holds at a glance, and whether its stores are as they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from index.catalog.gallery import SIDES
+from index.errors import CatalogDamaged
+from index.features import FeatureStore
+from index.registry import CatalogSummary, Session, read_models
+from index.types import Side
+
+
+def summarize(session: Session, features: FeatureStore, vectors: Path, registry: Path) -> CatalogSummary:
+    """Count and measure; nothing is changed."""
+    by_side = dict(session.rows("SELECT side, count(*) FROM photos WHERE NOT removed GROUP BY side"))
+    counts = {side: int(by_side.get(str(side), 0)) for side in SIDES}
+    return CatalogSummary(
+        photos=sum(by_side.values()),
+        turtles=session.number("SELECT count(*) FROM turtles WHERE status <> 'merged'"),
+        encounters=session.number("SELECT count(DISTINCT encounter) FROM photos WHERE NOT removed"),
+        unidentified=session.number(
+            "SELECT count(DISTINCT e.id) FROM encounters e JOIN photos p ON p.encounter = e.id "
+            "WHERE e.turtle IS NULL AND NOT p.removed"
+        ),
+        removed=session.number("SELECT count(*) FROM photos WHERE removed"),
+        left=counts[Side.LEFT],
+        right=counts[Side.RIGHT],
+        top=counts[Side.TOP],
+        front=counts[Side.FRONT],
+        unsided=int(by_side.get(None, 0)),
+        registry_bytes=_size(registry),
+        features_bytes=_size(features.path / "data.mdb"),
+        vectors_bytes=_size(vectors),
+        vectors_recall=_recall(vectors),
+        models=tuple(read_models(session)),
+        health=tuple(_health(session, features, vectors)),
+    )
+
+
+def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str]:
+    sentences = []
+    searchable = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints > 0")
+    unread = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints = 0")
+    if unread:
+        sentences.append(
+            f"{unread} photos cannot be searched, because their originals could not be read again: run "
+            "`turtleidx photos relocate FOLDER` where they were moved, then `turtleidx reindex`."
+        )
+    try:
+        missing = searchable - features.count()  # which they are is for `check` to say, which reads them all
+        if missing > 0:
+            sentences.append(f"{missing} photos have no features: run `turtleidx reindex`.")
+    except CatalogDamaged as error:
+        sentences.append(str(error))
+    without = session.number(
+        "SELECT count(*) FROM photos WHERE NOT removed AND keypoints > 0 AND id NOT IN (SELECT photo FROM descriptors)"
+    )
+    if without:
+        sentences.append(f"{without} photos have no global descriptor: run `turtleidx reindex`.")
+    try:
+        from index.vectors import read_footer  # faiss takes half a second to import
+
+        held = read_footer(vectors)
+        if session.row("SELECT token FROM events WHERE id = ?", held.event) != (held.token,):
+            sentences.append(
+                "The vector index belongs to another state of the registry: `turtleidx check` rebuilds it."
+            )
+    except FileNotFoundError:
+        sentences.append("There is no vector index yet: `turtleidx check` builds it.")
+    except CatalogDamaged as error:
+        sentences.append(str(error))
+    return sentences
+
+
+def _recall(vectors: Path) -> float | None:
+    try:
+        from index.vectors import read_depths  # faiss takes half a second to import
+
+        return min((depth.recall for depth in read_depths(vectors)), default=None)
+    except (FileNotFoundError, CatalogDamaged):  # `_health` says so
+        return None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,5 @@
+"""What comes in from and goes out to files: manifests, tables, other catalogues, Darwin Core, capture histories."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

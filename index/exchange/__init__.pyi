@@ -1,0 +1,23 @@
+from .catalog_join import Difference as Difference, join as join
+from .darwin_core import export_darwin_core as export_darwin_core, is_own_archive as is_own_archive
+from .manifest import (
+    ManifestRow as ManifestRow,
+    RefusedRow as RefusedRow,
+    parse_date as parse_date,
+    read_manifest as read_manifest,
+    read_roles as read_roles,
+)
+from .mark_recapture import (
+    Period as Period,
+    capture_histories as capture_histories,
+    is_histories as is_histories,
+    write_histories as write_histories,
+    years as years,
+)
+from .table_import import import_table as import_table
+from .tables import (
+    COARSE_DEGREES as COARSE_DEGREES,
+    export_table as export_table,
+    harmless as harmless,
+    is_export as is_export,
+)

@@ -1,0 +1,226 @@
+"""Bringing a field copy of a catalogue back into the main one: new photos and turtles join, differences are shown.
+
+All that joins is one event, so that one undo takes it back. Features are stored before, batch by batch; a crash leaves
+them without owners, and the next writer takes them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from index.catalog import Browser, Catalog, read_photos
+from index.exchange.tables import COLUMNS, cells_of
+from index.registry import PhotoRecord, Transaction, Turtle, place_photos
+from index.types import Photo, PreparedPhoto, Sighting
+
+BATCH = 64
+COMPARED = tuple(name for name in COLUMNS if name not in ("photo", "sha256"))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that the two catalogues say differently about one photo or turtle."""
+
+    record: str
+    key: str
+    column: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True, slots=True)
+class JoinReport:
+    """What joining did: photos and turtles added, photos that were there already, and where the catalogues differ.
+
+    Differences are shown, never settled: the main catalogue keeps what it has.
+
+    Attributes
+    ----------
+    event : int or None
+        The one event that added photos and turtles; None where nothing was added.
+    turtles : tuple of str
+        Ids that are new here, with or without photos.
+    unread : tuple of str
+        Paths of the field copy's photos that nothing is known to compare about, and that therefore stay there.
+    """
+
+    event: int | None
+    added: int
+    there: int
+    differences: tuple[Difference, ...]
+    turtles: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+def join(main: Catalog, field: Catalog, who: str, *, dry_run: bool = False) -> JoinReport:
+    """Add the photos and turtles of a field copy to the main catalogue.
+
+    New turtles come with their species, note, tags and status. Raises RecipeMismatch, CatalogBusy, StorageFull.
+    """
+    main.require(field.recipe)
+    with nullcontext() if dry_run else main.writing("join"):
+        ours, removed = _by_digest(main, removed=False), _by_digest(main, removed=True)
+        theirs, dropped = _by_digest(field, removed=False), _by_digest(field, removed=True)
+        with field.reading() as session:  # also those of retired turtles, which no search would give
+            photos = {photo.sha256: photo for photo in read_photos(session, "NOT removed AND keypoints > 0")}
+        there = ours.keys() | removed.keys()
+        fresh = [record for digest, record in theirs.items() if digest not in there]
+        new = [record for record in fresh if record.sha256 in photos]
+        here = {turtle.id: turtle for turtle in Browser(main).turtles()}
+        heard = Browser(field).turtles()
+        under_other_names = {one.turtle for one in (*theirs.values(), *dropped.values()) if one.sha256 in there}
+        turtles = _new_turtles(here, heard, under_other_names - {record.turtle for record in new})
+        differences = (
+            *_turtle_differences(here, heard, turtles),
+            *_photo_differences(ours, theirs),
+            *_removal_differences(removed, theirs, ("yes", "")),
+            *_removal_differences(ours, dropped, ("", "yes")),
+        )
+        adding = (new or turtles) and not dry_run
+        event = _add(main, field, turtles, new, [photos[one.sha256] for one in new], who) if adding else None
+    return JoinReport(
+        event,
+        len(new),
+        len(ours.keys() & theirs.keys()),
+        differences,
+        tuple(turtle.id for turtle in turtles),
+        tuple(record.path for record in fresh if record.sha256 not in photos),
+    )
+
+
+def _new_turtles(here: Mapping[str, Turtle], heard: Sequence[Turtle], elsewhere: Set[str | None]) -> list[Turtle]:
+    """Turtles that are to be made here.
+
+    An id whose photos are all here under other names (`elsewhere`) was renamed or split off: making it would only be
+    in the way of doing the same here, and the differences tell of it.
+    """
+    new = {turtle.id: turtle for turtle in heard if turtle.id not in here and turtle.id not in elsewhere}
+    known = here.keys() | new.keys()
+    return [turtle for turtle in new.values() if turtle.merged_into is None or turtle.merged_into in known]
+
+
+def _add(
+    main: Catalog,
+    field: Catalog,
+    turtles: Sequence[Turtle],
+    records: Sequence[PhotoRecord],
+    photos: Sequence[Photo],
+    who: str,
+) -> int:
+    """Features batch by batch, so that they need no memory; then, in a second reading, everything else at once."""
+
+    def batches() -> Iterator[list[PreparedPhoto]]:
+        for first in range(0, len(records), BATCH):
+            chosen = slice(first, first + BATCH)
+            yield _prepared(field, records[chosen], photos[chosen])
+
+    for number, batch in enumerate(batches()):
+        main.feature_store.put(batch, following=number > 0)
+    with main.transaction("join", who) as transaction:
+        _add_turtles(transaction, turtles)
+        for batch in batches():
+            place_photos(transaction, batch, main.path.parent)
+    if records:
+        main.searcher.save_if_due()
+    return transaction.event
+
+
+def _add_turtles(transaction: Transaction, turtles: Sequence[Turtle]) -> None:
+    keys = {str(name): int(key) for name, key in transaction.rows("SELECT id, coalesce(merged_into, key) FROM turtles")}
+    keys.update(zip((turtle.id for turtle in turtles), transaction.take_ids("turtle", len(turtles)), strict=True))
+    rows = [
+        {
+            "key": keys[turtle.id],
+            "id": turtle.id,
+            "status": str(turtle.status),
+            "species": turtle.species,
+            "note": turtle.note,
+            "tags": list(turtle.tags),
+            "merged_into": None if turtle.merged_into is None else keys[turtle.merged_into],
+        }
+        for turtle in turtles
+    ]
+    transaction.journal.put("turtles", rows)
+
+
+def _by_digest(catalog: Catalog, *, removed: bool) -> dict[str, PhotoRecord]:
+    return {record.sha256: record for record in Browser(catalog).photos(removed=removed)}
+
+
+def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:
+    parts = zip(records, photos, field.features(photos), field.vectors(photos), strict=True)
+    return [
+        PreparedPhoto(
+            sighting=Sighting(
+                path=record.path,
+                turtle=record.turtle,
+                side=record.side,
+                taken_on=record.taken_on,
+                encounter=record.encounter_name,
+                species=record.species,
+                site=record.site,
+                observer=record.observer,
+                latitude=record.latitude,
+                longitude=record.longitude,
+                box=record.box,
+                notes=record.notes,
+            ),
+            sha256=record.sha256,
+            features=features,
+            vector=vector,
+            thumbnail=field.thumbnail(photo),
+            original_size=record.size,
+            quality=record.quality,
+        )
+        for record, photo, features, vector in parts
+    ]
+
+
+def _photo_differences(ours: dict[str, PhotoRecord], theirs: dict[str, PhotoRecord]) -> list[Difference]:
+    found = []
+    for digest in sorted(ours.keys() & theirs.keys()):
+        mine, other = cells_of(ours[digest], exact=True), cells_of(theirs[digest], exact=True)
+        found += [
+            Difference("photo", ours[digest].path, name, mine[name], other[name])
+            for name in COMPARED
+            if mine[name] != other[name]
+        ]
+    return found
+
+
+def _removal_differences(
+    ours: dict[str, PhotoRecord], theirs: dict[str, PhotoRecord], said: tuple[str, str]
+) -> list[Difference]:
+    both = sorted(ours.keys() & theirs.keys())
+    return [Difference("photo", ours[digest].path, "removed", *said) for digest in both]
+
+
+def _turtle_differences(here: Mapping[str, Turtle], heard: Sequence[Turtle], new: Sequence[Turtle]) -> list[Difference]:
+    """Where the catalogues differ about turtles that both know, and what is known of those that do not come along."""
+    coming = {turtle.id for turtle in new}
+    found = []
+    for turtle in heard:
+        if turtle.id in coming:
+            continue
+        mine, other = _told(here.get(turtle.id)), _told(turtle)
+        found += [
+            Difference("turtle", turtle.id, column, mine[column], other[column])
+            for column in other
+            if mine[column] != other[column]
+        ]
+    return found
+
+
+def _told(turtle: Turtle | None) -> dict[str, str]:
+    """What people said about a turtle, as text."""
+    if turtle is None:
+        return dict.fromkeys(("status", "merged_into", "species", "note", "tags"), "")
+    return {
+        "status": str(turtle.status),
+        "merged_into": turtle.merged_into or "",
+        "species": turtle.species or "",
+        "note": turtle.note or "",
+        "tags": ", ".join(sorted(turtle.tags)),
+    }

@@ -1,0 +1,252 @@
+"""A table that comes back: what it says about photos that are in the catalogue is set, as one event.
+
+Columns are those of an enrolment manifest, and so is what may stand in them; a photo is known by its sha256. Cells
+that say what the registry says change nothing, however they are written; an empty one takes a value away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from index.catalog import Browser, Catalog
+from index.errors import InputError, ManifestError
+from index.exchange.manifest import BOX_COLUMNS, RefusedRow, TableRow, checked_columns, read_rows, sighting_of
+from index.exchange.tables import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
+from index.registry import PhotoRecord, Placement, Transaction, several
+
+NEEDED = {"sha256": ": export a table to see what one looks like"}
+IGNORED = frozenset({"photo", "sha256", "role"})
+OF_A_LIST = frozenset({"number", "encounter_name"})
+"""Columns of `turtleidx photos list --csv`, whose column `encounter` holds numbers and not names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What a table changed.
+
+    Attributes
+    ----------
+    updated, unchanged : int
+        Photos of the catalogue that the table names.
+    missing : tuple of str
+        sha256 of photos that the catalogue does not have; enroll their files to get them.
+    refused : tuple of RefusedRow
+        Rows that cannot be used; nothing of them was set.
+    noted : tuple of str
+        Columns that a manifest would keep as notes, and so did this table.
+    """
+
+    updated: int
+    unchanged: int
+    missing: tuple[str, ...]
+    refused: tuple[RefusedRow, ...]
+    noted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A photo as it was and as the table tells it."""
+
+    old: PhotoRecord
+    new: PhotoRecord
+
+
+def import_table(catalog: Catalog, source: Path, who: str, why: str = "", *, dry_run: bool = False) -> ImportReport:
+    """Set what a table says about photos that are in the catalogue, as one event.
+
+    Raises ManifestError when no row can be used, or the table as a whole.
+
+    Parameters
+    ----------
+    why : str
+        Stands in the history before the name of the table.
+    """
+    parquet = source.suffix.lower() == ".parquet"
+    rows = _read_parquet(catalog, source) if parquet else _read_csv(source)
+    wanted, refused = _by_digest(rows, source, "row" if parquet else "line")
+    with catalog.writing("import"):
+        present = {record.sha256: record for record in Browser(catalog).photos()}
+        others = _other_ids(catalog)
+        changes = []
+        for digest in wanted.keys() & present.keys():
+            row, record = wanted[digest], present[digest]
+            try:
+                changes.append(_Change(record, _told(record, row, others)))
+            except (ValueError, InputError) as error:
+                place = f"{'row' if parquet else 'line'} {row.number}"
+                refused.append(RefusedRow(row.number, record.path, f"{place}: {str(error).rstrip('.')}.", row.columns))
+        refused.sort(key=lambda row: row.number)
+        missing = tuple(sorted(wanted.keys() - present.keys()))
+        if refused and not changes and not missing:
+            raise ManifestError(f"No row of {source} can be used, {refused[0].reason}")
+        reason = f"{why} ({source})" if why else str(source)
+        with catalog.transaction("import table", who, reason, dry_run=dry_run) as transaction:
+            _apply(transaction, [change for change in changes if change.new != change.old])
+            count = "SELECT count(DISTINCT key) FROM journal WHERE event = ? AND record = 'photos'"
+            updated = transaction.number(count, transaction.event)
+    noted = tuple(name for name in (rows[0].columns if rows else ()) if name not in IGNORED.union(COLUMNS))
+    return ImportReport(updated, len(changes) - updated, missing, tuple(refused), noted)
+
+
+def _read_csv(source: Path) -> list[TableRow]:
+    rows = []
+    for row in read_rows(source, NEEDED, "table", strict=True):
+        cells = {name: text if name in NUMBERS else original(text).strip() for name, text in row.columns.items()}
+        rows.append(replace(row, columns=cells))
+    return rows
+
+
+def _read_parquet(catalog: Catalog, source: Path) -> list[TableRow]:
+    if not source.is_file():
+        raise ManifestError(f"There is no table {source}.")
+    try:
+        with catalog.reading() as session:
+            columns, rows = session.parquet(source.absolute())
+    except ValueError as error:
+        raise ManifestError(f"{source} cannot be read as a table ({error}).") from error
+    names = checked_columns(source, columns, NEEDED)
+    return [
+        TableRow(number, dict(zip(names, ("" if cell is None else str(cell).strip() for cell in row), strict=True)))
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def _by_digest(rows: Sequence[TableRow], source: Path, unit: str) -> tuple[dict[str, TableRow], list[RefusedRow]]:
+    """Rows by the photo that they name, and those that name none or do not fit the header; empty ones are left out."""
+    wanted: dict[str, TableRow] = {}
+    refused = []
+    filled = [row for row in rows if row.surplus or any(row.columns.values())]
+    if not filled:
+        raise ManifestError(f"{source} has no rows.")
+    if filled[0].columns.keys() >= OF_A_LIST:
+        raise ManifestError(
+            f"{source} is a list of photos and not an export: `turtleidx export` writes a table to import."
+        )
+    for row in filled:
+        digest = row.columns["sha256"].lower()
+        if row.surplus or not digest:
+            fault = "has more cells than the header has columns" if row.surplus else "has no sha256"
+            reason = f"{unit} {row.number} {fault}."
+            refused.append(RefusedRow(row.number, row.columns.get("photo", ""), reason, row.columns))
+        elif digest in wanted:
+            both = f"{unit}s {wanted[digest].number} and {row.number}"
+            raise ManifestError(f"{source} names a photo twice, in {both}: keep one row of each sha256.")
+        else:
+            wanted[digest] = row
+    return wanted, refused
+
+
+def _other_ids(catalog: Catalog) -> dict[str, str]:
+    """Ids that were merged, and those that stand for them now."""
+    return {one.id: one.merged_into for one in Browser(catalog).turtles() if one.merged_into is not None}
+
+
+def _told(record: PhotoRecord, row: TableRow, others: Mapping[str, str]) -> PhotoRecord:
+    """A photo as a row tells it; what the row does not mention stays. Raises ValueError, InputError."""
+    columns = row.columns
+    now, coarse = cells_of(record, True), cells_of(record, False)
+    said = {
+        name: text
+        for name, text in columns.items()
+        if name in COLUMNS and name not in IGNORED and text not in (now[name].strip(), coarse[name])
+    }
+    changes: dict[str, Any] = {"notes": _notes(record, columns, said.pop("notes", None))}
+    if said.keys() & set(BOX_COLUMNS):
+        said |= {name: columns.get(name, now[name]) for name in BOX_COLUMNS}
+    seen = sighting_of(record.path, said)
+    for name in said:
+        if name in BOX_COLUMNS:
+            changes["box"] = seen.box
+        elif name == "encounter":
+            changes["encounter_name"] = seen.encounter
+        elif name == "turtle":
+            changes["turtle"] = None if seen.turtle is None else others.get(seen.turtle, seen.turtle)
+        elif name not in ("latitude", "longitude") or not _is_coarse(getattr(seen, name), getattr(record, name)):
+            changes[name] = getattr(seen, name)
+    told = replace(record, **changes)
+    _check_box(told)
+    return told
+
+
+def _is_coarse(said: float | None, exact: float | None) -> bool:
+    """A coordinate that was made coarse on the way out says nothing against the exact one."""
+    return exact is not None and said == round(exact, COARSE_DEGREES)
+
+
+def _check_box(record: PhotoRecord) -> None:
+    box, (width, height) = record.box, record.size
+    if box is None or not (width and height):
+        return
+    across = min(width, round(box.x + box.w)) - max(0, round(box.x))
+    down = min(height, round(box.y + box.h)) - max(0, round(box.y))
+    if across < 2 or down < 2:
+        raise ValueError(f"the photo is {width} x {height} pixels, and the head box lies outside it")
+
+
+def _notes(record: PhotoRecord, columns: Mapping[str, str], said: str | None) -> Mapping[str, str]:
+    """Notes as the column of that name tells them, and then the columns that a manifest would keep as notes."""
+    notes = dict(record.notes) if said is None else _parsed_notes(said)
+    others = {name: text for name, text in columns.items() if text and name not in IGNORED.union(COLUMNS)}
+    return notes | others
+
+
+def _parsed_notes(text: str) -> dict[str, str]:
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        found = json.loads(text or "{}", parse_constant=refuse)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f'the notes {text[:40]!r} are not texts by name, written as in {{"colour": "green"}}')
+    return found
+
+
+def _apply(transaction: Transaction, changes: Sequence[_Change]) -> None:
+    named = {change.new.turtle for change in changes if change.new.turtle is not None}
+    occasions = {change.new.encounter_name for change in changes if change.new.encounter_name is not None}
+    placing = Placement(transaction, named, occasions)
+    rows = []
+    for change in sorted(changes, key=lambda change: change.old.id):
+        old, new = change.old, change.new
+        before, after = _columns(old), _columns(new)
+        row = {name: value for name, value in after.items() if value != before[name]}
+        if (new.turtle, new.taken_on, new.encounter_name) != (old.turtle, old.taken_on, old.encounter_name):
+            key = None if new.turtle is None else placing.turtle(new.turtle, new.species)
+            row["encounter"] = placing.encounter(key, new.taken_on, new.encounter_name)
+        if row:
+            rows.append((old.id, row))
+    placing.write()
+    for number, row in rows:
+        kept = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')} AS {name}" for name in row)
+        transaction.journal.update("photos", kept, "id = ?", *row.values(), number)
+    left = several({change.old.encounter for change in changes})
+    used = f"SELECT encounter FROM photos WHERE encounter IN ({left})"
+    transaction.journal.remove("encounters", f"id IN ({left}) AND id NOT IN ({used})")
+
+
+_TYPES = {
+    "encounter": "BIGINT",
+    "taken_on": "DATE",
+    "notes": "JSON",
+    **dict.fromkeys(("latitude", "longitude", "box_x", "box_y", "box_w", "box_h"), "DOUBLE"),
+}
+
+
+def _columns(record: PhotoRecord) -> dict[str, object]:
+    """What a table can say about a photo, as the registry's columns."""
+    box = record.box
+    return {
+        "side": None if record.side is None else str(record.side),
+        **{
+            name: getattr(record, name) for name in ("taken_on", "species", "site", "observer", "latitude", "longitude")
+        },
+        **{f"box_{name}": None if box is None else getattr(box, name) for name in BOX_COLUMNS},
+        "notes": json.dumps(dict(record.notes), ensure_ascii=False, separators=(",", ":")),
+    }

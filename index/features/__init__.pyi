@@ -1,0 +1,2 @@
+from .pair_cache import PairCache as PairCache
+from .store import FeatureStore as FeatureStore

@@ -1,0 +1,152 @@
+"""Which turtle and which encounter a photo belongs to; both are made when they are not there yet.
+
+Photos of one turtle on one day are one encounter unless the user named it. A photo without a turtle, or
+without a date, is an encounter of its own unless named.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from index.naming import checked_id, whole_path
+from index.registry.database import Transaction
+from index.registry.journal import Row
+from index.types import PreparedPhoto, Sighting
+
+
+class Placement:
+    """Finds or makes turtles and encounters within one transaction; `write` stores the new ones."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        turtles: Collection[str],
+        names: Collection[str] = (),
+        turtle_keys: Collection[int] = (),
+    ) -> None:
+        self._transaction = transaction
+        # an id that was merged stands for the turtle that took its photos over
+        sql = "SELECT id, coalesce(merged_into, key) FROM turtles WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+        self._turtles = {str(name): int(key) for name, key in transaction.rows(sql, sorted(set(turtles)))}
+        self._days: dict[tuple[int, dt.date], int] = {}
+        self._names: dict[tuple[int | None, str], int] = {}
+        for number, turtle, day, name in transaction.rows(
+            "SELECT id, turtle, day, name FROM encounters WHERE turtle IN (SELECT unnest(?::BIGINT[])) "
+            "OR (turtle IS NULL AND name IN (SELECT unnest(?::VARCHAR[]))) ORDER BY id DESC",
+            sorted({*self._turtles.values(), *turtle_keys}),
+            sorted(set(names)),
+        ):
+            self._remember(number, turtle, day, name)
+        self._new_turtles: list[Row] = []
+        self._new_encounters: list[Row] = []
+
+    def turtle(self, name: str, species: str | None = None, note: str | None = None) -> int:
+        """The key of a turtle."""
+        if name not in self._turtles:
+            (key,) = self._transaction.take_ids("turtle", 1)
+            self._turtles[name] = key
+            self._new_turtles.append(
+                {"key": key, "id": checked_id(name), "status": "active", "species": species, "note": note, "tags": []}
+            )
+        return self._turtles[name]
+
+    def encounter(self, turtle: int | None, day: dt.date | None, name: str | None) -> int:
+        """The id of the encounter of a turtle (None: unidentified) on a day, or of that name."""
+        found = None
+        if name is not None:
+            found = self._names.get((turtle, name))
+        elif turtle is not None and day is not None:
+            found = self._days.get((turtle, day))
+        if found is None:
+            (found,) = self._transaction.take_ids("encounter", 1)
+            self._remember(found, turtle, day, name)
+            date = None if day is None else day.isoformat()
+            self._new_encounters.append({"id": found, "turtle": turtle, "day": date, "name": name})
+        return found
+
+    def write(self) -> None:
+        """Store what was made."""
+        self._transaction.journal.put("turtles", self._new_turtles)
+        self._transaction.journal.put("encounters", self._new_encounters)
+
+    def _remember(self, number: int, turtle: int | None, day: dt.date | None, name: str | None) -> None:
+        if name is not None:
+            self._names[turtle, name] = number
+        elif turtle is not None and day is not None:
+            self._days[turtle, day] = number
+
+
+def place_photos(transaction: Transaction, photos: Sequence[PreparedPhoto], base: Path) -> list[int]:
+    """Store photo rows with their turtles, encounters and vectors; gives their ids. Removed ones come back."""
+    sightings = [photo.sighting for photo in photos]
+    placing = Placement(
+        transaction, {s.turtle for s in sightings if s.turtle}, {s.encounter for s in sightings if s.encounter}
+    )
+    returning = _returning(transaction, [photo.sha256 for photo in photos])
+    fresh = [photo for photo in photos if photo.sha256 not in returning]
+    ids = dict(zip((p.sha256 for p in fresh), transaction.take_ids("photo", len(fresh)), strict=True)) | returning
+    rows = []
+    for photo in photos:
+        seen = photo.sighting
+        turtle = None if seen.turtle is None else placing.turtle(seen.turtle, seen.species)
+        encounter = placing.encounter(turtle, seen.taken_on, seen.encounter)
+        rows.append({"id": ids[photo.sha256], "encounter": encounter, **_photo_row(photo, base)})
+    placing.write()
+    transaction.journal.put("photos", rows)
+    if fresh:
+        transaction.add_vectors([ids[p.sha256] for p in fresh], np.stack([p.vector for p in fresh]))
+    return [ids[photo.sha256] for photo in photos]
+
+
+def relative_to(path: Path, base: Path) -> str | None:
+    """A path below the catalogue's parent as text relative to it, so that both can move together."""
+    try:
+        return path.relative_to(base).as_posix()
+    except ValueError:
+        return None
+
+
+def _returning(transaction: Transaction, digests: Sequence[str]) -> dict[str, int]:
+    sql = (
+        "SELECT sha256, id FROM photos WHERE removed AND sha256 IN (SELECT unnest(?::VARCHAR[])) "
+        "AND id IN (SELECT photo FROM descriptors)"
+    )
+    return {str(digest): int(number) for digest, number in transaction.rows(sql, list(digests))}
+
+
+def _photo_row(photo: PreparedPhoto, base: Path) -> Row:
+    seen = photo.sighting
+    path = whole_path(Path(seen.path))
+    return {
+        "sha256": photo.sha256,
+        "path": path.as_posix(),
+        "relative": relative_to(path, base),
+        "removed": False,
+        "keypoints": len(photo.features),
+        "quality": float(photo.quality),
+        "width": photo.original_size[0],
+        "height": photo.original_size[1],
+        **_sighting_columns(seen),
+    }
+
+
+def _sighting_columns(seen: Sighting) -> Row:
+    box = seen.box
+    return {
+        "side": None if seen.side is None else str(seen.side),
+        "taken_on": None if seen.taken_on is None else seen.taken_on.isoformat(),
+        "species": seen.species,
+        "site": seen.site,
+        "observer": seen.observer,
+        "latitude": seen.latitude,
+        "longitude": seen.longitude,
+        "box_x": None if box is None else box.x,
+        "box_y": None if box is None else box.y,
+        "box_w": None if box is None else box.w,
+        "box_h": None if box is None else box.h,
+        "notes": dict(seen.notes),
+    }

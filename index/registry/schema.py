@@ -1,0 +1,62 @@
+"""The registry's tables, as numbered migrations; each commits together with its own record.
+
+There are no primary keys, indexes or foreign keys on purpose: DuckDB checks them too eagerly when one
+transaction changes a row twice, and scans of sorted columns are fast enough. `index.catalog` keeps ids unique
+and references whole, and `turtleidx check` verifies it. A journalled table's first column is its key.
+"""
+
+from __future__ import annotations
+
+FIRST = """
+CREATE TABLE events (
+    id BIGINT, made_at TIMESTAMP, who VARCHAR, action VARCHAR, command VARCHAR, why VARCHAR, undoes BIGINT,
+    token VARCHAR
+);
+CREATE TABLE journal (seq BIGINT, event BIGINT, record VARCHAR, key VARCHAR, before JSON, after JSON);
+CREATE TABLE counters (name VARCHAR, next BIGINT);
+CREATE TABLE turtles (
+    key BIGINT, id VARCHAR, status VARCHAR, species VARCHAR, note VARCHAR, tags VARCHAR[], merged_into BIGINT
+);
+CREATE TABLE encounters (id BIGINT, turtle BIGINT, day DATE, name VARCHAR, note VARCHAR);
+CREATE TABLE photos (
+    id BIGINT, sha256 VARCHAR, path VARCHAR, relative VARCHAR, encounter BIGINT, removed BOOLEAN,
+    side VARCHAR, taken_on DATE, species VARCHAR, site VARCHAR, observer VARCHAR, latitude DOUBLE, longitude DOUBLE,
+    box_x DOUBLE, box_y DOUBLE, box_w DOUBLE, box_h DOUBLE, notes JSON,
+    keypoints INTEGER, quality DOUBLE, width INTEGER, height INTEGER
+);
+CREATE TABLE models (kind VARCHAR, recipe VARCHAR, payload VARCHAR, made_at TIMESTAMP, event BIGINT);
+CREATE TABLE settings (name VARCHAR, value VARCHAR);
+CREATE TABLE descriptors (photo BIGINT, event BIGINT, vector BLOB);
+"""
+
+DECISIONS = """
+CREATE TABLE queries (id BIGINT, sha256 VARCHAR, path VARCHAR, verdict VARCHAR, evidence VARCHAR, made_at TIMESTAMP);
+CREATE TABLE decisions (
+    id BIGINT, query BIGINT, answer VARCHAR, turtle BIGINT, who VARCHAR, why VARCHAR, made_at TIMESTAMP
+);
+"""
+
+REVIEWS = """
+CREATE TABLE reviews (id BIGINT, first BIGINT, second BIGINT, who VARCHAR, why VARCHAR, made_at TIMESTAMP);
+"""
+
+REREAD = """
+CREATE TABLE reread (
+    photo BIGINT, recipe VARCHAR, keypoints INTEGER, quality DOUBLE, width INTEGER, height INTEGER, vector BLOB
+);
+"""
+
+RECENT_SCORES = """
+CREATE TABLE recent_scores (
+    sha256 VARCHAR, encounter VARCHAR, score DOUBLE, gallery BIGINT, model BIGINT, made_at TIMESTAMP
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES)
+
+JOURNALLED = ("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews")
+
+DERIVED = {"photos": ("keypoints", "quality", "width", "height")}
+"""Columns that tell what the program read from a file, not what people said: they change without a journal, by
+`index.catalog.reindex` alone, and undo leaves them as they are.
+"""

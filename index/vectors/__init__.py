@@ -1,0 +1,5 @@
+"""The index of global descriptors in FAISS: exact, or coded with re-scoring at half precision."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+"""The commands of `turtleidx`, imported when they are asked for."""

@@ -1,0 +1,188 @@
+"""`turtleidx init`, `enroll`, `fit` and `weights`: what fills a catalogue."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.catalog import Catalog
+from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
+from index.exchange import parse_date
+from index.naming import checked_id
+from index.types import Sighting
+from retrieval.cli import options, printing
+from retrieval.cli.common import tell_of_retired
+from retrieval.defaults import FIT_BUDGET, SHORTLIST
+from retrieval.scoring import Score
+
+if TYPE_CHECKING:
+    from retrieval.engine import Engine, EngineOptions
+
+NOTHING_DONE, SOME_REFUSED = 1, 3
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    app.command("init")(init_command)
+    app.command("enroll")(enroll_command)
+    app.command("fit")(fit_command)
+    app.command("weights")(weights_command)
+
+
+def init_command(
+    context: typer.Context,
+    extractor: options.Extractor = None,
+    encoder: Annotated[str, typer.Option(help="words or vlad (bundled), or timm:MODEL.")] = "words",
+    extractor_weights: options.ExtractorWeights = None,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Make an empty catalogue."""
+    from retrieval.engine import EngineOptions
+
+    common: options.Common = context.obj
+    made = _create(
+        common,
+        EngineOptions(extractor, encoder, encoder_weights, device=common.device, extractor_weights=extractor_weights),
+    )
+    printing.out.print(f"made {made.path} with {made.recipe.extractor} and {made.recipe.encoder}")
+
+
+def enroll_command(
+    context: typer.Context,
+    photos: Annotated[list[Path] | None, typer.Argument(help="Photos, or folders with a sub-folder a turtle.")] = None,
+    turtle: Annotated[str | None, typer.Option(help="The turtle that all these photos show.")] = None,
+    manifest: options.Manifest = None,
+    role: options.Role = None,
+    side: options.SideOfHead = None,
+    taken_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; else from EXIF.")] = None,
+    encounter: Annotated[str | None, typer.Option(help="Your name of it; else one a turtle and day.")] = None,
+    species: Annotated[str | None, typer.Option()] = None,
+    site: Annotated[str | None, typer.Option()] = None,
+    observer: Annotated[str | None, typer.Option()] = None,
+    latitude: Annotated[float | None, typer.Option(min=-90, max=90)] = None,
+    longitude: Annotated[float | None, typer.Option(min=-180, max=180)] = None,
+    by_folder: Annotated[bool, typer.Option("--by-folder/--not-by-folder", help="Sub-folders name turtles.")] = True,
+    automatic_fit: Annotated[bool, typer.Option("--fit/--no-fit", help="Fit the model when that is due.")] = True,
+    extractor: options.Extractor = None,
+    extractor_weights: options.ExtractorWeights = None,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Add photos to the gallery; what is there already stays as it is."""
+    from retrieval.engine import NEAREST, EngineOptions, load_engine
+    from retrieval.images import count_photos, from_manifest, from_paths, why_none
+    from retrieval.pipeline import enroll
+
+    common: options.Common = context.obj
+    if bool(photos) == (manifest is not None):
+        raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
+    if role and manifest is None:
+        raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
+    if turtle is not None:
+        checked_id(turtle)
+    day = _day(taken_on)
+    known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
+    choices = EngineOptions(extractor, None, encoder_weights, device=common.device, extractor_weights=extractor_weights)
+    catalog = _open_or_create(common, choices)
+    engine = load_engine(replace(choices, matcher=NEAREST), catalog.recipe)
+    sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
+    total = None if manifest else count_photos(photos or [])
+    with printing.progress_bar("enrolling", total) as advance:
+        report = enroll(catalog, sightings, engine, common.who, advance)
+    printing.print_enrolment(report)
+    tell_of_retired(catalog, report.enrolled)
+    if not report.enrolled and not report.already_there:
+        if not report.refused:
+            raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
+        raise typer.Exit(NOTHING_DONE)
+    if automatic_fit:
+        _fit_if_due(catalog, engine, choices, common.who)
+    if report.refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def fit_command(
+    context: typer.Context,
+    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to learn from at most.")] = (10 * FIT_BUDGET),
+    seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
+    matcher: options.Matcher = None,
+    verify: options.Verify = True,
+    score: options.ScoreRecipe = Score.WASSERSTEIN,
+    shortlist: options.ShortlistLength = SHORTLIST,
+    extractor_weights: options.ExtractorWeights = None,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Learn from the catalogue's own photos how right and wrong turtles score."""
+    from retrieval.engine import EngineOptions, load_engine
+
+    common: options.Common = context.obj
+    catalog = Catalog.open(common.catalog)
+    choices = EngineOptions(
+        None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights
+    )
+    _fit(catalog, load_engine(choices, catalog.recipe), common.who, budget, seed)
+
+
+def weights_command(as_json: options.Json = False) -> None:
+    """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
+    from retrieval.encoders import list_encoders
+    from retrieval.features import list_extractors  # torch takes seconds to import
+    from retrieval.matching.lightglue import list_weights
+
+    printing.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
+
+
+def _open_or_create(common: options.Common, choices: EngineOptions) -> Catalog:
+    try:
+        return Catalog.open(common.catalog)
+    except CatalogMissing:
+        try:
+            made = _create(common, choices)
+        except CatalogExists as exists:
+            with contextlib.suppress(CatalogMissing):  # another process was quicker
+                return Catalog.open(common.catalog)
+            raise exists from None
+        printing.say(f"Made a new catalogue at {made.path}.")
+        return made
+
+
+def _create(common: options.Common, choices: EngineOptions) -> Catalog:
+    from retrieval.engine import NEAREST, licences, load_engine
+
+    made = Catalog.create(common.catalog, load_engine(replace(choices, matcher=NEAREST)).recipe)
+    for sentence in licences(made.recipe):
+        printing.say(sentence)
+    return made
+
+
+def _fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> None:
+    """The photos are enrolled already, so a matcher that is not at hand costs only the model."""
+    from retrieval.engine import with_matcher
+    from retrieval.fitting import fit_is_due
+
+    try:
+        matching = with_matcher(engine, choices)
+    except WeightsUnavailable as error:
+        printing.say(f"No model was fitted: {error}")
+        return
+    if fit_is_due(catalog, matching):
+        _fit(catalog, matching, who, FIT_BUDGET, 0)
+
+
+def _fit(catalog: Catalog, engine: Engine, who: str, budget: int, seed: int) -> None:
+    from retrieval.fitting import fit
+
+    with printing.progress_bar("fitting", None) as advance:
+        report = fit(catalog, engine, who, budget, seed, advance)
+    printing.print_fit(report)
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return parse_date(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

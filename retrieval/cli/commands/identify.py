@@ -1,0 +1,179 @@
+"""`turtleidx identify`: who was in an import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from index.catalog import Catalog
+from index.curation import Curator
+from index.errors import InputError, TurtleidxError
+from index.registry import ChangeReport
+from retrieval import schemas
+from retrieval.cli import options, printing
+from retrieval.cli.common import ChangeOptions, change, opened
+from retrieval.defaults import SHORTLIST
+from retrieval.novelty import Rates, Verdict
+from retrieval.scoring import Score
+
+if TYPE_CHECKING:
+    from retrieval.engine import EngineOptions
+    from retrieval.novelty import DecisionPolicy
+    from retrieval.review import Group
+
+NEW = "new"
+"""What people type for a turtle that is not in the catalogue."""
+NOBODY = "\nnew"
+"""The same among ids: no turtle can be called so, but one may be called `new`."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to `turtleidx`."""
+    app.command("identify")(identify_command)
+
+
+def identify_command(
+    context: typer.Context,
+    encounters: Annotated[
+        list[int] | None, typer.Argument(metavar="ENCOUNTER", help="Only these unidentified encounters; else all.")
+    ] = None,
+    turtle: Annotated[
+        str | None, typer.Option("--is", metavar="TURTLE", help="You know it: these encounters show this turtle.")
+    ] = None,
+    new: Annotated[bool, typer.Option("--new", help="You know it: these encounters show one new turtle.")] = False,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: follow KNOWN and NEW, leave the rest.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a group on standard output; asks nothing.")
+    ] = False,
+    prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
+    false_known: options.Rate = 0.01,
+    misidentified: options.Rate = 0.01,
+    false_new: options.Rate = 0.05,
+    matcher: options.Matcher = None,
+    verify: options.Verify = True,
+    score: options.ScoreRecipe = Score.WASSERSTEIN,
+    shortlist: options.ShortlistLength = SHORTLIST,
+    encoder_weights: options.EncoderWeights = None,
+) -> None:
+    """Group unidentified encounters that show one turtle, and say which turtle each group is."""
+    if turtle is not None or new:
+        if (turtle is not None) == new or not encounters:
+            raise typer.BadParameter("name encounters, and one of --is and --new.")
+        how = ChangeOptions(dry_run, why, as_json)
+        if turtle is not None:
+            _require(opened(context), turtle)
+        change(context, how, lambda curator: curator.identify_encounters(set(encounters), turtle))
+        return
+    from retrieval.engine import EngineOptions  # what compares photos takes a second to import
+    from retrieval.novelty import DecisionPolicy
+
+    common: options.Common = context.obj
+    choices = EngineOptions(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
+    catalog = opened(context)
+    groups = _discovered(catalog, choices, policy, encounters or [])
+    asking = not (dry_run or yes or as_json)
+    for group, name in _answered(catalog, groups) if asking else _proposed(groups, yes and not dry_run):
+        done = None if name is None else _assign(catalog, common.who, group, name, why)
+        _tell(catalog, group, name, done, as_json, silent=asking)
+    if not groups:
+        printing.say("There is no unidentified encounter.")
+
+
+def _discovered(catalog: Catalog, choices: EngineOptions, policy: DecisionPolicy, only: list[int]) -> list[Group]:
+    from retrieval.engine import load_engine
+    from retrieval.review import discover
+
+    engine = load_engine(choices, catalog.recipe)
+    with printing.progress_bar("comparing", None) as advance:
+        groups = discover(catalog, engine, policy, only, advance)
+    absent = set(only) - {encounter for group in groups for encounter in group.encounters}
+    if absent:
+        raise InputError(f"Encounter {min(absent)} is not there, or has a turtle or no photo that can be searched.")
+    return groups
+
+
+def _proposed(groups: list[Group], follow: bool) -> Iterator[tuple[Group, str | None]]:
+    """Every group with the verdict that is to be followed, as an id or NOBODY."""
+    for group in groups:
+        yield group, _proposal(group) if follow else None
+
+
+def _answered(catalog: Catalog, groups: list[Group]) -> Iterator[tuple[Group, str | None]]:
+    """Every group with what a person says; once nobody is there to answer, the rest is left as it is."""
+    somebody = True
+    for group in groups:
+        printing.print_group(group)
+        answer = _ask(catalog, _proposal(group)) if somebody else None
+        somebody = answer is not None
+        yield group, answer or None
+    if not somebody:
+        printing.say("Nobody answered; --yes follows KNOWN and NEW, --is and --new say it for chosen encounters.")
+
+
+def _ask(catalog: Catalog, proposal: str | None) -> str | None:
+    """An id, NOBODY, an empty text to leave the group, or None where nobody answers."""
+    follow = f"y for {_shown(proposal)}, " if proposal else ""
+    while True:
+        try:
+            said = typer.prompt(f"Which turtle? ({follow}an id, new, or Enter to leave it)", "", False, err=True)
+        except typer.Abort:
+            return None
+        said = str(said).strip()
+        if said.lower() in ("y", "yes") and proposal:
+            return proposal
+        if said.lower() in ("", "n", "no", NEW):
+            return NOBODY if said.lower() == NEW else ""
+        try:
+            return _require(catalog, said)
+        except TurtleidxError as error:
+            printing.say(f"{error} Type new for a turtle that is not there yet.")
+
+
+def _require(catalog: Catalog, name: str) -> str:
+    """The id of a turtle that is there. Raises UnknownRecord."""
+    return catalog.turtle(name).id
+
+
+def _shown(name: str) -> str:
+    return "a new turtle" if name == NOBODY else name
+
+
+def _proposal(group: Group) -> str | None:
+    return {Verdict.KNOWN: group.turtle, Verdict.NEW: NOBODY}.get(group.verdict)
+
+
+def _assign(catalog: Catalog, who: str, group: Group, name: str, why: str) -> ChangeReport:
+    """One event a group, whose reason says what the evidence was and whether it was followed."""
+    verdict = f"{group.verdict} {group.turtle or ''}".rstrip()
+    followed = "as proposed" if name == _proposal(group) else "against the proposal"
+    chance = "" if group.p_new is None else f", P(new) {group.p_new:.2f}"
+    linked = f", {len(group.encounters)} encounters linked" if len(group.encounters) > 1 else ""
+    reason = f"{followed}: {verdict}{chance}{linked}"
+    curator = Curator(catalog, who, f"{why} ({reason})" if why else reason)
+    return curator.identify_encounters(group.encounters, None if name == NOBODY else name)
+
+
+def _tell(
+    catalog: Catalog, group: Group, name: str | None, done: ChangeReport | None, as_json: bool, silent: bool
+) -> None:
+    owner = None
+    if done is not None:
+        owner = next(one for one in _owners(catalog, group) if one) if name == NOBODY else name
+    event = None if done is None else done.event
+    if as_json:
+        printing.print_json(schemas.group_record(group) | {"assigned_as": owner, "event": event})
+        return
+    if not silent:
+        printing.print_group(group)
+    if owner is not None:
+        printing.out.print(f"  now {owner}; `turtleidx undo {event}` takes it back", markup=False)
+
+
+def _owners(catalog: Catalog, group: Group) -> Iterator[str | None]:
+    for photo in catalog.enrolled([photo.sha256 for photo in group.photos]).values():
+        yield photo.turtle

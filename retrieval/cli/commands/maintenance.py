@@ -1,0 +1,132 @@
+"""`turtleidx check`, `compact`, `backup`, `restore` and `reindex`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from index.catalog import Browser, check_catalog, compact_catalog, is_backup, restore_backup, write_backup
+from index.files import refuse_foreign
+from retrieval.cli import options, printing
+from retrieval.cli.common import ask, opened
+
+PROBLEMS_LEFT = SOME_REFUSED = 3
+MOST_NAMED = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    app.command("check")(check_command)
+    app.command("compact")(compact_command)
+    app.command("backup")(backup_command)
+    app.command("restore")(restore_command)
+    app.command("reindex")(reindex_command)
+
+
+def check_command(context: typer.Context, as_json: options.Json = False) -> None:
+    """Compare the three stores, repair what can be repaired; exit code 3 when problems remain."""
+    report = check_catalog(opened(context))
+    if as_json:
+        printing.print_json({"photos": report.photos, "problems": report.problems, "repaired": report.repaired})
+    else:
+        for sentence in report.repaired:
+            printing.out.print(f"repaired: {sentence}", markup=False)
+        for sentence in report.problems:
+            printing.out.print(f"problem: {sentence}", markup=False)
+        printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems")
+    if report.problems:
+        raise typer.Exit(PROBLEMS_LEFT)
+
+
+def compact_command(context: typer.Context, yes: options.Yes = False, as_json: options.Json = False) -> None:
+    """Delete the bytes of removed photos for good, and give disk space back."""
+    catalog = opened(context)
+    common: options.Common = context.obj
+    removed = len(Browser(catalog).photos(removed=True))
+    if removed and not yes:
+        ask(f"{removed} photos are removed; after this they can only be enrolled again. Go on?")
+    report = compact_catalog(catalog, common.who)
+    if as_json:
+        printing.print_json(
+            {"photos": report.photos, "bytes_before": report.bytes_before, "bytes_after": report.bytes_after}
+        )
+    else:
+        megabytes = [f"{amount / 1e6:.1f} MB" for amount in (report.bytes_before, report.bytes_after)]
+        printing.out.print(f"{report.photos} removed photos deleted for good; {' before, '.join(megabytes)} now")
+
+
+def backup_command(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The file to write; an earlier backup is replaced, nothing else.")],
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
+) -> None:
+    """Write the whole catalogue into one file."""
+    refuse_foreign(file, "a backup", is_backup, overwrite=overwrite)
+    report = write_backup(opened(context), file)
+    if as_json:
+        printing.print_json({"file": report.path, "bytes": report.bytes, "photos": report.photos})
+    else:
+        printing.out.print(f"{report.photos} photos, {report.bytes / 1e6:.1f} MB: {report.path}", markup=False)
+
+
+def restore_command(
+    file: Annotated[Path, typer.Argument(help="What `turtleidx backup` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="The new catalogue's folder.")],
+) -> None:
+    """Unpack a backup into a new catalogue; --catalog is not touched."""
+    catalog = restore_backup(file, folder)
+    printing.out.print(f"restored {catalog.path}", markup=False)
+
+
+def reindex_command(
+    context: typer.Context,
+    extractor: options.Extractor = None,
+    encoder: Annotated[str | None, typer.Option(help="As for `turtleidx init`; else the catalogue's own.")] = None,
+    encoder_weights: options.EncoderWeights = None,
+    extractor_weights: options.ExtractorWeights = None,
+    why: options.Why = "",
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Read the originals again: with another extractor or encoder, or where records are missing or damaged."""
+    from retrieval.engine import NEAREST, EngineOptions, load_engine  # takes a second to import
+    from retrieval.pipeline import lost_originals, reindex
+
+    common: options.Common = context.obj
+    catalog = opened(context)
+    device = common.device
+    choices = EngineOptions(
+        extractor, encoder, encoder_weights, NEAREST, device=device, extractor_weights=extractor_weights
+    )
+    engine = load_engine(choices, catalog.recipe)
+    lost = lost_originals(catalog, engine)
+    if lost and not (dry_run or yes):
+        _name([one.reason for one in lost])
+        ask(f"{len(lost)} originals are not there; their photos cannot be searched after this. Go on?")
+    if dry_run:
+        _name([one.reason for one in lost])
+        printing.say(f"{len(lost)} originals are not there; nothing was changed.")
+        return
+    with printing.progress_bar("reading", None) as advance:
+        report = reindex(catalog, engine, common.who, why, advance)
+    refused = [{"photo": one.path, "reason": one.reason} for one in report.refused]
+    if as_json:
+        made_with = {"extractor": report.recipe.extractor, "encoder": report.recipe.encoder}
+        printing.print_json({"read": report.read, "refused": refused, **made_with})
+    else:
+        _name([one.reason for one in report.refused])
+        made_with_both = f"{report.recipe.extractor} and {report.recipe.encoder}"
+        printing.out.print(f"{report.read} photos read again with {made_with_both}, {len(refused)} refused")
+    if refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _name(reasons: list[str]) -> None:
+    for reason in reasons[:MOST_NAMED]:
+        printing.say(reason)
+    if len(reasons) > MOST_NAMED:
+        printing.say(f"and {len(reasons) - MOST_NAMED} more")

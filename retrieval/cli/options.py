@@ -1,0 +1,79 @@
+"""Options that several commands share; shares the door to typer with `retrieval.cli`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from index.exchange import parse_date
+from index.types import Side
+from retrieval.scoring import Score
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What holds for every command."""
+
+    catalog: Path
+    who: str
+    device: str | None
+
+
+def parsed_day(text: str) -> dt.date:
+    """A day as it is typed."""
+    try:
+        return parse_date(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def parsed_moment(text: str) -> dt.date:
+    """A day, or a moment of it (ISO 8601; UTC unless it says otherwise)."""
+    try:
+        return parse_date(text) if len(text) <= len("2026-01-31") else dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} is neither a day (2026-01-31) nor a moment (2026-01-31T14:30).") from error
+
+
+Matcher = Annotated[
+    str | None,
+    typer.Option(
+        help="nearest, or LightGlue weights (a name that `turtleidx weights` lists, or a file), or these with +nearest."
+    ),
+]
+Verify = Annotated[bool, typer.Option("--verify/--no-verify", help="Drop matches that no affine map explains.")]
+ScoreRecipe = Annotated[Score, typer.Option("--score", help="How a pair's confidences become one number.")]
+ShortlistLength = Annotated[int, typer.Option("--shortlist", min=1, help="Gallery photos that are matched.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output, nothing else there.")]
+Role = Annotated[list[str] | None, typer.Option("--role", help="Rows of the manifest with this role; repeatable.")]
+Manifest = Annotated[Path | None, typer.Option(help="CSV with a column photo; paths relative to it.")]
+SideOfHead = Annotated[Side | None, typer.Option("--side", help="Side of the head that the photos show.")]
+Extractor = Annotated[
+    str | None,
+    typer.Option(
+        help="sift, disk, aliked, doghardnet, xfeat or superpoint; NAME-KEYPOINTS-PIXELS, as in sift-512-320."
+    ),
+]
+ExtractorWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a learned extractor.")]
+EncoderWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a timm encoder.")]
+Rate = Annotated[float, typer.Option(min=0.0001, max=0.5)]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, safe for spreadsheets.")]
+AsOf = Annotated[
+    dt.date | None,
+    typer.Option("--as-of", parser=parsed_moment, metavar="DATE", help="As it was at the end of that day, or moment."),
+]
+Page = Annotated[int, typer.Option(min=1, max=10**9, help="Page of the list.")]
+PageSize = Annotated[int, typer.Option(min=1, max=10**9, help="Entries on a page.")]
+Why = Annotated[str, typer.Option("--why", help="Your reason, for the history.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Write over any file; else only over an earlier output of the same kind.")
+]
+ExactLocations = Annotated[
+    bool, typer.Option("--exact-locations", help="Exact coordinates; else rounded to 0.1 degree, about 11 km.")
+]

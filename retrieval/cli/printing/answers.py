@@ -1,0 +1,104 @@
+"""How enrolments, fits and answers about photos and encounters look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from retrieval.cli.printing.terminal import out, print_table, say
+from retrieval.novelty import Verdict
+from retrieval.pipeline import AnsweredEncounter
+
+if TYPE_CHECKING:
+    from retrieval.fitting import FitReport
+    from retrieval.pipeline import Answer, EnrollReport, Identification
+    from retrieval.scoring import Candidate
+
+
+COLOURS = {Verdict.KNOWN: "green", Verdict.NEW: "magenta", Verdict.UNDECIDED: "yellow"}
+
+
+def print_enrolment(report: EnrollReport) -> None:
+    """Counts, speed, and the reason for each refused photo."""
+    for refusal in report.refused:
+        say(f"refused: {refusal.reason}")
+    total = len(report.enrolled) + len(report.already_there) + len(report.refused)
+    speed = total / report.seconds if report.seconds else 0.0
+    out.print(
+        f"{len(report.enrolled)} enrolled, {len(report.already_there)} already there, {len(report.refused)} refused "
+        f"({report.seconds:.1f} s, {speed:.1f} photos/s)"
+    )
+
+
+def print_fit(report: FitReport) -> None:
+    """What the fit used, and whether there is a model now."""
+    used = f"{report.photos} photos of {report.turtles} turtles, {report.pairs} pairs ({report.compared} compared now)"
+    if report.decided:
+        used += f", {report.decided} of the photos queries that people decided"
+    state = "fitted" if report.fitted else f"not fitted: {report.reason}"
+    out.print(Text(f"{state} ({used}, {report.seconds:.1f} s)"))
+
+
+def print_answer(one: Answer, top: int) -> None:
+    """Verdict, reason and the best candidates of one photo, and what was done with it."""
+    print_identification(one.identification, top)
+    if one.enrolled_as:
+        out.print(Text(f"  enrolled as {one.enrolled_as}", style="bold"))
+
+
+def print_identification(answer: Identification, top: int) -> None:
+    """Verdict, reason and the best candidates of one photo."""
+    headline = Text(f"{answer.photo}: ")
+    headline.append(str(answer.verdict), style=f"bold {COLOURS.get(answer.verdict, 'red')}")
+    if answer.turtle:
+        headline.append(f" {answer.turtle}", style="bold")
+    if answer.p_new is not None and answer.p_new_low is not None and answer.p_new_high is not None:
+        headline.append(f"  P(new) = {answer.p_new:.2f} ({answer.p_new_low:.2f} to {answer.p_new_high:.2f})")
+    out.print(headline)
+    out.print(Text(f"  {answer.reason}"))
+    if not answer.candidates:
+        return
+    print_candidates(answer.candidates[:top])
+    out.print(
+        f"  compared {answer.compared_photos} photos of {answer.compared_turtles} turtles, out of "
+        f"{answer.gallery_photos} of {answer.gallery_turtles}, with {answer.matcher} in {answer.seconds:.1f} s"
+    )
+
+
+def print_candidates(candidates: Sequence[Candidate]) -> None:
+    """Turtles in order, each with its best photo; what does not fit the terminal is folded."""
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("turtle", overflow="fold")
+    for figures in ("score", "probability", "matches"):
+        table.add_column(figures, no_wrap=True)
+    table.add_column("best photo", overflow="fold")
+    for candidate in candidates:
+        probability = "" if candidate.probability is None else f"{candidate.probability:.3f}"
+        row = (candidate.turtle, f"{candidate.score:.4f}", probability, str(candidate.matches), candidate.photo.path)
+        table.add_row(*map(Text, row))
+    print_table(table)
+
+
+def print_encounter(one: AnsweredEncounter, top: int) -> None:
+    """One verdict, its reason and the best candidates, then what each photo says alone."""
+    found = one.found
+    headline = Text(f"{found.name or 'encounter'}: ")
+    headline.append(str(found.verdict), style=f"bold {COLOURS.get(found.verdict, 'red')}")
+    if found.turtle:
+        headline.append(f" {found.turtle}", style="bold")
+    if found.p_new is not None and found.p_new_low is not None and found.p_new_high is not None:
+        headline.append(f"  P(new) = {found.p_new:.2f} ({found.p_new_low:.2f} to {found.p_new_high:.2f})")
+    out.print(headline)
+    out.print(Text(f"  {found.reason}"))
+    if found.candidates:
+        print_candidates(found.candidates[:top])
+    for photo in found.photos:
+        side = f" ({photo.side})" if photo.side else ""
+        p_new = "" if photo.p_new is None else f", P(new) {photo.p_new:.2f}"
+        first = f", first {photo.candidates[0].turtle}" if photo.candidates else ""
+        out.print(Text(f"  alone: {photo.photo}{side}: {photo.verdict}{first}{p_new}"))
+    if one.enrolled_as:
+        out.print(Text(f"  enrolled as {one.enrolled_as}", style="bold"))

@@ -1,0 +1,152 @@
+"""How the registry's records look on a terminal, as JSON lines and as CSV; shares the door to rich with
+`retrieval.cli.printing.terminal`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from index.exchange import harmless
+from index.registry import Change, ChangeReport, Encounter, PhotoRecord
+from retrieval.cli.printing.terminal import err, out, print_json, print_table
+from retrieval.schemas import Kind, Record, cell_text, change_contents, change_name, change_record
+
+if TYPE_CHECKING:
+    from retrieval.weights import WeightsListing
+
+
+MOST_LINES = 20
+
+
+class Form(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def print_records(records: Sequence[Record], kind: Kind, form: Form) -> None:
+    """A list as a table that fits the terminal, as JSON lines, or as CSV with a header."""
+    if form is Form.JSON:
+        for record in records:
+            print_json(record)
+    elif form is Form.CSV:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(kind.columns)
+        writer.writerows([_csv_cell(record[name]) for name in kind.columns] for record in records)
+        out.out(text.getvalue(), end="", highlight=False)
+    else:
+        table = Table(*(name.replace("_", " ") for name in kind.shown), box=None, padding=(0, 1))
+        for column in table.columns:
+            column.overflow = "fold"
+        for record in records:
+            cells = (cell_text(record[name]) for name in kind.shown)
+            at_minutes = (
+                cell[:16].replace("T", " ") if name.endswith("at") else cell
+                for name, cell in zip(kind.shown, cells, strict=True)
+            )
+            table.add_row(*map(Text, at_minutes))
+        print_table(table)
+
+
+def print_record(record: Record, kind: Kind, form: Form) -> None:
+    """One record: its names and values, unless as JSON or CSV."""
+    if form is not Form.TABLE:
+        print_records([record], kind, form)
+        return
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name in kind.columns:
+        if record[name] not in (None, "", [], {}):
+            table.add_row(name.replace("_", " "), Text(cell_text(record[name])))
+    print_table(table)
+
+
+def print_encounters(encounters: Sequence[Encounter], photos: Sequence[PhotoRecord]) -> None:
+    """Encounters by day, with their photos below."""
+    for encounter in encounters:
+        day = encounter.day.isoformat() if encounter.day else "undated"
+        out.print(Text(f"  encounter {encounter.id}  {day}  {encounter.name or ''}".rstrip()))
+        for photo in photos:
+            if photo.encounter == encounter.id:
+                out.print(Text(f"    {photo.id:>6}  {photo.side or '-':<6} {photo.path}"))
+
+
+def print_changes(changes: Sequence[Change]) -> None:
+    """What a change would do, on standard error."""
+    for change in changes[:MOST_LINES]:
+        err.print(Text(f"  {_change_line(change)}"))
+    if len(changes) > MOST_LINES:
+        err.print(Text(f"  and {len(changes) - MOST_LINES} more"))
+
+
+def print_done(done: ChangeReport, dry_run: bool, as_json: bool) -> None:
+    """What a change did, or would do."""
+    if as_json:
+        print_json({"event": done.event, "dry_run": dry_run, "changes": [change_record(one) for one in done.changes]})
+        return
+    lines = [Text(f"  {_change_line(change)}") for change in done.changes[:MOST_LINES]]
+    if len(done.changes) > MOST_LINES:
+        lines.append(Text(f"  and {len(done.changes) - MOST_LINES} more"))
+    if not done.changes:
+        headline = "nothing to change: it is like that already"
+    elif dry_run:
+        headline = "would change"
+    else:
+        headline = f"event {done.event}; `turtleidx undo {done.event}` takes it back"
+    for line in (Text(headline), *lines):
+        out.print(line)
+
+
+def _change_line(change: Change) -> str:
+    before, after = change_contents(change)
+    if not after:
+        return f"{change_name(change)} {'goes' if before else 'is new'}"
+    parts = []
+    for name in after:
+        old, new = before.get(name), after[name]
+        if old != new:  # turtles are numbered within; the numbers say nothing to people
+            if name == "turtle":
+                parts.append("belongs to another turtle" if new else "belongs to no turtle")
+            elif name != "merged_into":
+                parts.append(f"{name} {cell_text(old) or '-'} → {cell_text(new) or '-'}")
+    return f"{change_name(change)}: {', '.join(parts)}"
+
+
+def _csv_cell(value: object) -> object:
+    return value if isinstance(value, (int, float)) else harmless(cell_text(value))
+
+
+def print_pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values."""
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    print_table(table)
+
+
+def print_weights(listing: Sequence[WeightsListing], as_json: bool) -> None:
+    """Networks by name, with licence and place."""
+    if as_json:
+        for row in listing:
+            print_json({**asdict(row), "path": row.path and str(row.path)})
+        return
+    table = Table("kind", "name", "licence", "at hand", "source", box=None, padding=(0, 2))
+    for row in listing:
+        table.add_row(*map(Text, (row.kind, row.name, row.licence, str(row.path or "no"), row.source)))
+    for column in table.columns:
+        column.overflow = "fold"
+    print_table(table)

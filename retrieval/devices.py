@@ -1,0 +1,46 @@
+"""Which device networks run on, in which precision, and how much of its memory they may take."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from index.errors import DeviceUnavailable
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """The device called `name` (`cpu`, `cuda`, `cuda:1`), or the GPU if there is one, else the CPU.
+
+    Raises
+    ------
+    DeviceUnavailable
+        A GPU was asked for and is not there, or the name is none of a device.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name is None:
+        return torch.device("cuda" if gpus else "cpu")
+    if name == "cpu":
+        return torch.device(name)
+    asked = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if asked is None:
+        raise DeviceUnavailable(f"--device {name} is not known: say cpu, cuda, or cuda:1 for the second GPU.")
+    if int(asked[1] or 0) >= gpus:
+        raise DeviceUnavailable(f"there is no GPU for --device {name}: leave the option out to run on the CPU.")
+    return torch.device(name)
+
+
+def choose_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it fast (CUDA, AVX512-BF16, AMX), else float32."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):  # else the first one answers
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = torch.cpu.get_capabilities()
+        fast = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
+def choose_memory(device: torch.device) -> int:
+    """Bytes for the activations of one batch; see `LightGlueMatcher`."""
+    return min(4 << 30, torch.cuda.mem_get_info(device)[0] // 4) if device.type == "cuda" else 64 << 20

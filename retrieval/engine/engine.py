@@ -1,0 +1,155 @@
+"""The loaded recipe: extractor, encoder, matcher and score that work together on one catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from index.errors import PhotoRefused, TooFewKeypoints
+from index.types import Descriptor, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
+from retrieval.defaults import PER_TURTLE, SHORTLIST
+from retrieval.encoders import Encoder
+from retrieval.features import Extractor, Found
+from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
+from retrieval.matching import FIRST_STAGE, Compare, Matcher, RerankRecipe, compare, first_stage, rerank, verifying
+from retrieval.scoring import Score
+
+Each = Callable[..., Iterable[Any]]
+"""Maps a function over sequences, in order: `map`, or that of a pool."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Engine:
+    """Everything that computes, loaded once a command.
+
+    Attributes
+    ----------
+    reranking : RerankRecipe
+        Whom the matcher sees, and whether its matches are verified.
+    shortlist, per_turtle : int
+        How many photos are matched, and how many of them may be of one turtle.
+    look : callable
+        How the cascade looks at all of a shortlist.
+    """
+
+    extractor: Extractor
+    encoder: Encoder
+    matcher: Matcher
+    reranking: RerankRecipe
+    score: Score
+    shortlist: int = SHORTLIST
+    per_turtle: int = PER_TURTLE
+    look: Compare = first_stage
+
+    @property
+    def recipe(self) -> Recipe:
+        """What a catalogue must have been made with."""
+        return Recipe(self.extractor.id, self.encoder.id, self.encoder.dimension, self.encoder.votes)
+
+    @property
+    def comparison(self) -> str:
+        """Names how pairs are compared, also how networks are told how photos lie; pair caches are keyed with it."""
+        return f"{self.extractor.id}+{self.matcher.id}+{verifying(self.reranking.verification)}+{FIRST_STAGE}"
+
+    @property
+    def looking(self) -> str:
+        """Names how the cascade looks at pairs; their cache is keyed with it."""
+        return f"{self.extractor.id}+{FIRST_STAGE}"
+
+    @property
+    def evidence(self) -> str:
+        """Names all that decides a maximum score; fitted models are valid for one such recipe only."""
+        length = f"{self.shortlist}x{self.per_turtle}-{self.reranking.seen}"
+        return f"{self.encoder.id}+{self.comparison}+{self.score}+{length}"
+
+    @property
+    def comparing(self) -> str:
+        """Names all that decides which pairs are compared and how, whatever the score."""
+        return replace(self, score=Score.WASSERSTEIN).evidence
+
+    def compare(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        """Match the query with every candidate and verify the matches."""
+        return compare(query, candidates, self.matcher, self.reranking.verification)
+
+    def rerank(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches | None]:
+        """The same, but only with the candidates that the cascade lets through; None for the others."""
+        return rerank(query, candidates, self.matcher, self.reranking, self.look)
+
+    def extract(self, sighting: Sighting) -> Extracted:
+        """Read one photo and find its keypoints. Raises PhotoRefused."""
+        [found] = self.extract_batch([sighting])
+        if isinstance(found, PhotoRefused):
+            raise found
+        return found
+
+    def extract_batch(self, sightings: Sequence[Sighting], each: Each = map) -> list[Extracted | PhotoRefused]:
+        """Read many photos and find their keypoints; `each` may map over them on many cores.
+
+        Raises
+        ------
+        WeightsUnavailable, WeightsCorrupt
+        """
+        if self.extractor.batch == 1:
+            return list(each(self._extract_alone, sightings))
+        photos = list(each(self._read, sightings))
+        readable = [photo for photo in photos if isinstance(photo, LoadedPhoto)]
+        found = iter(self.extractor.extract_batch([photo.pixels for photo in readable]))
+        together = [photo if isinstance(photo, PhotoRefused) else (photo, next(found)) for photo in photos]
+        return list(each(_described, sightings, together))
+
+    def _extract_alone(self, sighting: Sighting) -> Extracted | PhotoRefused:
+        photo = self._read(sighting)
+        if isinstance(photo, PhotoRefused):
+            return photo
+        try:
+            return _described(sighting, (photo, self.extractor.extract(photo.pixels)))
+        except TooFewKeypoints as error:
+            return _described(sighting, (photo, error))
+
+    def _read(self, sighting: Sighting) -> LoadedPhoto | PhotoRefused:
+        try:
+            return load_photo(Path(sighting.path), self.extractor.long_side, sighting.box)
+        except PhotoRefused as refusal:
+            return refusal
+
+    def encode(self, extracted: Sequence[Extracted]) -> list[PreparedPhoto]:
+        """Add the global descriptors, a batch at once, and all else that the catalogue keeps."""
+        if not extracted:
+            return []
+        vectors = self.encoder.encode([one.photo.pixels for one in extracted], [one.features for one in extracted])
+        return [one.prepared(vector) for one, vector in zip(extracted, vectors, strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extracted:
+    """A photo that was read and whose keypoints were found; the rest as in `PreparedPhoto`."""
+
+    sighting: Sighting
+    photo: LoadedPhoto
+    features: LocalFeatures
+    thumbnail: bytes
+    quality: float
+
+    def prepared(self, vector: Descriptor) -> PreparedPhoto:
+        """Ready for the catalogue; a date from EXIF where nobody gave one."""
+        known = self.sighting
+        return PreparedPhoto(
+            sighting=known if known.taken_on else replace(known, taken_on=self.photo.taken_on),
+            sha256=self.photo.sha256,
+            features=self.features,
+            vector=vector,
+            thumbnail=self.thumbnail,
+            original_size=self.photo.original_size,
+            quality=self.quality,
+        )
+
+
+def _described(sighting: Sighting, found: PhotoRefused | tuple[LoadedPhoto, Found]) -> Extracted | PhotoRefused:
+    if isinstance(found, PhotoRefused):
+        return found
+    photo, features = found
+    if isinstance(features, TooFewKeypoints):
+        return TooFewKeypoints(f"{sighting.path} cannot be compared: {features}")
+    return Extracted(sighting, photo, features, jpeg(photo.pixels), quality(photo.pixels, len(features)))

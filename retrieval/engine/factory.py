@@ -1,0 +1,252 @@
+"""From the names that a user gives, or a catalogue remembers, to a loaded engine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from index.errors import RecipeMismatch, WeightsUnavailable
+from index.types import Recipe
+from retrieval.defaults import PER_TURTLE, SHORTLIST
+from retrieval.encoders import BUNDLED, WORDS_ID, Encoder, SiftBeside, VladEncoder, WordEncoder
+from retrieval.engine.engine import Engine
+from retrieval.features import Extractor, SiftExtractor
+from retrieval.matching import (
+    NEIGHBOURS,
+    BlendedMatcher,
+    Compare,
+    Matcher,
+    NearestNeighbourMatcher,
+    RerankRecipe,
+    Verification,
+    first_stage,
+)
+from retrieval.scoring import Score
+
+NEAREST = "nearest"
+BESIDE = f"+{NEAREST}"
+"""Behind a network's name: its matches and nearest neighbours' together."""
+
+OF_SIFT = f"turtle-sift{BESIDE}"
+"""The bundled network, trained on SIFT's keypoints."""
+
+SUCCEEDED = "asmk"
+"""The encoder of older catalogues, whose place another has taken."""
+
+EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
+
+SMALLEST = 64
+"""Longest side in pixels below which a head shows no 64 keypoints."""
+
+KEEP = 10
+"""Candidates that a network sees of a shortlist."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What a user may choose; None takes the best that is at hand.
+
+    Attributes
+    ----------
+    extractor : str or None
+        ``aliked``, or with keypoints at most and longest side in pixels ``aliked-512-480``; None takes the
+        catalogue's own, as this version of turtleidx computes it.
+    encoder : str or None
+        None takes the catalogue's own.
+    encoder_weights, extractor_weights : Path or None
+        Local checkpoints of a timm encoder and of a learned extractor.
+    matcher : str or None
+        ``nearest``, the name of bundled or published LightGlue weights, or a local file, the latter two also with
+        ``+nearest`` behind; None takes the LightGlue that was trained on the extractor's keypoints: for SIFT the
+        bundled one, beside nearest neighbours.
+    verify : bool
+        Whether geometrically inconsistent matches lose their confidence.
+    device : str or None
+        ``cpu``, ``cuda``, ``cuda:1``; None takes a GPU where there is one.
+    """
+
+    extractor: str | None = None
+    encoder: str | None = None
+    encoder_weights: Path | None = None
+    matcher: str | None = None
+    verify: bool = True
+    device: str | None = None
+    score: Score = Score.WASSERSTEIN
+    shortlist: int = SHORTLIST
+    extractor_weights: Path | None = None
+
+
+def load_engine(choices: EngineOptions, recipe: Recipe | None = None) -> Engine:
+    """Load what `choices` name, and what the catalogue's `recipe` was made with where they name nothing.
+
+    Raises
+    ------
+    WeightsUnavailable, WeightsCorrupt, DeviceUnavailable, RecipeMismatch
+    """
+    extractor = load_extractor(_wanted(choices.extractor, recipe), choices.extractor_weights, choices.device)
+    matcher = choices.matcher or default_matcher(extractor.id)
+    return Engine(
+        extractor=extractor,
+        encoder=_encoder(choices, recipe, extractor),
+        matcher=_matcher(matcher, choices),
+        reranking=_reranking(matcher, choices.verify),
+        score=choices.score,
+        shortlist=choices.shortlist,
+        per_turtle=PER_TURTLE,
+        look=_look(matcher, choices.device),
+    )
+
+
+def with_matcher(engine: Engine, choices: EngineOptions) -> Engine:
+    """The same engine with the matcher that `choices` name. Raises as `load_engine`."""
+    matcher = choices.matcher or default_matcher(engine.extractor.id)
+    return replace(
+        engine,
+        matcher=_matcher(matcher, choices),
+        reranking=_reranking(matcher, choices.verify),
+        look=_look(matcher, choices.device),
+    )
+
+
+def default_matcher(extractor: str) -> str:
+    """The matcher for an extractor's keypoints: but for SIFT's, its published LightGlue has the extractor's name."""
+    family = _family(extractor)
+    return OF_SIFT if family == "sift" else family
+
+
+def _wanted(choice: str | None, recipe: Recipe | None) -> str:
+    """A name without numbers means the catalogue's own extractor where that is of this kind."""
+    if recipe is not None and choice in (None, _family(recipe.extractor)):
+        return re.sub(
+            r"-v\d+$", "", recipe.extractor
+        )  # an older one becomes this version's: `require` tells them apart
+    return choice or SiftExtractor().id
+
+
+def _family(extractor: str) -> str:
+    return re.split(r"[#-]", extractor, maxsplit=1)[0]
+
+
+def _encoder(choices: EngineOptions, recipe: Recipe | None, extractor: Extractor) -> Encoder:
+    spec = choices.encoder or (recipe.encoder if recipe else WORDS)
+    if choices.encoder is None and spec.startswith(SUCCEEDED):
+        spec = WORDS  # an older one becomes this version's: `require` tells them apart
+    encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], choices.encoder_weights, choices.device)
+    of_sift = not spec.startswith("timm:")
+    return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder
+
+
+def _matcher(name: str, choices: EngineOptions) -> Matcher:
+    try:
+        return load_matcher(name, choices.device)
+    except WeightsUnavailable as error:
+        if choices.matcher is not None:
+            raise
+        raise WeightsUnavailable(f"{error} Or choose --matcher {NEAREST}, which needs no weights.") from error
+
+
+def _reranking(matcher: str, verify: bool) -> RerankRecipe:
+    """A network looks closer at the most promising only; nearest neighbours are the first look themselves.
+
+    Where both judge, neighbours alone speak about those that the network does not see.
+    """
+    if matcher == NEAREST:
+        return RerankRecipe(None, Verification() if verify else None)
+    if not verify:
+        return RerankRecipe(KEEP, None)
+    return RerankRecipe(KEEP, Verification(), NEIGHBOURS if matcher.endswith(BESIDE) else None)
+
+
+def _look(matcher: str, device: str | None) -> Compare:
+    """How a shortlist is looked at: on the network's device, where there is a network."""
+    if matcher == NEAREST:
+        return first_stage
+    from retrieval.devices import choose_device  # torch takes seconds to import
+    from retrieval.matching import choose_first_stage
+
+    return choose_first_stage(choose_device(device))
+
+
+def load_extractor(name: str, weights: Path | None = None, device: str | None = None) -> Extractor:
+    """The extractor of a name such as ``sift`` or ``aliked``, or of an id such as ``aliked-512-480``.
+
+    The numbers are keypoints at most and the longest side in pixels. Networks are loaded when they see a photo.
+
+    Raises
+    ------
+    RecipeMismatch
+    """
+    found = re.fullmatch(r"(\w+)(#\w+)?(?:-(\d+)-(\d+)(-v\d+)?)?", name)
+    try:
+        extractor = _extractor_of(found, weights, device) if found else None
+    except ValueError as error:
+        raise RecipeMismatch(f"{error} Write for example {found[1] if found else 'sift'}-512-320.") from error
+    if extractor is not None and found is not None and found[5] and extractor.id != name:
+        raise RecipeMismatch(
+            f"This version of turtleidx does not compute {name} but {extractor.id}: `turtleidx reindex` reads the "
+            "originals of an older catalogue again."
+        )
+    if extractor is not None:
+        return extractor
+    raise RecipeMismatch(
+        f"There is no extractor {name!r} in this version; write one of {', '.join(EXTRACTORS)}, where you like with "
+        "-KEYPOINTS-PIXELS, as in sift-512-320."
+    )
+
+
+def _extractor_of(found: re.Match[str], weights: Path | None, device: str | None) -> Extractor | None:
+    """None where nothing has this name; raises ValueError with a sentence about impossible numbers."""
+    sizes = [int(number) for number in (found[3], found[4]) if number]
+    if sizes and sizes[1] < SMALLEST:
+        raise ValueError(f"Photos are made at least {SMALLEST} pixels long, and {sizes[1]} is less.")
+    if found[1] == "sift":
+        return None if found[2] else SiftExtractor(*sizes)
+    from retrieval.features import EXTRACTOR_SPECS, LearnedExtractor  # torch takes seconds to import
+
+    if found[1] not in EXTRACTOR_SPECS:
+        return None
+    keypoints, long_side = sizes or (LearnedExtractor.KEYPOINTS, LearnedExtractor.LONG_SIDE)
+    return LearnedExtractor(found[1], keypoints, long_side, weights, found[2] or "", device)
+
+
+def licences(recipe: Recipe) -> list[str]:
+    """Under which licences others published the weights that a catalogue is made with, a sentence each."""
+    family, said = _family(recipe.extractor), []
+    if family != "sift":
+        from retrieval.features import EXTRACTOR_SPECS
+
+        said.append(f"The {family} extractor's weights: {EXTRACTOR_SPECS[family].weights.licence}.")
+    if recipe.encoder.startswith("timm:"):
+        from retrieval.encoders import encoder_licence
+
+        said.append(f"The encoder's weights: {encoder_licence(recipe.encoder[5:].partition('#')[0])}.")
+    return said
+
+
+def load_matcher(name: str, device: str | None) -> Matcher:
+    """A matcher by name: nearest neighbours, LightGlue with bundled, published or local weights, or both together."""
+    if name == NEAREST:
+        return NearestNeighbourMatcher()
+    from retrieval.devices import choose_device  # torch takes seconds to import, and registry commands do without it
+    from retrieval.matching.lightglue import load_matcher as load_lightglue
+
+    network = name.removesuffix(BESIDE) or name
+    matcher = load_lightglue(network, choose_device(device))
+    return matcher if network == name else BlendedMatcher(matcher)
+
+
+WORDS = "words"
+
+
+def load_encoder(spec: str, weights: Path | None = None, device: str | None = None) -> Encoder:
+    """The encoder that `spec` names: ``words`` or ``vlad`` (bundled), or ``timm:NAME`` (`weights`: a checkpoint)."""
+    if spec in (WORDS, WORDS_ID):
+        return WordEncoder()
+    if spec in ("vlad", BUNDLED):
+        return VladEncoder.bundled()
+    if spec.startswith("timm:"):
+        from retrieval.encoders import TimmEncoder  # torch takes seconds to import
+
+        return TimmEncoder(spec.removeprefix("timm:").partition("#")[0], weights, device)
+    raise WeightsUnavailable(f"There is no encoder {spec!r}: use 'words', 'vlad' or 'timm:MODEL'.")

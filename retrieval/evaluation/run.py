@@ -1,0 +1,305 @@
+"""Several methods and scores answer the same queries: every photo pair is matched once a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import cpu_count
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalog import Catalog
+from index.types import MATCH_THRESHOLD, Float32, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
+from retrieval.engine import Each, Engine, Extracted
+from retrieval.evaluation.figures import Evaluation, Method, Outcome, RankedTurtle, by_group, evaluate
+from retrieval.evaluation.metrics import ErrorRate
+from retrieval.evaluation.protocol import Protocol, Query
+from retrieval.features import one_core_a_photo
+from retrieval.fitting import Cascade, VerifiedPairing, unverified
+from retrieval.images import Panel, decode, jpeg, match_picture
+from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
+from retrieval.parallel import one_ahead
+from retrieval.pipeline import BATCH
+from retrieval.scoring import Candidate, PairConfidences, best_first, score_pairs
+
+Float64 = npt.NDArray[np.float64]
+
+Progress = Callable[[int], None]
+"""Called with the number of queries that were just finished."""
+
+_UNSEEN = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedMethod:
+    """A way to compare and score, with the model that was fitted to it."""
+
+    name: str
+    engine: Engine
+    model: CatalogModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answered:
+    """One query, the answer of each contender, and what a picture of the first one's answer shows.
+
+    Attributes
+    ----------
+    shown : tuple of Photo
+        The best photo of the first candidate, and of the true turtle where that is another candidate.
+    """
+
+    query: Query
+    outcomes: tuple[Outcome, ...]
+    shown: tuple[Photo, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """All answers.
+
+    Attributes
+    ----------
+    methods : tuple of Method
+        In the order of the contenders.
+    matching, different : PairConfidences
+        Of each query and its first shortlisted photo of the same turtle, and a random one of another turtle.
+    """
+
+    methods: tuple[Method, ...]
+    answered: tuple[Answered, ...]
+    matching: PairConfidences
+    different: PairConfidences
+    left_out: tuple[Refusal, ...]
+
+    def answer_of(self, outcome: Outcome) -> Answered:
+        """The answer that an outcome of the first method belongs to."""
+        return next(one for one in self.answered if one.outcomes[0] is outcome)
+
+
+def compete(
+    catalog: Catalog,
+    protocol: Protocol,
+    engine: Engine,
+    fitted_methods: Sequence[FittedMethod],
+    policy: DecisionPolicy,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Ask every query; pairs that were compared before come from the catalogue's cache. Raises CatalogBusy."""
+    catalog.require(engine.recipe)
+    answered: list[Answered] = []
+    left_out = list(protocol.left_out)
+    matching: list[Float32] = []
+    different: list[Float32] = []
+    rng = np.random.default_rng(0)
+    fitted_methods = [
+        replace(one, model=one.model.without_intervals()) for one in fitted_methods
+    ]  # no figure shows them
+    with catalog.writing("evaluate"):
+        ways = _ways(catalog, fitted_methods)
+        for query, photo in _prepared(catalog, protocol.queries, engine):
+            if isinstance(photo, Refusal):
+                left_out.append(photo)
+            else:
+                shortlist = _shortlist(catalog, query, photo, engine)
+                by_way = {name: way.compare(photo, shortlist) for name, way in ways.items()}
+                answered.append(_answer(query, photo, by_way, fitted_methods, policy))
+                compared = by_way[engine.comparing]
+                own = np.array([one.turtle == query.turtle for one in compared.photos], np.bool_)
+                matching += [compared.confidences[row] for row in np.flatnonzero(own)[:1]]
+                if not own.all():
+                    different.append(compared.confidences[rng.choice(np.flatnonzero(~own))])
+            if progress:
+                progress(1)
+    methods = [
+        _method(fitted_method, [one.outcomes[place] for one in answered], policy)
+        for place, fitted_method in enumerate(fitted_methods)
+    ]
+    pairs = PairConfidences.of(matching), PairConfidences.of(different)
+    return Comparison(tuple(methods), tuple(answered), *pairs, tuple(left_out))
+
+
+def groups_of(comparison: Comparison, rates: Rates) -> tuple[Evaluation, ...]:
+    """The first method's figures by side and quality."""
+    outcomes = comparison.methods[0].outcomes
+    groups = by_group(outcomes, rates)
+    if any(one.p_new is not None for one in outcomes):
+        return groups
+    return tuple(_without_verdicts(one, rates) for one in groups)
+
+
+def picture(catalog: Catalog, answered: Answered, engine: Engine) -> bytes | None:
+    """The query beside the first candidate and the true turtle, as JPEG bytes; None where nothing was compared."""
+    if not answered.shown:
+        return None
+    [(_, photo)] = _prepared(catalog, [answered.query], engine)
+    if isinstance(photo, Refusal):
+        return None
+    features = catalog.features(answered.shown)
+    panels = []
+    for shown, own, matches in zip(answered.shown, features, engine.compare(photo.features, features), strict=True):
+        role = "true turtle" if shown.turtle == answered.query.turtle else "first candidate"
+        counted = int((matches.confidence >= MATCH_THRESHOLD).sum())
+        caption = f"{role} {shown.turtle}: {counted} matches   {shown.path}"
+        panels.append(Panel(caption, decode(catalog.thumbnail(shown)), own, matches))
+    return jpeg(match_picture(decode(photo.thumbnail), photo.features, panels))
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """A query's shortlist, and the photos of it that were matched with their confidences."""
+
+    shortlist: Shortlist
+    photos: list[Photo]
+    confidences: list[Float32]
+
+    @cached_property
+    def pairs(self) -> PairConfidences:
+        """The same, joined."""
+        return PairConfidences.of(self.confidences)
+
+    @cached_property
+    def mean(self) -> Float64:
+        """Mean confidence of each photo, float64 [k]."""
+        return self.pairs.mean()
+
+    @cached_property
+    def matches(self) -> Int64:
+        """Matches of each photo that count, int64 [k]."""
+        return np.add.reduceat(self.pairs.values >= MATCH_THRESHOLD, self.pairs.start[:-1], dtype=np.int64)
+
+
+def _prepared(
+    catalog: Catalog, queries: Sequence[Query], engine: Engine
+) -> Iterator[tuple[Query, PreparedPhoto | Refusal]]:
+    """Queries with what is computed from their photos, in order; a batch is read while the one before is asked."""
+    batches = (queries[first : first + BATCH] for first in range(0, len(queries), BATCH))
+    with one_core_a_photo(), ThreadPoolExecutor(cpu_count()) as cores:
+        for batch in one_ahead(lambda batch: _read(catalog, batch, engine, cores.map), batches):
+            yield from batch
+
+
+def _read(
+    catalog: Catalog, batch: Sequence[Query], engine: Engine, each: Each
+) -> list[tuple[Query, PreparedPhoto | Refusal]]:
+    """A batch; photos outside the catalogue are read on all cores."""
+    outside = [query for query in batch if query.enrolled is None]
+    extracted = engine.extract_batch([query.sighting for query in outside], each)
+    encoded = engine.encode([one for one in extracted if isinstance(one, Extracted)])
+    there = catalog.enrolled([photo.sha256 for photo in encoded])
+    following = iter(encoded)
+    read: dict[int, PreparedPhoto | Refusal] = {}
+    for query, one in zip(outside, extracted, strict=True):
+        path = query.sighting.path
+        photo = next(following) if isinstance(one, Extracted) else Refusal(path, str(one))
+        inside = isinstance(photo, PreparedPhoto) and photo.sha256 in there
+        read[id(query)] = Refusal(path, f"{path} is in the gallery itself.") if inside else photo
+    return [
+        (query, read[id(query)] if query.enrolled is None else _stored(catalog, query, query.enrolled))
+        for query in batch
+    ]
+
+
+def _stored(catalog: Catalog, query: Query, photo: Photo) -> PreparedPhoto:
+    [features], [vector] = catalog.features([photo]), catalog.vectors([photo])
+    thumbnail = catalog.thumbnail(photo)
+    return PreparedPhoto(query.sighting, photo.sha256, features, vector, thumbnail, features.size, photo.quality)
+
+
+class _Way:
+    """One way to compare a query with its shortlist; contenders that only score differently share it."""
+
+    def __init__(self, catalog: Catalog, engine: Engine, keeps_unverified: bool) -> None:
+        pairs = VerifiedPairing(catalog, engine) if keeps_unverified else None
+        self._cascade = Cascade(catalog, engine, pairs)
+
+    def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
+        photos = shortlist.photos
+        rows, confidences = self._cascade.compare(photo.sha256, lambda: photo.features, photos)
+        return _Compared(shortlist, [photos[row] for row in rows], confidences)
+
+
+def _ways(catalog: Catalog, fitted_methods: Sequence[FittedMethod]) -> dict[str, _Way]:
+    """By `Engine.comparing`."""
+    wanted = {one.engine.comparing: one.engine for one in fitted_methods}
+    return {
+        name: _Way(catalog, one, one.reranking.verification is not None and unverified(one).comparing in wanted)
+        for name, one in sorted(wanted.items(), key=lambda item: item[1].reranking.verification is None)
+    }
+
+
+def _shortlist(catalog: Catalog, query: Query, photo: PreparedPhoto, engine: Engine) -> Shortlist:
+    probe = engine.encoder.probe(photo.features, photo.vector)
+    found = catalog.shortlist(probe, engine.shortlist, query.where, engine.per_turtle)
+    return found if query.turtles is None else replace(found, catalogued_turtles=query.turtles)
+
+
+def _answer(
+    query: Query,
+    photo: PreparedPhoto,
+    by_way: dict[str, _Compared],
+    fitted_methods: Sequence[FittedMethod],
+    policy: DecisionPolicy,
+) -> Answered:
+    outcomes: list[Outcome] = []
+    shown: tuple[Photo, ...] = ()
+    for fitted_method in fitted_methods:
+        compared = by_way[fitted_method.engine.comparing]
+        prediction = fitted_method.model.predict(
+            _rank(compared, fitted_method), compared.shortlist, policy.prior_new, policy.rates
+        )
+        candidates = prediction.candidates
+        if not outcomes:
+            shown = tuple(c.photo for place, c in enumerate(candidates) if not place or c.turtle == query.turtle)
+        outcomes.append(
+            Outcome(
+                photo=query.sighting.path,
+                turtle=query.turtle,
+                catalogued=query.catalogued,
+                side=query.sighting.side,
+                quality=photo.quality,
+                verdict=prediction.verdict,
+                called=prediction.turtle,
+                p_new=prediction.p_new,
+                candidates=tuple(RankedTurtle(c.turtle, c.score, c.probability) for c in candidates),
+            )
+        )
+    return Answered(query, tuple(outcomes), shown)
+
+
+def _rank(compared: _Compared, fitted_method: FittedMethod) -> tuple[Candidate, ...]:
+    """As `ranking.rank` does, from confidences alone: cached pairs do not remember which keypoints matched."""
+    if not compared.photos:
+        return ()
+    scores = score_pairs(compared.pairs, fitted_method.model.null, fitted_method.engine.score)
+    best: dict[str, Candidate] = {}
+    for row in best_first(scores, compared.mean):
+        photo = compared.photos[row]
+        turtle = str(photo.turtle)
+        if turtle not in best:
+            best[turtle] = Candidate(turtle, float(scores[row]), None, int(compared.matches[row]), photo, _UNSEEN)
+    return tuple(best.values())
+
+
+def _method(fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy) -> Method:
+    figures = evaluate(outcomes, policy.rates, fitted_method.name)
+    return Method(figures if fitted_method.model.novelty else _without_verdicts(figures, policy.rates), tuple(outcomes))
+
+
+def _without_verdicts(figures: Evaluation, rates: Rates) -> Evaluation:
+    """A score without a fitted model gives no verdicts; that it gave none is no merit and no fault."""
+    nothing = float("nan")
+    none = ErrorRate(nothing, 0.0, 1.0, 0.0, nothing)
+    return replace(
+        figures,
+        baks=nothing,
+        baus=nothing,
+        geometric_mean=nothing,
+        undecided=nothing,
+        false_known=replace(none, promised=rates.false_known),
+        misidentified=replace(none, promised=rates.misidentified),
+        false_new=replace(none, promised=rates.false_new),
+    )

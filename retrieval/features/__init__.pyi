@@ -1,0 +1,7 @@
+from .extractor import Extractor as Extractor, Found as Found
+from .learned import (
+    EXTRACTOR_SPECS as EXTRACTOR_SPECS,
+    LearnedExtractor as LearnedExtractor,
+    list_extractors as list_extractors,
+)
+from .sift import SiftExtractor as SiftExtractor, one_core_a_photo as one_core_a_photo, rootsift as rootsift

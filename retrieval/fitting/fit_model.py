@@ -1,0 +1,337 @@
+"""`fit`: what a catalogue's own photos tell about the scores of right and wrong turtles."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalog import Catalog
+from index.types import GalleryFilter, Photo, Shortlist
+from retrieval.defaults import FIT_BUDGET, FIT_PHOTOS
+from retrieval.engine import Engine
+from retrieval.fitting.decided_queries import Decided, decided_queries
+from retrieval.fitting.descriptor_similarity import DescriptorSimilarity, no_descriptors
+from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress
+from retrieval.fitting.trials import Trial, TrialPlan
+from retrieval.matching import strength, strongest
+from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, TooSmall, fit_novelty
+from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, no_null, score_pairs
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+BUDGET = FIT_BUDGET
+NULL_PAIRS = 10_000
+"""Pairs of different turtles that tell how their confidences are distributed; more would tell the same."""
+
+GROWTH = 1.2
+"""A catalogue that has grown by this factor is fitted again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstStage:
+    """First looks at all of the trials' shortlists, where they judge what the matcher did not see.
+
+    Attributes
+    ----------
+    share : float
+        By which their confidences count.
+    seen : tuple of int64 [k]
+        For each trial, which places of its shortlist the matcher saw.
+    """
+
+    first_matches: Compared
+    share: float
+    seen: tuple[Int64, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TrialScores:
+    """Searches that were made, with the confidences of all their pairs.
+
+    Attributes
+    ----------
+    pairs : Compared
+        What the matcher saw.
+    compared : int
+        Pairs that no cache knew.
+    rest : FirstStage or None
+        What judges the others; None where they are in no trial.
+    """
+
+    table: TrialPlan
+    trials: tuple[Trial, ...]
+    pairs: Compared
+    compared: int
+    rest: FirstStage | None = None
+
+    @cached_property
+    def null(self) -> ConfidenceNull | None:
+        """Confidences of different turtles; None where no two were compared."""
+        place = self.pairs.rows
+        if self.rest is not None:
+            first_matches = {pair: len(place) + row for pair, row in self.rest.first_matches.rows.items()}
+            place = first_matches | place
+        pairs = np.array(list(place), np.int64).reshape(-1, 2)
+        first, second = self.table.turtle[pairs[:, 0]], self.table.turtle[pairs[:, 1]]
+        some = np.random.default_rng(0).permutation(np.flatnonzero(first != second))[:NULL_PAIRS]
+        if not len(some):
+            return None
+        rows = np.array(list(place.values()), np.int64)[some]
+        confidences = PairConfidences.of([self.confidences.of_pair(int(row)) for row in rows])
+        return ConfidenceNull.fit(confidences, first[some], second[some])
+
+    @cached_property
+    def confidences(self) -> PairConfidences:
+        """Of every pair that the matcher saw, then of every pair that was looked at where that counts."""
+        if self.rest is None:
+            return PairConfidences.of(self.pairs.confidences)
+        both = PairConfidences.of([*self.pairs.confidences, *self.rest.first_matches.confidences])
+        both.values[both.start[len(self.pairs.confidences)] :] *= np.float32(self.rest.share)
+        return both
+
+    @cached_property
+    def rows(self) -> tuple[Int64, ...]:
+        """Places of each trial's pairs in `confidences`, int64 [k] each."""
+        if self.rest is None:
+            return tuple(self.pairs.of(trial) for trial in self.trials)
+        found = []
+        for trial, seen in zip(self.trials, self.rest.seen, strict=True):
+            place = len(self.pairs.confidences) + self.rest.first_matches.of(trial)
+            place[seen] = self.pairs.of(trial.only(seen))
+            found.append(place)
+        return tuple(found)
+
+
+def fit(
+    catalog: Catalog,
+    engine: Engine,
+    who: str,
+    budget: int = BUDGET,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> FitReport:
+    """Fit confidence null and novelty model from the catalogue's own photos and store them.
+
+    Parameters
+    ----------
+    budget : int
+        Photo pairs to compare at most; photos to query are drawn turtle by turtle until it is used up.
+    """
+    started = time.perf_counter()
+    with catalog.writing("fit"):
+        photos = catalog.identified()
+        part = photos > FIT_PHOTOS
+        chosen = catalog.drawn(FIT_PHOTOS) if part else catalog.photos(GalleryFilter())
+        visitors = decided_queries(catalog, engine)
+        trial_scores = run_trials(catalog, chosen, engine, budget, seed, progress, visitors=visitors, part=part)
+        model = replace(learn(trial_scores, engine.score, seed), photos=photos)
+        catalog.save_model(MODEL, engine.evidence, model.to_json(), who)
+    queried = {trial.query for trial in trial_scores.trials}
+    return FitReport(
+        fitted=model.novelty is not None,
+        reason=model.missing,
+        photos=len(queried),
+        turtles=len({int(trial_scores.table.turtle[row]) for row in queried}),
+        pairs=len((trial_scores.rest.first_matches if trial_scores.rest else trial_scores.pairs).rows),
+        compared=trial_scores.compared,
+        seconds=time.perf_counter() - started,
+        decided=sum(row >= trial_scores.table.gallery_photos for row in queried),
+    )
+
+
+def run_trials(
+    catalog: Catalog,
+    photos: Sequence[Photo],
+    engine: Engine,
+    budget: int = BUDGET,
+    seed: int = 0,
+    progress: Progress | None = None,
+    pairing: CachedComparison | None = None,
+    visitors: Decided | None = None,
+    part: bool = False,
+) -> TrialScores:
+    """Search some of these identified photos among the others; needs the writer's lock for the cache.
+
+    Parameters
+    ----------
+    pairing : CachedComparison or None
+        Compares as the engine does; None makes one.
+    visitors : Decided or None
+        Photos of known truth that are asked about too, but are not in the gallery.
+    part : bool
+        Whether the photos are only some of the catalogue's, which then is searched as a whole too.
+    """
+    vectors = catalog.vectors(photos) if photos else no_descriptors(engine)
+    if visitors is not None:
+        photos, vectors = [*photos, *visitors.photos], np.concatenate((vectors, visitors.vectors))
+    alike = DescriptorSimilarity(catalog, engine, photos, vectors)
+
+    def whole(row: int, where: GalleryFilter) -> Shortlist:
+        return catalog.shortlist(alike.probe(row), engine.shortlist, where, engine.per_turtle)
+
+    others = 0 if visitors is None else len(visitors.photos)
+    table = TrialPlan(photos, alike.to, engine, others, whole if part else None)
+    trials = table.plan(budget, np.random.default_rng(seed))
+    photos = table.photos
+    compared = 0
+    shown, rest = trials, None
+    recipe = engine.reranking
+    if recipe.keep is not None:
+        looking = CachedComparison(catalog, engine.looking, engine.look)
+        first_matches = Compared(photos, catalog, looking)
+        first_matches.run(trials, progress)
+        seen = tuple(_let_through(trial, first_matches, recipe.keep) for trial in trials)
+        shown = [trial.only(rows) for trial, rows in zip(trials, seen, strict=True)]
+        compared += looking.compared
+        if recipe.others is None:
+            trials = shown
+        else:
+            rest = FirstStage(first_matches, recipe.others, seen)
+    pairing = pairing or CachedComparison(catalog, engine.comparison, engine.compare)
+    before = pairing.compared
+    pairs = Compared(photos, catalog, pairing)
+    pairs.run(shown, progress)
+    return TrialScores(table, tuple(trials), pairs, compared + pairing.compared - before, rest)
+
+
+def fit_is_due(catalog: Catalog, engine: Engine) -> bool:
+    """Whether there is no model for this recipe, or the catalogue has grown by a fifth since."""
+    stored = catalog.model(MODEL)
+    if stored is None or stored.recipe != engine.evidence:
+        return True
+    return catalog.identified() >= GROWTH * CatalogModel.from_json(stored.payload).photos
+
+
+def _let_through(trial: Trial, first_matches: Compared, keep: int) -> Int64:
+    """Those places of the trial's shortlist that the cascade lets the matcher see, int64 [k]."""
+    return np.array(
+        strongest([strength(first_matches.confidences[place]) for place in first_matches.of(trial)], keep), np.int64
+    )
+
+
+def learn(
+    trial_scores: TrialScores,
+    score: Score,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+    before: CatalogModel | None = None,
+) -> CatalogModel:
+    """The model that these searches give with one way of scoring pairs.
+
+    Parameters
+    ----------
+    replicates : int
+        Bootstrap fits, for the interval of P(new).
+    before : CatalogModel or None
+        What perhaps was learnt from the same searches; then the model is not fitted again.
+    """
+    table, trials = trial_scores.table, trial_scores.trials
+    null = trial_scores.null
+    if null is None:
+        return CatalogModel(no_null(), None, table.gallery_photos, "The catalogue has no two turtles to compare.")
+    scores = score_pairs(trial_scores.confidences, null, score)
+    searches = [_search(table, trial, scores[rows]) for trial, rows in zip(trials, trial_scores.rows, strict=True)]
+    removed = [one for one in searches if not one.trial.own]
+    largest = max((one.trial.gallery for one in removed), default=0)
+    cohort = TNorm.fit([one.others for one in removed if one.trial.gallery >= 0.9 * largest])
+    impostors = _impostor_maxima(table, [one.standardised(cohort) for one in removed])
+    genuine = _genuine_scores(table, [one.standardised(cohort) for one in searches if one.trial.own])
+    known = None if before is None else before.novelty
+    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort, known)
+    if isinstance(model, TooSmall):
+        return CatalogModel(null, None, table.gallery_photos, model.reason)
+    return CatalogModel(null, model, table.gallery_photos)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """A trial with the best score of each turtle.
+
+    Attributes
+    ----------
+    own : float
+        Score of the query's turtle, NaN where it was not among the compared.
+    others : float64 [k]
+        Scores of the other turtles, highest first.
+    winner_photos : int
+        Photos that the first of the others has on this side; 0 where there is none.
+    """
+
+    trial: Trial
+    own: float
+    others: Float64
+    winner_photos: int
+
+    def standardised(self, cohort: TNorm) -> _Search:
+        """The same in spreads above the query's wrong turtles."""
+        scores = self.others if np.isnan(self.own) else np.append(self.others, self.own)
+        standard = cohort.standardise(scores)
+        own = self.own if np.isnan(self.own) else float(standard[-1])
+        return replace(self, own=own, others=standard[: len(self.others)])
+
+
+def _search(table: TrialPlan, trial: Trial, scores: Float64) -> _Search:
+    turtle = table.turtle[trial.shortlist]
+    own = turtle == table.turtle[trial.query]
+    order = np.argsort(-scores[~own], kind="stable")
+    names, first = np.unique(turtle[~own][order], return_index=True)  # the first of each is its best
+    return _Search(
+        trial,
+        float(scores[own].max()) if own.any() else np.nan,
+        scores[~own][order][np.sort(first)],
+        int(trial.turtle_photos[~own][order[0]]) if len(names) else 0,
+    )
+
+
+def _impostor_maxima(table: TrialPlan, searches: Sequence[_Search]) -> ImpostorMaxima:
+    return ImpostorMaxima(
+        score=np.array([one.others[0] for one in searches], np.float64),
+        individual=np.array([table.turtle[one.trial.query] for one in searches], np.int64),
+        query=np.array([one.trial.query for one in searches], np.int64),
+        gallery=np.array([one.trial.gallery for one in searches], np.int64),
+        photos=np.array([one.winner_photos for one in searches], np.int64),
+    )
+
+
+def _genuine_scores(table: TrialPlan, searches: Sequence[_Search]) -> GenuineScores:
+    wrong = [np.pad(one.others, (0, 2), constant_values=np.nan)[:2] for one in searches]
+    return GenuineScores(
+        score=np.array([one.own for one in searches], np.float64),
+        individual=np.array([table.turtle[one.trial.query] for one in searches], np.int64),
+        photos=np.array([one.trial.own for one in searches], np.int64),
+        impostor=np.array([best for best, _ in wrong], np.float64),
+        second=np.array([second for _, second in wrong], np.float64),
+        gallery=np.array([one.trial.gallery for one in searches], np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """What a fit used and what came of it.
+
+    Attributes
+    ----------
+    fitted : bool
+        False when the catalogue is too small; `reason` says what is missing.
+    photos, turtles : int
+        Photos and turtles that were queried.
+    pairs, compared : int
+        Photo pairs used, and how many of them had to be compared now; the others were cached.
+    decided : int
+        Kept queries that were learnt from because a person decided them.
+    """
+
+    fitted: bool
+    reason: str
+    photos: int
+    turtles: int
+    pairs: int
+    compared: int
+    seconds: float
+    decided: int = 0

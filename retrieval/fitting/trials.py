@@ -1,0 +1,196 @@
+"""The searches that a catalogue can make of its own photos, to learn how right and wrong turtles score.
+
+Every queried photo is searched twice through the same shortlist as a real query: with its own turtle removed, in
+nested random sub-galleries (impostor maxima), and with only its own encounter removed (genuine scores). Photos of one
+encounter are never evidence of each other.
+
+Of a large catalogue only some turtles are at hand. Their photos are then searched in the whole gallery too, as a real
+query is, and the sub-galleries are drawn from the turtles at hand.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from index.types import Float32, GalleryFilter, Int64, Photo, Shortlist, Side
+from retrieval.engine import Engine
+
+SMALLEST_GALLERY = 5
+"""Turtles of the smallest sub-gallery."""
+SMALLER = 4
+"""In a part of a large gallery, every so many queries are also searched in smaller ones, which costs twice as much."""
+
+_SIDES = (None, *Side)
+
+Search = Callable[[int, GalleryFilter], Shortlist]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One search of one catalogue photo, as rows of the fit's photo table.
+
+    Attributes
+    ----------
+    query : int
+    gallery : int
+        Turtles in it.
+    shortlist : int64 [k]
+        Photos that the search matches.
+    turtle_photos : int64 [k]
+        Photos that the turtle of each has in the gallery.
+    own : int
+        Photos of the query's turtle in the gallery; 0 with the turtle removed.
+    """
+
+    query: int
+    gallery: int
+    shortlist: Int64
+    turtle_photos: Int64
+    own: int
+
+    def only(self, places: Int64) -> Trial:
+        """The same with these of its shortlist."""
+        return replace(self, shortlist=self.shortlist[places], turtle_photos=self.turtle_photos[places])
+
+
+class TrialPlan:
+    """Identified photos as columns, and which of them a search would shortlist.
+
+    Parameters
+    ----------
+    similar : callable
+        From a photo's row to the similarity of all photos' global descriptors to its own, float32 [n].
+    visitors : int
+        So many of the last photos are asked about, but in no gallery.
+    whole : callable or None
+        Searches with a photo, by its row, where the photos are only a part of the gallery.
+    """
+
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        similar: Callable[[int], Float32],
+        engine: Engine,
+        visitors: int = 0,
+        whole: Search | None = None,
+    ) -> None:
+        self.photos = list(photos)
+        self.gallery_photos = len(photos) - visitors
+        self.in_gallery = np.arange(len(photos)) < self.gallery_photos
+        codes = {name: code for code, name in enumerate(sorted({str(photo.turtle) for photo in photos}))}
+        self.turtle = np.array([codes[str(photo.turtle)] for photo in photos], np.int64)
+        self.encounter = np.array([photo.encounter for photo in photos], np.int64)
+        self.side_code = np.array([_SIDES.index(photo.side) for photo in photos], np.int64)
+        self._codes = codes
+        self._row = {photo.id: row for row, photo in enumerate(photos)}
+        self._whole = whole
+        self.similar = similar
+        self.engine = engine
+
+    def photos_by_turtle_and_side(self) -> Int64:
+        """How many photos each turtle has in each gallery that it is in, int64."""
+        _, count = np.unique(np.stack((self.turtle, self.side_code))[:, self.in_gallery], axis=1, return_counts=True)
+        return count.astype(np.int64)
+
+    def plan(self, budget: int, rng: np.random.Generator) -> list[Trial]:
+        """Trials of photos drawn turtle by turtle, until their pairs use up the budget."""
+        trials: list[Trial] = []
+        pairs: set[tuple[int, int]] = set()
+        for turn, query in enumerate(self._turtle_by_turtle(rng)):
+            if self._whole is None:
+                planned = self._trials(query, rng)
+            else:
+                planned = [
+                    *self._in_the_whole(query, self._whole),
+                    *([] if turn % SMALLER else self._trials(query, rng)),
+                ]
+            pairs |= {ordered_pair(query, int(row)) for trial in planned for row in trial.shortlist}
+            if len(pairs) > budget and trials:
+                break
+            trials += planned
+        return trials
+
+    def _turtle_by_turtle(self, rng: np.random.Generator) -> Iterator[int]:
+        order = rng.permutation(len(self.photos))
+        turn: defaultdict[int, int] = defaultdict(int)
+        turns = np.zeros(len(order), np.int64)
+        for row in order:
+            turns[row] = turn[int(self.turtle[row])]
+            turn[int(self.turtle[row])] += 1
+        yield from (int(row) for row in sorted(order, key=lambda row: (turns[row], self._seen_once(int(row)))))
+
+    def _seen_once(self, row: int) -> bool:
+        """Whether a photo tells only about wrong turtles; those that tell more go first, should the budget end."""
+        return not len(self._own(row))
+
+    def _own(self, query: int) -> Int64:
+        """Photos of its turtle that the query could find."""
+        alike = (self.turtle == self.turtle[query]) & (self.side_code == self.side_code[query])
+        return np.flatnonzero(alike & self.in_gallery & (self.encounter != self.encounter[query]))
+
+    def _trials(self, query: int, rng: np.random.Generator) -> list[Trial]:
+        same_side = np.flatnonzero((self.side_code == self.side_code[query]) & self.in_gallery)
+        others = same_side[self.turtle[same_side] != self.turtle[query]]
+        own = self._own(query)
+        photos_of = np.bincount(self.turtle[np.concatenate((others, own))], minlength=len(self._codes))
+        strangers = rng.permutation(np.unique(self.turtle[others]))
+        similar = self.similar(query)
+        ranked = others[np.argsort(-similar[others], kind="stable")]
+        trials = []
+        size = len(strangers)
+        while size >= min(SMALLEST_GALLERY, len(strangers)) and size:
+            among = ranked[np.isin(self.turtle[ranked], strangers[:size])]
+            near = self.shortlisted(among)
+            trials.append(Trial(query, size, near, photos_of[self.turtle[near]], 0))
+            size //= 2
+        if len(own) and self._whole is None:
+            everyone = np.concatenate((others, own))
+            near = self.shortlisted(everyone[np.argsort(-similar[everyone], kind="stable")])
+            trials.append(Trial(query, len(strangers) + 1, near, photos_of[self.turtle[near]], len(own)))
+        return trials
+
+    def _in_the_whole(self, query: int, whole: Search) -> list[Trial]:
+        photo, own = self.photos[query], len(self._own(query))
+        hidden = [(GalleryFilter(side=photo.side, without_turtle=photo.turtle), 0)]
+        if own:
+            hidden.append((GalleryFilter(side=photo.side, without_encounter=photo.encounter), own))
+        trials = []
+        for where, left in hidden:
+            found = whole(query, where)
+            rows = np.array([self._row_of(one) for one in found.photos], np.int64)
+            if len(rows):
+                trials.append(Trial(query, found.gallery_turtles, rows, found.turtle_photos, left))
+        return trials
+
+    def _row_of(self, photo: Photo) -> int:
+        """A photo's row; one that was not at hand gets the next."""
+        if photo.id not in self._row:
+            self._row[photo.id] = len(self.photos)
+            self.photos.append(photo)
+            code = self._codes.setdefault(str(photo.turtle), len(self._codes))
+            self.turtle = np.append(self.turtle, code)
+            self.encounter = np.append(self.encounter, photo.encounter)
+            self.side_code = np.append(self.side_code, _SIDES.index(photo.side))
+            self.in_gallery = np.append(self.in_gallery, False)
+        return self._row[photo.id]
+
+    def shortlisted(self, ranked: Int64) -> Int64:
+        """The first rows of `ranked` (int64, nearest first) that a search would match: at most so many of a turtle."""
+        seen: defaultdict[int, int] = defaultdict(int)
+        kept: list[int] = []
+        for row in ranked:
+            seen[int(self.turtle[row])] += 1
+            if seen[int(self.turtle[row])] <= self.engine.per_turtle:
+                kept.append(int(row))
+            if len(kept) == self.engine.shortlist:
+                break
+        return np.array(kept, np.int64)
+
+
+def ordered_pair(first: int, second: int) -> tuple[int, int]:
+    """The pair in the order under which it is known."""
+    return (first, second) if first < second else (second, first)

@@ -1,0 +1,58 @@
+"""Finding originals that were moved, by their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from index.errors import PhotoUnreadable
+from index.registry import PhotoRecord
+from retrieval.images.photos import file_sha256, find_photos
+
+
+class Advance(Protocol):
+    """Told of every file that was read."""
+
+    def __call__(self, done: int) -> None:
+        """So many more files are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search for originals found.
+
+    Attributes
+    ----------
+    found : mapping of photo number to path
+        Only originals that are not where the catalogue says.
+    in_place, missing : int
+        Originals where the catalogue says, and those that are nowhere.
+    unreadable : tuple of str
+        Sentences about files that could not be looked at.
+    """
+
+    found: Mapping[int, Path]
+    in_place: int
+    missing: int
+    unreadable: tuple[str, ...] = ()
+
+
+def find_originals(photos: Sequence[PhotoRecord], folder: Path, advance: Advance) -> Search:
+    """Look below `folder` for the originals that are not where the catalogue says. Raises NoPhotos."""
+    lost = {photo.sha256: photo.id for photo in photos if not Path(photo.path).is_file()}
+    found: dict[int, Path] = {}
+    unreadable: list[str] = []
+    for path in find_photos(folder):
+        if len(found) == len(lost):
+            break
+        try:
+            number = lost.get(file_sha256(path)) if path.stat().st_size else None
+        except PhotoUnreadable as error:
+            unreadable.append(str(error))
+            number = None
+        if number is not None:
+            found.setdefault(number, path)
+        advance(1)
+    return Search(found, len(photos) - len(lost), len(lost) - len(found), tuple(unreadable))

@@ -1,0 +1,16 @@
+from .cascade import (
+    FIRST_STAGE as FIRST_STAGE,
+    RerankRecipe as RerankRecipe,
+    choose_first_stage as choose_first_stage,
+    compare as compare,
+    first_stage as first_stage,
+    rerank as rerank,
+    strength as strength,
+    strongest as strongest,
+    verified as verified,
+    verifying as verifying,
+)
+from .fusion import NEIGHBOURS as NEIGHBOURS, BlendedMatcher as BlendedMatcher
+from .matcher import Compare as Compare, Matcher as Matcher
+from .nearest import NearestNeighbourMatcher as NearestNeighbourMatcher
+from .verification import Verification as Verification

@@ -1,0 +1,127 @@
+"""Re-ranking of a shortlist: a cheap first look at every candidate, the matcher on the promising, then geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from index.types import Float32, LocalFeatures, Matches
+from retrieval.matching.matcher import Compare, Matcher
+from retrieval.matching.nearest import NearestNeighbourMatcher
+from retrieval.matching.nearest_gpu import first_stage_gpu
+from retrieval.matching.verification import POSITIONS, Verification, has_frames, verify, verify_positions
+from retrieval.parallel import on_all_cores
+
+
+def verifying(verification: Verification | None) -> str:
+    """Names what `verified` does, for caches."""
+    return "unverified" if verification is None else f"{verification.id}+{POSITIONS}"
+
+
+FIRST_STAGE = f"{NearestNeighbourMatcher.id}+{verifying(Verification())}"
+"""Names what `first_stage` does, for caches."""
+
+
+@dataclass(frozen=True, slots=True)
+class RerankRecipe:
+    """How a shortlist is compared; the matcher's own id comes on top.
+
+    Attributes
+    ----------
+    keep : int or None
+        How many candidates the cascade lets the matcher see, those with the strongest first look; None: all.
+    verification : Verification or None
+        Geometric verification of the matches; None keeps them as the matcher gives them.
+    others : float or None
+        What those whom the matcher does not see are judged by: this share of their first look's confidences, as if the
+        matcher had found nothing. None: they are not compared.
+    """
+
+    keep: int | None = None
+    verification: Verification | None = field(default_factory=Verification)
+    others: float | None = None
+
+    @property
+    def seen(self) -> str:
+        """Names whom the matcher sees, and what becomes of the others."""
+        if self.keep is None:
+            return "all"
+        return str(self.keep) if self.others is None else f"{self.keep}+{self.others:g}"
+
+
+def rerank(
+    query: LocalFeatures,
+    candidates: Sequence[LocalFeatures],
+    matcher: Matcher,
+    recipe: RerankRecipe,
+    look: Compare | None = None,
+) -> list[Matches | None]:
+    """Matches of the query with each candidate, in order; None for those that were not compared.
+
+    Parameters
+    ----------
+    look : callable or None
+        How the cascade looks at all candidates; None takes `first_stage`.
+    """
+    if recipe.keep is None or recipe.keep >= len(candidates):
+        return [*compare(query, candidates, matcher, recipe.verification)]
+    first_matches = (look or first_stage)(query, candidates)
+    seen = strongest([strength(one.confidence) for one in first_matches], recipe.keep)
+    found: list[Matches | None] = [None] * len(candidates)
+    if recipe.others is not None:
+        found = [Matches(one.pairs, one.confidence * np.float32(recipe.others)) for one in first_matches]
+    photos, known = [candidates[row] for row in seen], [first_matches[row] for row in seen]
+    for row, matches in zip(seen, compare(query, photos, matcher, recipe.verification, known), strict=True):
+        found[row] = matches
+    return found
+
+
+def compare(
+    query: LocalFeatures,
+    candidates: Sequence[LocalFeatures],
+    matcher: Matcher,
+    verification: Verification | None,
+    first_matches: Sequence[Matches] | None = None,
+) -> list[Matches]:
+    """Match the query with every candidate and verify the matches; `first_matches` as in `Matcher.match`."""
+    found = matcher.match(query, candidates, first_matches)
+    return found if verification is None else verified(query, candidates, found, verification)
+
+
+def verified(
+    query: LocalFeatures, candidates: Sequence[LocalFeatures], found: Sequence[Matches], verification: Verification
+) -> list[Matches]:
+    """The matches `found` with each candidate, those without confidence that geometry speaks against."""
+    pairs = list(zip(candidates, found, strict=True))
+    if not has_frames(query):
+        return on_all_cores(lambda pair: verify_positions(query, pair[0], pair[1]), pairs)
+    return on_all_cores(lambda pair: verify(query, pair[0], pair[1], verification), pairs)
+
+
+def first_stage(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+    """What decides whom the matcher sees: nearest neighbours that one affine map explains."""
+    return compare(query, candidates, NearestNeighbourMatcher(), Verification())
+
+
+def strength(confidences: Float32) -> float:
+    """How promising a first look is: the sum of its confidences, whatever their order."""
+    return float(confidences.sum(dtype=np.float64))
+
+
+def strongest(strengths: Sequence[float], keep: int) -> Sequence[int]:
+    """Row numbers, in order, of the `keep` strongest first looks, of equals the first."""
+    return sorted(np.argsort(-np.asarray(strengths), kind="stable")[:keep].tolist())
+
+
+def choose_first_stage(device: torch.device) -> Compare:
+    """The first look at a shortlist: at once on a GPU where keypoints have scale and orientation, else pair by pair."""
+    if device.type == "cpu":
+        return first_stage
+
+    def look(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        return first_stage_gpu(query, candidates, device) if has_frames(query) else first_stage(query, candidates)
+
+    return look

@@ -1,0 +1,5 @@
+"""LightGlue's layers as Triton kernels on an NVIDIA GPU."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+from .layers import TiledLayer as TiledLayer, beside as beside, kernels_for as kernels_for

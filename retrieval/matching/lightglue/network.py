@@ -1,0 +1,276 @@
+"""The LightGlue network (Lindenberger et al., ICCV 2023), for training and for inference.
+
+Parameter names are those of the reference implementation (cvg/LightGlue), so its published weights load as they are.
+Every submodule takes batches and can be differentiated; nothing here touches torch's global switches. Batched
+inference with an early exit of each pair is in `lightglue.matcher`.
+
+Shapes: B pairs, m query and n candidate keypoints, d = descriptor_dim, h heads of d / h channels.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from index.errors import WeightsCorrupt
+from retrieval.matching.lightglue.positions import PositionEncoding, Rotary
+
+
+@dataclass(frozen=True, slots=True)
+class LightGlueConfig:
+    """Sizes of a LightGlue network and what it expects of its input.
+
+    Attributes
+    ----------
+    input_dim, descriptor_dim, n_layers, num_heads : int
+    add_scale_ori : bool
+        Whether scale and orientation go into the position encoding beside x and y.
+    depth_confidence : float or None
+        Share of confident keypoints above which a pair stops before the last layer; None: never.
+    frames : str
+        In which terms the network was shown scale and orientation: ``colmap`` (sigma in pixels, clockwise in (-pi, pi])
+        or ``kornia`` (diameter in pixels, counter-clockwise in [0, 2 pi)).
+    """
+
+    input_dim: int = 128
+    descriptor_dim: int = 256
+    n_layers: int = 9
+    num_heads: int = 4
+    add_scale_ori: bool = False
+    depth_confidence: float | None = 0.95
+    frames: str = "colmap"
+
+    @property
+    def head_dim(self) -> int:
+        return self.descriptor_dim // self.num_heads
+
+    def confidence_threshold(self, layer: int) -> float:
+        """Confidence from which a keypoint counts as settled after `layer` (equation 10 of the paper)."""
+        return 0.8 + 0.1 * math.exp(-4.0 * layer / self.n_layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What the assignment head says about a batch of pairs.
+
+    Attributes
+    ----------
+    log_scores : [B, m, n]
+        Log probability that the two keypoints match (equation 7 of the paper).
+    matchability0, matchability1 : [B, m], [B, n]
+        Logits of a keypoint having any counterpart.
+    """
+
+    log_scores: Tensor
+    matchability0: Tensor
+    matchability1: Tensor
+
+
+def _split(x: Tensor, heads: int) -> Tensor:
+    return x.view(*x.shape[:-1], heads, -1).transpose(-2, -3)
+
+
+def _join(x: Tensor) -> Tensor:
+    return x.transpose(-2, -3).flatten(-2)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention, fused except where a CPU shall differentiate it: there torch's fused kernel is the slower."""
+    if q.device.type != "cpu" or not (torch.is_grad_enabled() and q.requires_grad):
+        return F.scaled_dot_product_attention(q, k, v)
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else q.dtype
+    with torch.autocast("cpu", enabled=False):
+        pair_score = (q.to(dtype) * q.shape[-1] ** -0.5) @ k.to(dtype).mT
+        attended: Tensor = pair_score.softmax(-1) @ v.to(dtype)
+    return attended
+
+
+def _update_mlp(dim: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(2 * dim, 2 * dim), nn.LayerNorm(2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+
+class SelfAttention(nn.Module):
+    """Keypoints of one image look at each other, at relative positions."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.Wqkv = nn.Linear(dim, 3 * dim)
+        self.out_proj = nn.Linear(dim, dim)
+        self.ffn = _update_mlp(dim)
+
+    def forward(self, x: Tensor, rotary: Rotary) -> Tensor:
+        """Update `x` [B, n, d]."""
+        # the reference interleaves queries, keys and values within each head
+        q, k, v = self.Wqkv(x).view(*x.shape[:-1], self.heads, -1, 3).transpose(-3, -4).unbind(-1)
+        context = _attend(rotary.turn(q), rotary.turn(k), v.contiguous())
+        message = self.out_proj(_join(context))
+        updated: Tensor = x + self.ffn(torch.cat((x, message), -1))
+        return updated
+
+
+class CrossAttention(nn.Module):
+    """Keypoints of two images look at each other, by content only; queries and keys are the same projection."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_qk = nn.Linear(dim, dim)
+        self.to_v = nn.Linear(dim, dim)
+        self.to_out = nn.Linear(dim, dim)
+        self.ffn = _update_mlp(dim)
+
+    def forward(self, x0: Tensor, x1: Tensor) -> tuple[Tensor, Tensor]:
+        """Update `x0` [B, m, d] and `x1` [B, n, d]."""
+        qk0, qk1 = _split(self.to_qk(x0), self.heads), _split(self.to_qk(x1), self.heads)
+        v0, v1 = _split(self.to_v(x0), self.heads), _split(self.to_v(x1), self.heads)
+        return self._update(x0, qk0, qk1, v1), self._update(x1, qk1, qk0, v0)
+
+    def _update(self, x: Tensor, own: Tensor, other: Tensor, values: Tensor) -> Tensor:
+        context = _attend(own, other, values)
+        message = self.to_out(_join(context))
+        updated: Tensor = x + self.ffn(torch.cat((x, message), -1))
+        return updated
+
+
+class TransformerLayer(nn.Module):
+    """One self-attention of each image, then one cross-attention."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.self_attn = SelfAttention(dim, heads)
+        self.cross_attn = CrossAttention(dim, heads)
+
+    def forward(self, x0: Tensor, x1: Tensor, rotary0: Rotary, rotary1: Rotary) -> tuple[Tensor, Tensor]:
+        """Update `x0` [B, m, d] and `x1` [B, n, d]."""
+        pair: tuple[Tensor, Tensor] = self.cross_attn(self.self_attn(x0, rotary0), self.self_attn(x1, rotary1))
+        return pair
+
+
+class MatchAssignment(nn.Module):
+    """Double softmax over similarities, weighed by each keypoint's matchability."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.matchability = nn.Linear(dim, 1)
+        self.final_proj = nn.Linear(dim, dim)
+
+    def forward(self, x0: Tensor, x1: Tensor) -> Assignment:
+        """Assign `x0` [B, m, d] to `x1` [B, n, d]."""
+        z0, z1 = self.matchability(x0).squeeze(-1), self.matchability(x1).squeeze(-1)
+        similarity = self.final_proj(x0) @ self.final_proj(x1).mT / x0.shape[-1] ** 0.5
+        rows = F.logsigmoid(z0) - similarity.logsumexp(2)
+        columns = F.logsigmoid(z1) - similarity.logsumexp(1)
+        return Assignment(2 * similarity + rows[:, :, None] + columns[:, None, :], z0, z1)
+
+
+class TokenConfidence(nn.Module):
+    """How sure the network is that a keypoint's assignment will not change any more."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.token = nn.Sequential(nn.Linear(dim, 1), nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Confidence in 0..1, [B, n], of `x` [B, n, d], which gets no gradient from here."""
+        confidence: Tensor = self.token(x.detach()).squeeze(-1)
+        return confidence
+
+
+class LightGlue(nn.Module):
+    """The whole network; `forward` runs every layer on pairs of equal shape.
+
+    Source: Lindenberger, Sarlin, Pollefeys: LightGlue, Local Feature Matching at Light Speed, ICCV 2023.
+    """
+
+    def __init__(self, config: LightGlueConfig) -> None:
+        super().__init__()
+        if config.descriptor_dim % (2 * config.num_heads):
+            raise ValueError("descriptor_dim must be an even multiple of num_heads")
+        self.config = config
+        d, layers = config.descriptor_dim, range(config.n_layers)
+        self.input_proj = nn.Identity() if config.input_dim == d else nn.Linear(config.input_dim, d)
+        self.posenc = PositionEncoding(4 if config.add_scale_ori else 2, config.head_dim)
+        self.transformers = nn.ModuleList(TransformerLayer(d, config.num_heads) for _ in layers)
+        self.log_assignment = nn.ModuleList(MatchAssignment(d) for _ in layers)
+        self.token_confidence = nn.ModuleList(TokenConfidence(d) for _ in layers[:-1])
+
+    def forward(self, descriptors0: Tensor, positions0: Tensor, descriptors1: Tensor, positions1: Tensor) -> Assignment:
+        """Assign keypoints after the last layer, without early exit.
+
+        Parameters
+        ----------
+        descriptors0, descriptors1 : [B, m, input_dim], [B, n, input_dim]
+        positions0, positions1 : [B, m, 2 or 4], [B, n, 2 or 4]
+            As `normalise` gives them.
+        """
+        x0, x1 = self.input_proj(descriptors0), self.input_proj(descriptors1)
+        rotary0, rotary1 = self.posenc(positions0), self.posenc(positions1)
+        for layer in self.transformers:
+            x0, x1 = layer(x0, x1, rotary0, rotary1)
+        assignment: Assignment = self.log_assignment[-1](x0, x1)
+        return assignment
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor], config: LightGlueConfig | None = None) -> LightGlue:
+        """Network with the weights `state`, in evaluation mode; sizes come from the shapes, the rest from `config`.
+
+        Files without confidence heads, or with the assignment of the last layer only, get no early exit.
+
+        Raises
+        ------
+        WeightsCorrupt
+            The tensors are not a LightGlue network.
+        """
+        # XFeat's file holds its extractor beside the matcher
+        tensors = {_current_name(name): state[name] for name in state if not name.startswith("extractor.")}
+        tensors.pop("confidence_thresholds", None)
+        sized = _infer_sizes(tensors, config or LightGlueConfig())
+        network = cls(sized)
+        expected = network.state_dict()
+        missing = expected.keys() - tensors.keys()
+        if any(not _early_exit_head(name, sized.n_layers) for name in missing) or tensors.keys() - expected.keys():
+            raise WeightsCorrupt("these weights are not a LightGlue network: parameters are missing or left over.")
+        wrong = [name for name in tensors if tensors[name].shape != expected[name].shape]
+        if wrong:
+            raise WeightsCorrupt(f"these weights do not fit together: {wrong[0]} has another shape than the rest.")
+        if missing:
+            network.config = replace(sized, depth_confidence=None)
+        network.load_state_dict(expected | {name: torch.zeros_like(expected[name]) for name in missing} | tensors)
+        return network.eval()
+
+
+def _current_name(name: str) -> str:
+    """Parameter name as in `LightGlue`; published files say `self_attn.0.` or `matcher.self_attn.0.` instead."""
+    return re.sub(r"^(self_attn|cross_attn)\.(\d+)\.", r"transformers.\2.\1.", name.removeprefix("matcher."))
+
+
+def _early_exit_head(name: str, n_layers: int) -> bool:
+    head = name.startswith(("token_confidence.", "log_assignment."))
+    return head and not name.startswith(f"log_assignment.{n_layers - 1}.")
+
+
+def _infer_sizes(tensors: Mapping[str, Tensor], config: LightGlueConfig) -> LightGlueConfig:
+    layers = {int(name.split(".")[1]) for name in tensors if re.match(r"transformers\.\d+\.", name)}
+    try:
+        half_head, inputs = tensors["posenc.Wr.weight"].shape
+        dim = tensors["transformers.0.self_attn.out_proj.weight"].shape[0]
+    except (KeyError, ValueError):
+        raise WeightsCorrupt("these weights are not a LightGlue network: its first layer is not there.") from None
+    if inputs not in (2, 4) or dim % (2 * half_head):
+        raise WeightsCorrupt("this LightGlue network has a position encoding of a kind that is not supported.")
+    projection = tensors.get("input_proj.weight")
+    return replace(
+        config,
+        input_dim=dim if projection is None else projection.shape[-1],
+        descriptor_dim=dim,
+        n_layers=max(layers) + 1,
+        num_heads=dim // (2 * half_head),
+        add_scale_ori=inputs == 4,
+    )

@@ -1,0 +1,68 @@
+"""How photos lie against each other: networks are trained on heads of about one orientation, photographers are not.
+
+Raw nearest neighbours vote too faintly: where they are verified, those that one affine map explains agree on the
+rotation of nearly every pair of one turtle, and of most pairs of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import fsum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from index.types import Int32, LocalFeatures, Matches
+from retrieval.matching.verification import in_order
+
+BINS = 8
+"""Rotations are told apart in steps of an eighth of a circle."""
+AGREED = 4
+"""Matches from which on photos are turned: an affine map explains any three."""
+
+
+def rotations(query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches]) -> Int32:
+    """By how many eighths of a circle, clockwise, one photo of each pair has to be turned to lie like the other.
+
+    Of two photos always the same one is turned, so that it does not matter which of them is the query.
+
+    Parameters
+    ----------
+    first_matches : sequence of Matches
+        Verified matches with each of the C candidates; where few are left, nothing says that the photos are turned.
+
+    Returns
+    -------
+    int32 [C]
+        From -4 to 4, the mean of the matches' differences of orientation, by confidence: above zero the query is
+        turned, below zero the candidate.
+    """
+    eighths = np.zeros(len(candidates), np.int32)
+    for row, (candidate, look) in enumerate(zip(candidates, first_matches, strict=True)):
+        if np.count_nonzero(look.confidence) >= AGREED:
+            difference = candidate.orientation[look.pairs[:, 1]] - query.orientation[look.pairs[:, 0]]
+            # exact sums: what is left of half a circle's sine must not depend on the order of the matches
+            east, north = (fsum(look.confidence * part(difference)) for part in (np.cos, np.sin))
+            if north == 0 and not in_order(query, candidate):
+                north = -0.0  # half a circle either way
+            eighths[row] = np.rint(np.arctan2(north, east) * BINS / (2 * np.pi))
+    return eighths
+
+
+def turned(keypoints: Tensor, size: Tensor, eighths: Tensor) -> Tensor:
+    """Keypoints [B, n, 4] (see `resident.FeatureBatch`) as they would lie after turning the photos about their centres.
+
+    Parameters
+    ----------
+    size : [B, 2]
+        Width and height of the photos.
+    eighths : [B]
+        Eighths of a circle, clockwise.
+    """
+    angle = (2 * np.pi / BINS * eighths)[:, None]
+    cos, sin = angle.cos(), angle.sin()
+    (x, y), (middle_x, middle_y) = (one.unbind(-1) for one in (keypoints[..., :2], (size[:, None] - 1) / 2))
+    right, down = x - middle_x, y - middle_y
+    across, along = cos * right - sin * down + middle_x, sin * right + cos * down + middle_y
+    return torch.stack((across, along, keypoints[..., 2], keypoints[..., 3] + angle), -1)

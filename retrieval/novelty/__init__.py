@@ -1,0 +1,5 @@
+"""The fitted probability model over maximum scores: known, new or undecided."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

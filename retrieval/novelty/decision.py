@@ -1,0 +1,96 @@
+"""From probabilities to a verdict, with stated error rates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from retrieval.novelty.conformal import Rates, Thresholds
+from retrieval.novelty.posterior import Posterior
+from retrieval.novelty.samples import TooSmall
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A verdict and the sentence that explains it.
+
+    Attributes
+    ----------
+    turtle : int or None
+        Code of the turtle for KNOWN.
+    certified : bool
+        Whether calibration photos stand behind the rate of this verdict, or the model alone does.
+    """
+
+    verdict: Verdict
+    reason: str
+    turtle: int | None = None
+    certified: bool = True
+
+
+def decide(posterior: Posterior | TooSmall, thresholds: Thresholds | None) -> Decision:
+    """The verdict that keeps the promised rates, or UNDECIDED with what stands in the way.
+
+    KNOWN needs a best score that new turtles rarely reach, a lead that wrong turtles rarely have, and a probability
+    over one half; NEW needs a best score that catalogued turtles rarely stay under, and again one half.
+    """
+    if isinstance(posterior, TooSmall) or thresholds is None:
+        reason = posterior.reason if isinstance(posterior, TooSmall) else "The catalogue has no fitted model yet."
+        return Decision(Verdict.UNDECIDED, reason, certified=False)
+    if posterior.best is None:
+        return Decision(Verdict.UNDECIDED, "No catalogued turtle could be compared with this photo.", certified=False)
+    p_best = float(posterior.p_candidates[posterior.turtle == posterior.best].sum())
+    high = posterior.tail <= thresholds.false_known.value
+    clear = posterior.lead <= thresholds.misidentified.value
+    low = posterior.low <= thresholds.false_new.value
+    if high and clear and p_best > 0.5:
+        certified = thresholds.false_known.certified and thresholds.misidentified.certified
+        reason = f"Only {_share(posterior.tail)} of photos of new turtles score as high in a gallery of this size."
+        return Decision(Verdict.KNOWN, reason, posterior.best, certified)
+    if low and posterior.p_new > 0.5:
+        reason = f"Only {_share(posterior.low)} of photos of catalogued turtles score as low in a gallery of this size."
+        return Decision(Verdict.NEW, reason, certified=thresholds.false_new.certified)
+    return Decision(Verdict.UNDECIDED, _obstacle(posterior, high, clear, p_best))
+
+
+def _obstacle(posterior: Posterior, high: bool, clear: bool, p_best: float) -> str:
+    if posterior.p_not_compared > max(posterior.p_new, p_best):
+        return f"It is probably catalogued but was not compared ({posterior.p_not_compared:.0%})."
+    if high and not clear:
+        return "Two catalogued turtles match about equally well."
+    if not high:
+        return (
+            f"The best match is too weak for a known turtle ({_share(posterior.tail)} of new ones score as high) "
+            f"and too strong for a new one ({_share(posterior.low)} of known ones score as low)."
+        )
+    return f"The best match is good, but with this prior its probability is only {p_best:.0%}."
+
+
+def _share(p: float) -> str:
+    return f"{p:.1%}" if p >= 0.001 else "fewer than 0.1%"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPolicy:
+    """On which terms a verdict is given.
+
+    Attributes
+    ----------
+    prior_new : float
+        Probability of a new turtle before looking.
+    rates : Rates
+        Error rates that the verdict promises.
+    """
+
+    prior_new: float = 0.5
+    rates: Rates = field(default_factory=Rates)
+
+
+class Verdict(StrEnum):
+    """What is said about a photo."""
+
+    KNOWN = "KNOWN"
+    NEW = "NEW"
+    UNDECIDED = "UNDECIDED"
+    NOT_COMPARABLE = "NOT_COMPARABLE"
+    REFUSED = "REFUSED"

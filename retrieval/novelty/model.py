@@ -1,0 +1,218 @@
+"""The novelty model: fitted from the catalogue itself, it says how probable it is that a photo shows a new turtle."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieval.novelty.conformal import Calibration, Rates, Thresholds, calibrate
+from retrieval.novelty.likelihood import LikelihoodRatio, fit_separation
+from retrieval.novelty.posterior import Candidates, Posterior, Search
+from retrieval.novelty.samples import GenuineScores, ImpostorMaxima, TooSmall
+from retrieval.scoring import TNorm, dump_model, load_model
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+MIN_GENUINE_INDIVIDUALS = 19
+"""Turtles with two encounters: with fewer, even the default false-NEW rate of 5 % cannot be certified (1/(19+1))."""
+MIN_IMPOSTOR_INDIVIDUALS = 20
+"""Turtles: ten of them must lie above the median, the lowest threshold of the tail of impostor maxima."""
+
+_KIND, _VERSION = "novelty model", 2
+_FOLDS = 5
+REPLICATES = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoveltyModel:
+    """The fitted model of one side's (or the whole catalogue's) scores.
+
+    Attributes
+    ----------
+    separation : LikelihoodRatio
+    replicates : tuple of LikelihoodRatio
+        Fits to bootstrap samples of the individuals.
+    calibration : Calibration
+        Statistics of catalogue photos under models that were fitted without their turtles.
+    cohort : TNorm or None
+        How scores are standardised within their query; None takes them as they are.
+    """
+
+    separation: LikelihoodRatio
+    replicates: tuple[LikelihoodRatio, ...]
+    calibration: Calibration
+    cohort: TNorm | None = None
+
+    def posterior(self, candidates: Candidates, gallery: int, prior_new: float, not_compared: float = 0.0) -> Posterior:
+        """Probabilities of new, of every candidate, and of a catalogued turtle that was not compared.
+
+        Parameters
+        ----------
+        gallery : int
+            Turtles with a photo in the searched gallery, shortlisted or not.
+        prior_new : float
+            Probability of a new turtle before looking, strictly between 0 and 1.
+        not_compared : float
+            Share of the catalogued turtles that have no photo in the searched gallery.
+        """
+        if self.cohort is not None:
+            candidates = replace(candidates, score=self.cohort.standardise(candidates.score))
+        turtles = gallery / (1 - not_compared) if gallery else 1.0
+        search = Search(candidates, float(gallery), turtles)
+        evidence = search.evidence(self.separation)
+        weights = search.weights(evidence, prior_new)
+        spread = [search.weights(search.evidence(one), prior_new)[0] for one in self.replicates]
+        low, high = np.quantile([*spread, weights[0]], (0.05, 0.95))
+        fit, ordered = self.separation, np.sort(candidates.score)
+        some, several = len(ordered) > 0, len(ordered) > 1
+        return Posterior(
+            turtle=candidates.turtle,
+            p_new=float(weights[0]),
+            p_candidates=weights[2:],
+            p_not_compared=float(weights[1]),
+            p_new_low=min(float(low), float(weights[0])),
+            p_new_high=max(float(high), float(weights[0])),
+            best=int(candidates.turtle[np.argmax(candidates.score)]) if some else None,
+            tail=float(fit.impostor_survival(ordered[-1], gallery)) if some else 1.0,
+            lead=float(np.exp(fit.log_lead(ordered[-1], ordered[-2]))) if several else 0.0 if some else 1.0,
+            low=float(fit.known_cdf(ordered[-1], gallery)) if some else 1.0,
+            score=float(ordered[-1]) if some else math.nan,
+            prior_new=prior_new,
+            gallery=float(gallery),
+            turtles=turtles,
+            evidence=evidence[1:],
+            evidence_absent=float(evidence[0]),
+        )
+
+    def thresholds(self, rates: Rates) -> Thresholds:
+        """Thresholds on `tail`, `lead` and `low` that keep these rates."""
+        return _thresholds(self.calibration, rates)
+
+    def to_json(self) -> str:
+        """JSON text for `from_json`."""
+        return dump_model(_KIND, _VERSION, asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> NoveltyModel:
+        """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
+        read = load_model(text, _KIND, _VERSION, ("separation", "replicates", "calibration"))
+        return cls(
+            LikelihoodRatio.from_record(read["separation"]),
+            tuple(LikelihoodRatio.from_record(record) for record in read["replicates"]),
+            Calibration.from_record(read["calibration"]),
+            TNorm(**read["cohort"]) if read.get("cohort") else None,
+        )
+
+
+@lru_cache(maxsize=16)
+def _thresholds(calibration: Calibration, rates: Rates) -> Thresholds:
+    return calibration.thresholds(rates)
+
+
+def fit_novelty(
+    impostors: ImpostorMaxima,
+    genuine: GenuineScores,
+    photos: Int64,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+    cohort: TNorm | None = None,
+    before: NoveltyModel | None = None,
+) -> NoveltyModel | TooSmall:
+    """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.
+
+    Parameters
+    ----------
+    photos : int64 [turtles]
+        Photos of each catalogued turtle.
+    cohort : TNorm or None
+        What `impostors` and `genuine` were standardised with; queries then are, too.
+    before : NoveltyModel or None
+        A model of these very searches, perhaps: it is returned where its first fit is the same, because the bootstrap
+        and the calibration then are, too, and take fifty times as long.
+    """
+    refusal = _too_small(impostors, genuine)
+    if refusal is not None:
+        return refusal
+    rng = np.random.default_rng(seed)
+    known = np.unique(impostors.individual)
+    separation = fit_separation(impostors, genuine, photos, seed)
+    if before is not None and _same_fit(before, NoveltyModel(separation, (), before.calibration, cohort), replicates):
+        return before
+    resampled = []
+    for _ in range(replicates):
+        drawn = rng.choice(known, len(known))
+        of_impostors, of_genuine = _rows_of(impostors.individual, drawn), _rows_of(genuine.individual, drawn)
+        resampled.append(
+            fit_separation(
+                impostors.take(of_impostors.row, of_impostors.code),
+                genuine.take(of_genuine.row, of_genuine.code),
+                photos,
+                like=separation,
+            )
+        )
+    calibration = _cross_fit(impostors, genuine, photos, separation, rng.permutation(known))
+    return NoveltyModel(separation, tuple(resampled), calibration, cohort)
+
+
+def _same_fit(before: NoveltyModel, now: NoveltyModel, replicates: int) -> bool:
+    return len(before.replicates) == replicates and replace(before, replicates=()).to_json() == now.to_json()
+
+
+def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores) -> TooSmall | None:
+    turtles = len(np.unique(impostors.individual))
+    twice = len(np.unique(genuine.individual[genuine.shortlisted]))
+    if turtles >= MIN_IMPOSTOR_INDIVIDUALS and twice >= MIN_GENUINE_INDIVIDUALS:
+        return None
+    return TooSmall(
+        f"The catalogue is too small for probabilities: they need {MIN_IMPOSTOR_INDIVIDUALS} turtles (here {turtles}), "
+        f"{MIN_GENUINE_INDIVIDUALS} of them with photos of two encounters (here {twice})."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows of a table and the codes under which their individuals count, int64 [n] each."""
+
+    row: Int64
+    code: Int64
+
+
+def _rows_of(individual: Int64, drawn: Int64) -> _Rows:
+    """Rows of the drawn individuals; one that was drawn twice counts as two."""
+    order = np.argsort(individual, kind="stable")
+    first = np.searchsorted(individual[order], drawn, "left")
+    count = np.searchsorted(individual[order], drawn, "right") - first
+    code = np.repeat(np.arange(len(drawn)), count)
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return _Rows(order[first[code] + within], code)
+
+
+def _cross_fit(
+    impostors: ImpostorMaxima, genuine: GenuineScores, photos: Int64, separation: LikelihoodRatio, shuffled: Int64
+) -> Calibration:
+    """Statistics of every catalogue photo under the model of the folds that its turtle is not in."""
+    parts = []
+    for fold in np.array_split(shuffled, _FOLDS):
+        test_i, test_g = np.isin(impostors.individual, fold), np.isin(genuine.individual, fold)
+        rest_i, rest_g = np.flatnonzero(~test_i), np.flatnonzero(~test_g)
+        fit = fit_separation(
+            impostors.take(rest_i, impostors.individual[rest_i]),
+            genuine.take(rest_g, genuine.individual[rest_g]),
+            photos,
+            like=separation,
+        )
+        held_i = np.flatnonzero(test_i & (impostors.gallery >= 0.9 * impostors.gallery.max()))
+        held_g = np.flatnonzero(test_g)
+        parts.append(
+            calibrate(
+                fit,
+                impostors.take(held_i, impostors.individual[held_i]),
+                genuine.take(held_g, genuine.individual[held_g]),
+            )
+        )
+    return Calibration.joined(parts)

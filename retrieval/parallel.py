@@ -1,0 +1,62 @@
+"""Work spread over all cores, one item read ahead, and memory kept for the next photo."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from os import cpu_count
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+LARGEST_KEPT = 32 << 20
+KEPT = 512 << 20
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Make the C library keep large freed blocks, up to 512 MB, where it is glibc.
+
+    SIFT's pyramids take tens of megabytes a photo in blocks that glibc would fetch from the system and give back for
+    every photo; the system then clears each page again, which costs as much as finding the keypoints.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+    mallopt(M_TRIM_THRESHOLD, KEPT)
+    # threads would otherwise get heaps of their own, which are given back whole
+    mallopt(M_ARENA_MAX, 1)
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_LIBRARIES = ThreadpoolController()
+
+
+def on_all_cores(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """The tasks' results in order, one task a core.
+
+    A pair's matrix product is too small to be shared between cores: a linear algebra library that tries spends most of
+    the time waiting for itself, so it gets one thread here.
+    """
+    with _LIBRARIES.limit(limits=1, user_api="blas"), ThreadPoolExecutor(cpu_count()) as pool:
+        return list(pool.map(task, items))
+
+
+def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Results in order; the next item is worked on while the caller is busy with the last result."""
+    with ThreadPoolExecutor(1) as worker:
+        pending: Future[Result] | None = None
+        for item in items:
+            begun = worker.submit(work, item)
+            if pending is not None:
+                yield pending.result()
+            pending = begun
+        if pending is not None:
+            yield pending.result()

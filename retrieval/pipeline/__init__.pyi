@@ -1,0 +1,14 @@
+from .drift import drift_of as drift_of, remember as remember
+from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
+from .kept_queries import keep as keep
+from .queries import (
+    Answer as Answer,
+    AnsweredEncounter as AnsweredEncounter,
+    FollowUp as FollowUp,
+    answer as answer,
+    answer_encounters as answer_encounters,
+    by_encounter as by_encounter,
+    picture as picture,
+)
+from .reindexing import lost_originals as lost_originals, reindex as reindex
+from .results import EnrollReport as EnrollReport, Identification as Identification

@@ -1,0 +1,168 @@
+"""Whether recent photos still score like those that the model was fitted on: a new camera or a new bay may not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalog import Catalog
+from index.curation import RecentScore, recent_scores, remember_scores
+from index.errors import CatalogBusy
+from retrieval.novelty import MODEL, CatalogModel, LikelihoodRatio, NoveltyModel
+from retrieval.pipeline.results import Identification
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+MIN_ENCOUNTERS = 20
+"""With fewer encounters nothing is said about drift."""
+
+_ALARM = 0.01
+_SIMULATED = 200
+_SHARES = np.linspace(0, 1, 11)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecentScores:
+    """Best scores of the latest queries.
+
+    Attributes
+    ----------
+    score : float64 [n]
+    gallery : int64 [n]
+        Turtles in the gallery that was searched.
+    encounter : int64 [n]
+        Code; photos of one encounter count as one.
+    """
+
+    score: Float64
+    gallery: Int64
+    encounter: Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Result of the comparison.
+
+    Attributes
+    ----------
+    distance : float
+        Largest distance between the recent scores' distribution and the nearest mixture of known and new turtles.
+    p_value : float
+        Chance of so large a distance without drift, simulated from the bootstrap fits; 1 with too few encounters.
+    sentence : str or None
+        For the user, where the p-value is under 1 %.
+    """
+
+    distance: float
+    p_value: float
+    encounters: int
+    sentence: str | None
+
+
+def detect_drift(model: NoveltyModel, recent: RecentScores, seed: int = 0) -> Drift:
+    """Compare recent best scores with the model, whatever share of the recent turtles was new."""
+    _, first, code, count = np.unique(recent.encounter, return_index=True, return_inverse=True, return_counts=True)
+    if len(first) < MIN_ENCOUNTERS:
+        return Drift(0.0, 1.0, len(first), None)
+    weight = 1.0 / count[code.ravel()] / len(first)
+    fit = model.separation
+    observed = _nearest(fit, recent.score, recent.gallery, weight)
+    rng = np.random.default_rng(seed)
+    gallery, equal = recent.gallery[first], np.full(len(first), 1.0 / len(first))
+    generators = model.replicates or (fit,)
+    simulated = [
+        _nearest(fit, _drawn(generators[i % len(generators)], gallery, observed.share, rng), gallery, equal).distance
+        for i in range(_SIMULATED)
+    ]
+    p_value = (1 + sum(distance >= observed.distance for distance in simulated)) / (_SIMULATED + 1)
+    sentence = None
+    if p_value < _ALARM:
+        sentence = (
+            f"The best scores of the last {len(first)} encounters are {observed.direction} than those that the model "
+            f"was fitted on (p = {p_value:.3f}): enrol some of them and run `turtleidx fit`."
+        )
+    return Drift(observed.distance, p_value, len(first), sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nearest:
+    """The mixture of known and new turtles that is nearest to the scores."""
+
+    distance: float
+    share: float
+    direction: str
+
+
+def _nearest(fit: LikelihoodRatio, score: Float64, gallery: Int64, weight: Float64) -> _Nearest:
+    new, known = 1 - fit.impostor_survival(score, gallery), fit.known_cdf(score, gallery)
+    height = known + _SHARES[:, None] * (new - known)
+    order = np.argsort(height, axis=1)
+    ordered = np.take_along_axis(height, order, 1)
+    below = np.cumsum(weight[order], axis=1)
+    gap = np.maximum(np.abs(below - ordered), np.abs(below - weight[order] - ordered)).max(axis=1)
+    best = int(gap.argmin())
+    centre = float(height[best] @ weight)
+    direction = "higher" if centre > 0.6 else "lower" if centre < 0.4 else "otherwise spread"
+    return _Nearest(float(gap[best]), float(_SHARES[best]), direction)
+
+
+def _drawn(fit: LikelihoodRatio, gallery: Int64, share: float, rng: np.random.Generator) -> Float64:
+    """Best scores from the mixture with this share of new turtles, float64 [n]."""
+    width = fit.grid[-1] - fit.grid[0]
+    scores = np.concatenate((fit.grid, fit.grid[-1] + width * np.geomspace(0.01, 10, 60)))
+    drawn, u = np.empty(len(gallery)), rng.random(len(gallery))
+    for turtles in np.unique(gallery):
+        known, rows = fit.known_cdf(scores, turtles), gallery == turtles
+        mixed = known + share * (1 - fit.impostor_survival(scores, turtles) - known)
+        drawn[rows] = np.interp(u[rows], mixed, scores)
+    return drawn
+
+
+def remember(catalog: Catalog, answered: Sequence[Identification], encounter: str | None = None) -> None:
+    """Keep the best scores of photos that are not in the catalogue themselves.
+
+    Photos of one encounter count as one: those that are answered together, else those of one day that resemble the same
+    turtle most. While another process writes, or where the catalogue cannot be written, nothing is kept.
+    """
+    stored = catalog.model(MODEL)
+    scores = [
+        RecentScore(one.sha256, encounter or _encounter(one), one.posterior.score, round(one.posterior.gallery))
+        for one in answered
+        if one.posterior is not None and one.candidates and one.sha256 is not None and not one.enrolled
+    ]
+    if stored is None or not scores:
+        return
+    with contextlib.suppress(CatalogBusy, PermissionError):  # the watch is no reason to refuse an answer
+        remember_scores(catalog, scores, stored.event)
+
+
+def drift_of(catalog: Catalog) -> Drift | None:
+    """How recent queries compare with the fitted model; None without a model, or with too few encounters."""
+    stored = catalog.model(MODEL)
+    recent = [] if stored is None else recent_scores(catalog, stored.event)
+    encounters = {one.encounter for one in recent}
+    if stored is None or len(encounters) < MIN_ENCOUNTERS:
+        return None
+    novelty = CatalogModel.from_json(stored.payload).novelty
+    if novelty is None:
+        return None
+    code = {name: number for number, name in enumerate(sorted(encounters))}
+    return detect_drift(
+        novelty,
+        RecentScores(
+            np.array([one.score for one in recent], np.float64),
+            np.array([one.gallery for one in recent], np.int64),
+            np.array([code[one.encounter] for one in recent], np.int64),
+        ),
+    )
+
+
+def _encounter(found: Identification) -> str:
+    if found.taken_on is None:
+        return str(found.sha256)
+    return f"{found.taken_on}/{found.candidates[0].turtle}"

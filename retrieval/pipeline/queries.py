@@ -1,0 +1,216 @@
+"""Many questions to one catalogue, and what a user wants done with the answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, tee
+from pathlib import Path
+
+from index.catalog import Catalog
+from index.curation import Curator
+from index.errors import PhotoRefused, PhotoUnreadable
+from index.exchange import RefusedRow
+from index.types import PreparedPhoto, Sighting
+from retrieval.engine import Engine
+from retrieval.images import Panel, Pixels, Question, decode, load_photo, match_picture
+from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
+from retrieval.parallel import one_ahead
+from retrieval.pipeline.encounters import answer_together
+from retrieval.pipeline.enrollment import enroll
+from retrieval.pipeline.identification import identify, read_query, unanswered
+from retrieval.pipeline.results import EncounterAnswer, Identification
+
+PICTURED = 3
+"""Candidates in a match picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What shall happen with an answer.
+
+    Attributes
+    ----------
+    enroll_new : bool
+        A NEW photo becomes a turtle with the next free id.
+    confirm : str or None
+        The photo is enrolled as this turtle, whatever the verdict.
+    """
+
+    enroll_new: bool = False
+    confirm: str | None = None
+
+
+OTHER_SIDE = "possibly known by the other side"
+"""Tag of a turtle that was called new although some turtles have no photo of its side and were not compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """The answer to one question, and the id under which its photo was enrolled."""
+
+    question: Question | RefusedRow
+    identification: Identification
+    enrolled_as: str | None = None
+
+
+def answer(
+    catalog: Catalog,
+    asked: Iterable[Question | RefusedRow],
+    engine: Engine,
+    who: str,
+    policy: DecisionPolicy,
+    follow_up: FollowUp,
+) -> Iterator[Answer]:
+    """Answer in order; a photo that is enrolled on the way is in the gallery of the next.
+
+    While a photo is matched, the next one is read; an answer's seconds are those that were waited for it.
+    """
+    catalog.require(engine.recipe)
+    model = CatalogModel.load(catalog, engine.evidence)
+    started = time.perf_counter()
+    for question, query in one_ahead(lambda one: (one, _read(one, engine)), asked):
+        if isinstance(question, RefusedRow):
+            yield Answer(question, unanswered(question.photo, PhotoUnreadable(question.reason), engine))
+            continue
+        found = identify(catalog, question.sighting, engine, model, policy, query)
+        found = replace(found, seconds=time.perf_counter() - started)
+        wished = _wished(catalog, _usable([question], [found]), found, follow_up)
+        yield Answer(question, found, _enroll_as(catalog, wished, found, engine, who))
+        started = time.perf_counter()
+
+
+def _read(question: Question | RefusedRow, engine: Engine) -> PreparedPhoto | PhotoRefused | None:
+    return None if isinstance(question, RefusedRow) else read_query(question.sighting, engine)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedEncounter:
+    """Photos of one turtle on one occasion."""
+
+    name: str | None
+    photos: tuple[Question | RefusedRow, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnsweredEncounter:
+    """The one answer to an encounter's photos, and the id under which they were enrolled."""
+
+    asked: AskedEncounter
+    found: EncounterAnswer
+    enrolled_as: str | None = None
+
+
+def by_encounter(asked: Iterable[Question | RefusedRow]) -> list[AskedEncounter]:
+    """Group a manifest's rows by their column encounter; photos that are named one by one are one encounter."""
+    groups: dict[str | None, list[Question | RefusedRow]] = {}
+    alone: list[Question | RefusedRow] = []
+    for one in asked:
+        name = one.columns.get("encounter") if one.columns else None
+        (groups.setdefault(name, []) if name or not one.columns else alone).append(one)
+    return [
+        *(AskedEncounter(name, tuple(photos)) for name, photos in groups.items()),
+        *(AskedEncounter(None, (one,)) for one in alone),
+    ]
+
+
+def answer_encounters(
+    catalog: Catalog,
+    asked: Iterable[AskedEncounter],
+    engine: Engine,
+    who: str,
+    policy: DecisionPolicy,
+    follow_up: FollowUp,
+) -> Iterator[AnsweredEncounter]:
+    """Answer encounters in order, each with one verdict for all its photos; the next photo is read meanwhile."""
+    catalog.require(engine.recipe)
+    model = CatalogModel.load(catalog, engine.evidence)
+    encounters, photos_of_all = tee(asked)
+    ahead = one_ahead(lambda one: _read(one, engine), (one for each in photos_of_all for one in each.photos))
+    for encounter in encounters:
+        photos = tuple(
+            unanswered(one.photo, PhotoUnreadable(one.reason), engine)
+            if isinstance(one, RefusedRow)
+            else identify(catalog, one.sighting, engine, model, policy, query)
+            for one, query in zip(encounter.photos, islice(ahead, len(encounter.photos)), strict=True)
+        )
+        found = answer_together(catalog, encounter.name, photos, model, policy)
+        wished = _wished(catalog, _usable(encounter.photos, photos), found, follow_up)
+        yield AnsweredEncounter(encounter, found, _enroll_as(catalog, wished, found, engine, who))
+
+
+def picture(catalog: Catalog, sighting: Sighting, found: Identification, long_side: int) -> Pixels | None:
+    """The query beside its best candidates, RGB uint8 [h, w, 3]; None where there is nothing to show."""
+    best = found.candidates[:PICTURED]
+    if not best or found.features is None:
+        return None
+    query = load_photo(Path(sighting.path), long_side, sighting.box).pixels
+    features = catalog.features([candidate.photo for candidate in best])
+    panels = []
+    for candidate, own in zip(best, features, strict=True):
+        probability = "" if candidate.probability is None else f", probability {candidate.probability:.2f}"
+        caption = f"{candidate.turtle}: {candidate.matches} matches{probability}   {candidate.photo.path}"
+        panels.append(Panel(caption, decode(catalog.thumbnail(candidate.photo)), own, candidate.evidence))
+    return match_picture(query, found.features, panels)
+
+
+def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identification]) -> dict[str, Sighting]:
+    """Photos that can be enrolled, by their bytes' digests."""
+    return {
+        alone.sha256: one.sighting
+        for one, alone in zip(asked, found, strict=True)
+        if isinstance(one, Question)
+        and alone.sha256 is not None
+        and alone.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Wished:
+    """Photos, by digest, that are to be enrolled as a turtle; `made` if it is a new one."""
+
+    photos: Mapping[str, Sighting]
+    turtle: str
+    made: bool
+
+
+def _wished(
+    catalog: Catalog, photos: Mapping[str, Sighting], found: Identification | EncounterAnswer, follow_up: FollowUp
+) -> _Wished | None:
+    """What shall be enrolled of the usable photos of one answer.
+
+    A photo that has a turtle keeps it unless somebody confirms another one: the same command can be given again.
+    """
+    if photos and follow_up.confirm is not None:
+        return _Wished(photos, follow_up.confirm, made=False)
+    if not photos or not follow_up.enroll_new or found.verdict is not Verdict.NEW:
+        return None
+    owned = {digest: photo.turtle for digest, photo in catalog.enrolled(photos).items() if photo.turtle is not None}
+    owners = set(owned.values())
+    if len(owners) > 1:
+        return None
+    if not owners:
+        return _Wished(photos, catalog.next_turtle_id(), made=True)
+    rest = {digest: sighting for digest, sighting in photos.items() if digest not in owned}
+    return _Wished(rest, owners.pop(), made=False)
+
+
+def _enroll_as(
+    catalog: Catalog,
+    wished: _Wished | None,
+    found: Identification | EncounterAnswer,
+    engine: Engine,
+    who: str,
+) -> str | None:
+    """The id that the photos have then; an id that was merged into another stands for that one."""
+    if wished is None:
+        return None
+    for sighting in wished.photos.values():
+        report = enroll(catalog, [replace(sighting, turtle=wished.turtle)], engine, who)
+        if report.already_there:
+            Curator(catalog, who).move_photos(list(report.already_there), wished.turtle)
+    if wished.made and found.unsearched_turtles:
+        why = f"{found.unsearched_turtles} catalogued turtles have no photo of this side and were not compared."
+        Curator(catalog, who, why).tag_turtle(wished.turtle, [OTHER_SIDE])
+    return next((photo.turtle for photo in catalog.enrolled(wished.photos).values()), wished.turtle)

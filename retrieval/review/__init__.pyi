@@ -1,0 +1,3 @@
+from .auditing import audit as audit
+from .clustering import Group as Group, Link as Link, discover as discover
+from .findings import Finding as Finding

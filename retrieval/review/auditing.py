@@ -1,0 +1,152 @@
+"""`audit`: compares a catalogue's photos until a budget is used up, and tells which ids are probably wrong.
+
+The photos that look most alike are compared first: every photo with its ten nearest, then with its thirty nearest and
+so on, turtle by turtle. What was compared is cached, so that the next audit goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from index.catalog import Catalog
+from index.curation import reviewed
+from index.types import Descriptor, GalleryFilter, Photo, Shortlist
+from retrieval.defaults import AUDIT_BUDGET
+from retrieval.engine import Engine
+from retrieval.fitting import DescriptorSimilarity
+from retrieval.novelty import CatalogModel
+from retrieval.review.findings import Finding, Kind, Searched, findings
+from retrieval.review.pair_scores import PairScorer, candidates_of
+
+DEPTHS = (10, 30, 100)
+"""So many of the nearest photos of other turtles, and of the same, each photo is compared with, round by round;
+then with as many as a query is."""
+
+REMEMBERED = 2_000
+"""Photos whose probes are remembered, of some twenty kilobytes each."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of photos that were just compared, and of all of the round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        What is most worth a look first; what was dismissed is left out.
+    turtles, pairs, compared : int
+        Active turtles with photos, pairs of photos that were looked at, and how many of them had to be compared now.
+    complete : bool
+        False where the budget ended the audit; the next one goes on.
+    missing : str
+        Why there are no probabilities; empty with a fitted model.
+    """
+
+    findings: tuple[Finding, ...]
+    turtles: int
+    pairs: int
+    compared: int
+    complete: bool
+    missing: str
+
+
+def audit(catalog: Catalog, engine: Engine, budget: int = AUDIT_BUDGET, progress: Progress | None = None) -> Audit:
+    """Look for ids that are probably wrong; nothing is changed.
+
+    Raises
+    ------
+    RecipeMismatch, CatalogBusy
+    """
+    catalog.require(engine.recipe)
+    model = CatalogModel.load(catalog, engine.evidence).without_intervals()
+    photos = catalog.photos(GalleryFilter())
+    with catalog.writing("audit"):
+        comparison = _Comparison(catalog, engine, model, photos)
+        complete = comparison.run(budget, progress)
+    done = reviewed(catalog)
+    open_ = [
+        one
+        for one in findings(list(comparison.searches.values()), photos, model)
+        if frozenset(one.turtles) not in done.different
+        and not (one.kind is Kind.MIXED and one.turtles[0] in done.single)
+    ]
+    turtles = len({photo.turtle for photo in photos})
+    return Audit(tuple(open_), turtles, comparison.pairs, comparison.comparer.compared, complete, model.missing)
+
+
+class _Comparison:
+    """Searches of the catalogue's own photos, in the order of what they promise."""
+
+    def __init__(self, catalog: Catalog, engine: Engine, model: CatalogModel, photos: Sequence[Photo]) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._photos = photos
+        self.comparer = PairScorer(catalog, engine, model.null)
+        self.searches: dict[int, Searched] = {}
+        self._probes: dict[int, Descriptor] = {}
+        self._of_turtle: dict[str, list[Photo]] = defaultdict(list)
+        for photo in photos:
+            self._of_turtle[str(photo.turtle)].append(photo)
+
+    @property
+    def pairs(self) -> int:
+        return sum(len(one.gallery.photos) + len(one.own) for one in self.searches.values())
+
+    def run(self, budget: int, progress: Progress | None) -> bool:
+        """Search until the budget is used up; whether that was all there is."""
+        for depth in (*DEPTHS, self._engine.shortlist):
+            for photo in self._turtle_by_turtle():
+                done = self.searches.get(photo.id)
+                if done is not None and len(done.gallery.photos) == done.gallery.gallery_photos:
+                    continue  # nobody is further away
+                shortlist, own = self._near(photo, depth)
+                near = [*shortlist.photos, *own]
+                if self.comparer.compared + self.comparer.missing(photo, near) > budget:
+                    return False
+                self.searches[photo.id] = self._search(photo, shortlist, own)
+                if progress:
+                    progress(1, len(self._photos))
+        return True
+
+    def _search(self, photo: Photo, shortlist: Shortlist, own: Sequence[Photo]) -> Searched:
+        likenesses = self.comparer.all_likenesses(photo, [*shortlist.photos, *own])
+        others = [one for one in likenesses if one.photo.turtle != photo.turtle]
+        same = tuple(one for one in likenesses if one.photo.turtle == photo.turtle)
+        return Searched(photo, candidates_of(others, lambda one: str(one.turtle)), shortlist, same)
+
+    def _near(self, photo: Photo, depth: int) -> tuple[Shortlist, list[Photo]]:
+        own = [
+            one
+            for one in self._of_turtle[str(photo.turtle)]
+            if one.encounter != photo.encounter and one.side == photo.side
+        ]
+        where = GalleryFilter(side=photo.side, without_turtle=photo.turtle)
+        shortlist = self._catalog.shortlist(self._probe(photo), depth, where, self._engine.per_turtle)
+        if len(own) > depth:
+            alike = DescriptorSimilarity.of_stored(self._catalog, self._engine, [photo, *own]).to(0)[1:]
+            own = [own[row] for row in np.argsort(-alike, kind="stable")[:depth]]
+        return shortlist, own
+
+    def _probe(self, photo: Photo) -> Descriptor:
+        """What a search with a photo asks the index with; the first photos' are remembered from round to round."""
+        known = self._probes.get(photo.id)
+        if known is None:
+            known = DescriptorSimilarity.of_stored(self._catalog, self._engine, [photo]).probe(0)
+            if len(self._probes) < REMEMBERED:
+                self._probes[photo.id] = known
+        return known
+
+    def _turtle_by_turtle(self) -> Iterator[Photo]:
+        """Every turtle's first photo, then every turtle's second."""
+        longest = max(map(len, self._of_turtle.values()), default=0)
+        for turn in range(longest):
+            for photos in self._of_turtle.values():
+                if turn < len(photos):
+                    yield photos[turn]

@@ -1,0 +1,111 @@
+"""How alike photos of a catalogue are: scores of pairs, compared once and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from index.catalog import Catalog
+from index.types import MATCH_THRESHOLD, Float32, LocalFeatures, Matches, Photo, Shortlist
+from retrieval.engine import Engine
+from retrieval.fitting import Cascade
+from retrieval.novelty import Candidates, NoveltyModel, Posterior
+from retrieval.scoring import Candidate, ConfidenceNull, PairConfidences, best_first, score_pairs
+
+_NO_MATCHES = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """How a photo compares with another one of the catalogue.
+
+    Attributes
+    ----------
+    photo : Photo
+        The other one.
+    score : float
+        By the recipe's score.
+    matches : int
+        Keypoint matches with a confidence of at least 0.1.
+    """
+
+    photo: Photo
+    score: float
+    matches: int
+
+
+class PairScorer:
+    """Compares photos of a catalogue with its recipe; needs the writer's lock, because it fills the cache."""
+
+    def __init__(self, catalog: Catalog, engine: Engine, null: ConfidenceNull) -> None:
+        self._catalog = catalog
+        self._engine = engine
+        self._null = null
+        self._cascade = Cascade(catalog, engine)
+        self._cache = catalog.pair_cache(engine.comparison)
+
+    @property
+    def compared(self) -> int:
+        """Pairs that the matcher looked at; those from the cache are not counted."""
+        return self._cascade.pairs.compared
+
+    def missing(self, photo: Photo, others: Sequence[Photo]) -> int:
+        """How many of these pairs the matcher would have to look at."""
+        return sum(one is None for one in self._cache.get([(photo.sha256, other.sha256) for other in others]))
+
+    def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
+        """The photo against those of the others that the recipe compares, best first."""
+        rows, found = self._cascade.compare(photo.sha256, partial(self._features, photo), others)
+        return self._scored([others[row] for row in rows], found)
+
+    def all_likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
+        """The photo against every one of the others as the matcher sees them, best first."""
+        found = self._cascade.pairs.confidences(photo.sha256, partial(self._features, photo), others)
+        return self._scored(others, found)
+
+    def _scored(self, others: Sequence[Photo], found: Sequence[Float32]) -> list[PairScore]:
+        if not found:
+            return []
+        confidences = PairConfidences.of(found)
+        scores = score_pairs(confidences, self._null, self._engine.score)
+        return [
+            PairScore(others[row], float(scores[row]), int((found[row] >= MATCH_THRESHOLD).sum()))
+            for row in best_first(scores, confidences.mean())
+        ]
+
+    def _features(self, photo: Photo) -> LocalFeatures:
+        [features] = self._catalog.features([photo])
+        return features
+
+
+def search(
+    novelty: NoveltyModel, ranking: Sequence[Candidate], gallery: Shortlist, prior_new: float, left_out: int = 0
+) -> Posterior:
+    """What the model says about a ranking (best first) out of a gallery.
+
+    Parameters
+    ----------
+    left_out : int
+        Individuals of the gallery that were taken out of the ranking.
+    """
+    photos = {str(one.turtle): int(count) for one, count in zip(gallery.photos, gallery.turtle_photos, strict=True)}
+    candidates = Candidates(
+        turtle=np.arange(len(ranking)),
+        score=np.array([one.score for one in ranking], np.float64),
+        photos=np.array([photos[one.turtle] for one in ranking], np.int64),
+    )
+    turtles = gallery.gallery_turtles - left_out
+    absent = 1 - turtles / (gallery.catalogued_turtles - left_out)
+    return novelty.posterior(candidates, turtles, prior_new, absent)
+
+
+def candidates_of(likenesses: Sequence[PairScore], name: Callable[[Photo], str]) -> tuple[Candidate, ...]:
+    """Individuals by their best photo, best first; `name` says whom a photo shows."""
+    best: dict[str, Candidate] = {}
+    for one in sorted(likenesses, key=lambda one: -one.score):
+        owner = name(one.photo)
+        best.setdefault(owner, Candidate(owner, one.score, None, one.matches, one.photo, _NO_MATCHES))
+    return tuple(best.values())

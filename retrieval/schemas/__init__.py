@@ -1,0 +1,5 @@
+"""The documented JSON objects, which the command line and pages share."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,192 @@
+"""JSON objects and columns of what the registry holds: turtles, photos, encounters, events, kept queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from index.exchange import COARSE_DEGREES
+from index.registry import CatalogSummary, Change, Encounter, Event, KeptQuery, PhotoRecord, Turtle
+from index.types import Recipe
+
+if TYPE_CHECKING:
+    from index.exchange import Difference
+
+
+def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[str, str]]:
+    """What `info` tells, as pairs of name and value."""
+    sides = ", ".join(
+        f"{count} {name}"
+        for name, count in (
+            ("left", summary.left),
+            ("right", summary.right),
+            ("top", summary.top),
+            ("front", summary.front),
+            ("of no stated side", summary.unsided),
+        )
+        if count
+    )
+    stored = summary.registry_bytes + summary.features_bytes + summary.vectors_bytes
+    rows = [
+        ("catalogue", path),
+        ("photos", f"{summary.photos} ({sides})" if sides else str(summary.photos)),
+        ("turtles", str(summary.turtles)),
+        ("encounters", f"{summary.encounters}, {summary.unidentified} of them unidentified"),
+        ("made with", recipe),
+        (
+            "on disk",
+            f"{_size(stored)}: registry {_size(summary.registry_bytes)}, features {_size(summary.features_bytes)}, "
+            f"vectors {_size(summary.vectors_bytes)}",
+        ),
+    ]
+    if summary.vectors_recall is not None:
+        rows.append(("shortlists", f"find {summary.vectors_recall:.1%} of what an exact search finds"))
+    models = [(one.kind, f"{one.made_at:%Y-%m-%d %H:%M} UTC, for {one.recipe}") for one in summary.models]
+    rows += [(f"model: {kind}", made) for kind, made in models]
+    return rows + [("health", sentence) for sentence in summary.health or ("all well",)]
+
+
+def summary_record(path: str, recipe: Recipe, summary: CatalogSummary) -> dict[str, object]:
+    """What `info` tells, as a JSON object."""
+    models = [
+        {"kind": model.kind, "recipe": model.recipe, "made_at": model.made_at.isoformat()} for model in summary.models
+    ]
+    return {"catalogue": path, **asdict(recipe), **asdict(summary), "models": models}
+
+
+def _size(amount: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1024 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    raise AssertionError("unreachable")
+
+
+Record = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of record: all its columns, for JSON and CSV, and those that a table has room for."""
+
+    columns: tuple[str, ...]
+    shown: tuple[str, ...]
+
+
+TURTLES = Kind(
+    (
+        *("turtle", "status", "species", "note", "tags", "photos", "encounters", "sides", "first_seen", "last_seen"),
+        "merged_into",
+    ),
+    ("turtle", "photos", "encounters", "sides", "first_seen", "last_seen", "status", "species", "tags"),
+)
+PHOTOS = Kind(
+    (
+        *("number", "photo", "sha256", "turtle", "encounter", "encounter_name", "side", "taken_on", "species", "site"),
+        *("observer", "latitude", "longitude", "box", "keypoints", "quality", "size", "removed", "notes"),
+    ),
+    ("number", "turtle", "encounter", "side", "taken_on", "quality", "photo"),
+)
+ENCOUNTERS = Kind(*(("encounter", "name", "turtle", "day", "photos", "sides"),) * 2)
+EVENTS = Kind(
+    ("id", "at", "who", "action", "command", "why", "undoes"), ("id", "at", "who", "action", "undoes", "command", "why")
+)
+QUERIES = Kind(
+    (
+        *("query", "photo", "sha256", "verdict", "asked_at", "answer", "turtle", "who", "why", "decided_at"),
+        "evidence",
+    ),
+    ("query", "verdict", "asked_at", "answer", "turtle", "who", "photo"),
+)
+DIFFERENCES = Kind(*(("record", "key", "column", "ours", "theirs"),) * 2)
+
+
+def turtle_record(turtle: Turtle) -> dict[str, object]:
+    """A turtle as a JSON object."""
+    values = (
+        *(turtle.id, str(turtle.status), turtle.species, turtle.note, list(turtle.tags), turtle.photos),
+        *(turtle.encounters, sorted(turtle.sides), _day(turtle.first_seen), _day(turtle.last_seen), turtle.merged_into),
+    )
+    return dict(zip(TURTLES.columns, values, strict=True))
+
+
+def photo_record(photo: PhotoRecord, exact_locations: bool = False) -> dict[str, object]:
+    """A photo as a JSON object; coordinates are rounded to 0.1 degree unless they shall be exact."""
+    places = [
+        place if exact_locations or place is None else round(place, COARSE_DEGREES)
+        for place in (photo.latitude, photo.longitude)
+    ]
+    box = None if photo.box is None else [photo.box.x, photo.box.y, photo.box.w, photo.box.h]
+    values = (
+        *(photo.id, photo.path, photo.sha256, photo.turtle, photo.encounter, photo.encounter_name, photo.side),
+        *(_day(photo.taken_on), photo.species, photo.site, photo.observer, *places, box, photo.keypoints),
+        *(round(photo.quality, 3), list(photo.size), photo.removed, dict(photo.notes)),
+    )
+    return dict(zip(PHOTOS.columns, values, strict=True))
+
+
+def encounter_record(encounter: Encounter) -> dict[str, object]:
+    """An encounter as a JSON object."""
+    values = (
+        *(encounter.id, encounter.name, encounter.turtle, _day(encounter.day), encounter.photos),
+        sorted(encounter.sides),
+    )
+    return dict(zip(ENCOUNTERS.columns, values, strict=True))
+
+
+def event_record(event: Event) -> dict[str, object]:
+    """An event as a JSON object; the time is UTC."""
+    values = (event.id, event.at.isoformat(), event.who, event.action, event.command, event.why, event.undoes)
+    return dict(zip(EVENTS.columns, values, strict=True))
+
+
+def query_record(query: KeptQuery) -> dict[str, object]:
+    """A kept query with its newest decision as a JSON object."""
+    decided = query.decision
+    answered: tuple[object, ...] = (None,) * 5
+    if decided is not None:
+        at = decided.made_at.isoformat()
+        answered = (str(decided.answer), decided.turtle, decided.who, decided.why, at)
+    asked_at = query.made_at.isoformat()
+    values = (query.id, query.path, query.sha256, query.verdict, asked_at, *answered, json.loads(query.evidence))
+    return dict(zip(QUERIES.columns, values, strict=True))
+
+
+def difference_record(difference: Difference) -> dict[str, object]:
+    """A difference of two catalogues as a JSON object."""
+    return {name: getattr(difference, name) for name in DIFFERENCES.columns}
+
+
+def change_record(change: Change) -> dict[str, object]:
+    """A changed row as a JSON object: only the columns that differ, each with its value before and after."""
+    before, after = change_contents(change)
+    differing = {name: [before[name], after[name]] for name in after if name in before and before[name] != after[name]}
+    what = "changed" if after else "gone" if before else "new"
+    return {"record": change.record, "key": change.key, "name": change_name(change), "what": what, "columns": differing}
+
+
+def change_contents(change: Change) -> tuple[dict[str, object], dict[str, object]]:
+    return json.loads(change.before or "{}"), json.loads(change.after or "{}")
+
+
+def change_name(change: Change) -> str:
+    before, after = change_contents(change)
+    if change.record == "turtles":
+        known = before.get("id") or after.get("id")
+        return f"turtle {known}" if known else "a turtle"
+    singular = {"photos": "photo", "encounters": "encounter", "queries": "query", "decisions": "decision"}
+    return f"{singular.get(change.record, change.record)} {change.key}"
+
+
+def cell_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
+def _day(day: object) -> str | None:
+    return None if day is None else str(day)

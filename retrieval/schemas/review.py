@@ -1,0 +1,62 @@
+"""JSON objects of the review: groups of encounters, findings of an audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retrieval.review import Finding, Group, Link
+
+
+TOP = 5
+"""Candidates that are shown of a group."""
+
+
+def group_record(group: Group) -> dict[str, object]:
+    """A group of unidentified encounters as a JSON object."""
+    return {
+        "group": group.encounters[0],
+        "encounters": list(group.encounters),
+        "photos": [photo.path for photo in group.photos],
+        "verdict": str(group.verdict),
+        "turtle": group.turtle,
+        "p_new": group.p_new,
+        "reason": group.reason,
+        "candidates": [
+            {
+                "turtle": one.turtle,
+                "score": one.score,
+                "probability": one.probability,
+                "matches": one.matches,
+                "photo": one.photo.path,
+            }
+            for one in group.candidates[:TOP]
+        ],
+        "links": [_link_record(link) for link in group.links],
+    }
+
+
+def _link_record(link: Link) -> dict[str, object]:
+    return {
+        "encounters": [link.first, link.second],
+        "score": link.score,
+        "probability": link.probability,
+        "chance": link.chance,
+        "matches": link.matches,
+        "photos": [photo.path for photo in link.photos],
+    }
+
+
+def finding_record(found: Finding) -> dict[str, object]:
+    """Suspected ids as a JSON object."""
+    return {
+        "kind": str(found.kind),
+        "turtles": list(found.turtles),
+        "probability": found.probability,
+        "chance": found.chance,
+        "score": found.score,
+        "matches": found.matches,
+        "photos": [photo.path for photo in found.photos],
+        "encounters": [list(part) for part in found.encounters],
+        "look_at": found.look_at,
+    }

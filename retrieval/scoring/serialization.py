@@ -1,0 +1,47 @@
+"""Fitted models as JSON text that names its kind and version; pickle is never read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from index.errors import CatalogDamaged, CatalogTooNew
+
+
+def dump_model(kind: str, version: int, values: Mapping[str, object]) -> str:
+    """Write a fitted model as JSON text; numpy arrays become lists, floats keep every digit."""
+    return json.dumps({"kind": kind, "version": version, **values}, default=_plain, allow_nan=False)
+
+
+def load_model(text: str, kind: str, version: int, names: Collection[str]) -> dict[str, Any]:
+    """Read what `dump_model` wrote; all of `names` are there.
+
+    Raises
+    ------
+    CatalogTooNew
+        A newer version of turtleidx wrote it.
+    CatalogDamaged
+        It is not JSON, another kind of model, or incomplete.
+    """
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CatalogDamaged(f"The stored {kind} cannot be read ({error}); run `turtleidx fit` again.") from error
+    if not isinstance(values, dict) or values.get("kind") != kind or not isinstance(values.get("version"), int):
+        raise CatalogDamaged(f"What is stored as the {kind} is something else; run `turtleidx fit` again.")
+    if values["version"] > version:
+        raise CatalogTooNew(f"A newer version of turtleidx wrote the {kind}; update turtleidx or run `turtleidx fit`.")
+    if not values.keys() >= set(names):
+        raise CatalogDamaged(f"The stored {kind} is incomplete; run `turtleidx fit` again.")
+    return values
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a fitted model")

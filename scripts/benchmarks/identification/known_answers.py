@@ -1,0 +1,125 @@
+"""Searches among the photos of one catalogue, in any part of it, with a fitted model; every pair is compared once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from index.catalog import Catalog
+from index.types import Float32, LocalFeatures, Photo
+from retrieval.engine import Engine
+from retrieval.fitting import DescriptorSimilarity
+from retrieval.fitting.pair_confidences import CachedComparison
+from retrieval.fitting.trials import TrialPlan, ordered_pair
+from retrieval.matching import strength, strongest
+from retrieval.novelty import Candidates, CatalogModel, Posterior
+from retrieval.scoring import PairConfidences, score_pairs
+
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+
+class Grounds:
+    """All photos of a catalogue and what is known about their pairs; needs the writer's lock for the cache."""
+
+    def __init__(self, catalog: Catalog, photos: Sequence[Photo], engine: Engine) -> None:
+        self.catalog, self.photos, self.engine = catalog, photos, engine
+        self.table = TrialPlan(photos, DescriptorSimilarity.of_stored(catalog, engine, photos).to, engine)
+        self._looking = CachedComparison(catalog, engine.looking, engine.look)
+        self._comparing = CachedComparison(catalog, engine.comparison, engine.compare)
+
+    def shortlist(self, row: int, gallery: Int64) -> tuple[Int64, Bool]:
+        """The rows of the gallery that a search with this photo compares, int64 [k], and which the matcher sees."""
+        table, same_side = self.table, gallery[self.table.side_code[gallery] == self.table.side_code[row]]
+        near = same_side[np.argsort(-table.similar(row)[same_side], kind="stable")]
+        found, recipe = table.shortlisted(near), self.engine.reranking
+        if recipe.keep is None or len(found) <= recipe.keep:
+            return found, np.ones(len(found), bool)
+        first_matches = self._confidences(self._looking, row, found)
+        seen = np.isin(np.arange(len(found)), strongest([strength(one) for one in first_matches], recipe.keep))
+        return (found[seen], seen[seen]) if recipe.others is None else (found, seen)
+
+    def confidences(self, row: int, others: Int64, seen: bool) -> list[Float32]:
+        """Match confidences of one photo with others, whom the matcher sees or who are only looked at."""
+        if seen:
+            return self._confidences(self._comparing, row, others)
+        share = np.float32(self.engine.reranking.others or 0)
+        return [look * share for look in self._confidences(self._looking, row, others)]
+
+    def _confidences(self, pairing: CachedComparison, row: int, others: Int64) -> list[Float32]:
+        photo = self.photos[row]
+        return pairing.confidences(photo.sha256, partial(self._features, photo), [self.photos[one] for one in others])
+
+    def _features(self, photo: Photo) -> LocalFeatures:
+        [features] = self.catalog.features([photo])
+        return features
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Ranked turtles of one search, and the size of the gallery that it saw.
+
+    Attributes
+    ----------
+    gallery, turtles : int
+        Turtles with a photo of the searched side, and of any side.
+    """
+
+    candidates: Candidates
+    gallery: int
+    turtles: int
+
+    @property
+    def best(self) -> float:
+        """Highest score, as it was computed."""
+        return float(self.candidates.score.max())
+
+    @property
+    def first(self) -> int:
+        """Code of the turtle with the highest score."""
+        return int(self.candidates.turtle[self.candidates.score.argmax()])
+
+
+class Searcher:
+    """Searches with one fitted judge."""
+
+    def __init__(self, grounds: Grounds, model: CatalogModel) -> None:
+        self.grounds, self.model = grounds, model
+        self._scores: dict[tuple[tuple[int, int], bool], float] = {}
+
+    def search(self, row: int, gallery: Int64) -> Found | None:
+        """Ranked turtles; None where the gallery has no photo of this side."""
+        rows, seen = self.grounds.shortlist(row, gallery)
+        if not len(rows):
+            return None
+        turtle, score = self.grounds.table.turtle, np.zeros(len(rows))
+        for how in (True, False):
+            score[seen == how] = self._score(row, rows[seen == how], how)
+        order = np.argsort(-score, kind="stable")
+        codes, first = np.unique(turtle[rows][order], return_index=True)
+        same_side = gallery[self.grounds.table.side_code[gallery] == self.grounds.table.side_code[row]]
+        photos = np.bincount(turtle[same_side], minlength=int(codes.max()) + 1)[codes]
+        sizes = len(np.unique(turtle[same_side])), len(np.unique(turtle[gallery]))
+        return Found(Candidates(codes, score[order][first], photos.astype(np.int64)), *sizes)
+
+    def posterior(self, found: Found, prior_new: float) -> Posterior:
+        """What the judge's model says about it."""
+        if self.model.novelty is None:
+            raise ValueError(self.model.missing)
+        return self.model.novelty.posterior(
+            found.candidates, found.gallery, prior_new, 1 - found.gallery / found.turtles
+        )
+
+    def _score(self, row: int, others: Int64, seen: bool) -> Float64:
+        pairs = [(ordered_pair(row, int(other)), seen) for other in others]
+        missing = [place for place, pair in enumerate(pairs) if pair not in self._scores]
+        if missing:
+            confidences = PairConfidences.of(self.grounds.confidences(row, others[missing], seen))
+            fresh = score_pairs(confidences, self.model.null, self.grounds.engine.score)
+            self._scores.update((pairs[place], float(one)) for place, one in zip(missing, fresh, strict=True))
+        return np.array([self._scores[pair] for pair in pairs])

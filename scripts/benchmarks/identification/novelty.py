@@ -1,0 +1,226 @@
+"""Is "known or new?" answered with the promised error rates, and does that last while the catalogue grows?
+
+    scripts/benchmark novelty photos.csv [--keep FOLDER] [--quick]
+
+All rows of the manifest are enrolled. In three random repeats a quarter of the turtles is new, half of the encounters
+of half of those that were seen twice are asked about, and the model is fitted on the rest. The alternatives in the same
+run: thresholds chosen with the answers in hand (what the scores would allow), and for the growing gallery a fixed
+cut-off. Pairs are compared once; with --keep a second run takes a fraction. Ends with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.identification.gallery_growth import Growth, measure_growth
+from benchmarks.identification.known_answers import Grounds, Searcher
+from benchmarks.identification.splits import GALLERY, KNOWN, NEW, most_seen, random_roles
+from index.catalog import Catalog
+from index.errors import CatalogMissing
+from index.types import GalleryFilter, Photo, Sighting
+from retrieval.defaults import SHORTLIST
+from retrieval.engine import EngineOptions, load_engine
+from retrieval.evaluation import ErrorRate
+from retrieval.evaluation.metrics import auroc, error_rate, reliability
+from retrieval.fitting import learn, run_trials
+from retrieval.images import from_manifest
+from retrieval.novelty import Rates, Verdict, decide
+from retrieval.pipeline import enroll
+from retrieval.scoring import Score
+
+RATES = Rates(0.05, 0.05, 0.05)
+EVERY_PAIR = 10**9
+QUICK_TURTLES = 60
+
+Bool = npt.NDArray[np.bool_]
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The figures of one random assignment of roles.
+
+    Attributes
+    ----------
+    auroc, auroc_score : float
+        Known against new, by 1 − P(new) and by the best score alone.
+    ceiling : float
+        Share left UNDECIDED by thresholds on P(new) that were chosen with the answers in hand.
+    """
+
+    known: int
+    new: int
+    top1: float
+    auroc: float
+    auroc_score: float
+    ece: float
+    ece_if_calibrated: float
+    false_known: ErrorRate
+    misidentified: ErrorRate
+    false_new: ErrorRate
+    undecided: float
+    ceiling: float
+
+
+def main() -> None:
+    """Measure, print tables and one line of JSON."""
+    options = _options()
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="turtleidx-"))
+    try:
+        figures = run(options, folder)
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder)
+    print(json.dumps(figures))
+
+
+def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """All figures of one recipe."""
+    started = time.process_time()
+    choices = EngineOptions(
+        matcher=options.matcher, verify=options.verify, score=options.score, shortlist=options.shortlist
+    )
+    try:
+        catalog = Catalog.open(folder / "all.catalog")
+    except CatalogMissing:
+        catalog = Catalog.create(folder / "all.catalog", load_engine(EngineOptions()).recipe)
+    engine = load_engine(choices, catalog.recipe)
+    enroll(catalog, from_manifest(options.manifest, [], Sighting("")), engine, "benchmark")
+    photos = catalog.photos(GalleryFilter())
+    if options.quick:
+        photos = most_seen(photos, QUICK_TURTLES)
+    seeds = range(1 if options.quick else options.repeats)
+    with catalog.writing("benchmark"), Progress(console=Console(stderr=True), transient=True) as bars:
+        grounds = Grounds(catalog, photos, engine)
+        bar = bars.add_task("repeats", total=2 * len(seeds))
+        repeats, growths = [], []
+        for seed in seeds:
+            repeats.append(_repeat(catalog, photos, grounds, seed))
+            bars.advance(bar)
+            growths.append(measure_growth(catalog, photos, grounds, RATES, seed))
+            bars.advance(bar)
+    _print(repeats, growths)
+    return _figures(repeats, growths) | {"cpu_s": time.process_time() - started, "recipe": engine.evidence}
+
+
+def _repeat(catalog: Catalog, photos: list[Photo], grounds: Grounds, seed: int) -> Repeat:
+    role = random_roles(photos, seed)
+    gallery = np.flatnonzero(role == GALLERY)
+    trial_scores = run_trials(catalog, [photos[row] for row in gallery], grounds.engine, EVERY_PAIR, seed)
+    model = learn(trial_scores, grounds.engine.score, seed)
+    if model.novelty is None:
+        sys.exit(model.missing)
+    searcher, turtle = Searcher(grounds, model), grounds.table.turtle
+    asked = np.flatnonzero((role == KNOWN) | (role == NEW))
+    searched = [(row, searcher.search(int(row), gallery)) for row in asked]
+    found = [one for _, one in searched if one is not None]
+    rows = np.array([row for row, one in searched if one is not None], np.int64)
+    new, individual = role[rows] == NEW, turtle[rows]
+    posteriors = [searcher.posterior(one, float(new.mean())) for one in found]
+    p_new, best = np.array([one.p_new for one in posteriors]), np.array([one.best for one in found])
+    right = np.array([one.first for one in found]) == individual
+    decisions = [decide(one, model.novelty.thresholds(RATES)) for one in posteriors]
+    known = np.array([one.verdict is Verdict.KNOWN for one in decisions])
+    called_new = np.array([one.verdict is Verdict.NEW for one in decisions])
+    said = reliability(p_new, new)
+    return Repeat(
+        known=int((~new).sum()),
+        new=int(new.sum()),
+        top1=float(right[~new].mean()),
+        auroc=auroc(1 - p_new, ~new),
+        auroc_score=auroc(best, ~new),
+        ece=said.error,
+        ece_if_calibrated=said.error_if_calibrated,
+        false_known=error_rate(known[new], individual[new], RATES.false_known),
+        misidentified=error_rate((known & ~right)[~new], individual[~new], RATES.misidentified),
+        false_new=error_rate(called_new[~new], individual[~new], RATES.false_new),
+        undecided=float(1 - (known | called_new).mean()),
+        ceiling=ceiling(1 - p_new, new, right, individual),
+    )
+
+
+def ceiling(sureness: Float64, new: Bool, right: Bool, individual: Int64) -> float:
+    """Share left UNDECIDED by the two best thresholds that keep the rates on these very photos."""
+    weight = np.zeros(len(new))
+    for group in (new, ~new):
+        _, code, count = np.unique(individual[group], return_inverse=True, return_counts=True)
+        weight[group] = 1 / count[code.ravel()] / len(count)
+    order = np.argsort(-sureness, kind="stable")
+    wrong_known = np.maximum(
+        np.cumsum((weight * new)[order]) / RATES.false_known,
+        np.cumsum((weight * (~new & ~right))[order]) / RATES.misidentified,
+    )
+    wrong_new = np.cumsum((weight * ~new)[order[::-1]]) / RATES.false_new
+    decided = (wrong_known <= 1 + 1e-9).sum() + (wrong_new <= 1 + 1e-9).sum()
+    return float(max(0.0, 1 - decided / len(new)))
+
+
+def _figures(repeats: list[Repeat], growths: list[Growth]) -> dict[str, object]:
+    rates = ("false_known", "misidentified", "false_new")
+    return {
+        "auroc": float(np.mean([one.auroc for one in repeats])),
+        "ece_kept": sum(one.ece <= one.ece_if_calibrated for one in repeats),
+        "rates_contradicted": sum(getattr(one, rate).contradicts for one in repeats for rate in rates),
+        "undecided": float(np.mean([one.undecided for one in repeats])),
+        "undecided_ceiling": float(np.mean([one.ceiling for one in repeats])),
+        "repeats": [asdict(one) for one in repeats],
+        "growth": [asdict(one) for one in growths],
+    }
+
+
+def _print(repeats: list[Repeat], growths: list[Growth]) -> None:
+    console = Console()
+    table = Table("", *(f"repeat {number}" for number in range(1, len(repeats) + 1)), box=None, padding=(0, 2))
+    for name in ("known", "new"):
+        table.add_row(f"photos of {name} turtles", *(str(getattr(one, name)) for one in repeats))
+    for name, words in (
+        ("top1", "top-1"),
+        ("auroc", "AUROC by P(new)"),
+        ("auroc_score", "AUROC by the best score"),
+        ("ece", "calibration error"),
+        ("ece_if_calibrated", "  a perfect model stays below"),
+        ("undecided", "UNDECIDED"),
+        ("ceiling", "  with the answers in hand"),
+    ):
+        table.add_row(words, *(f"{getattr(one, name):.3f}" for one in repeats))
+    for name, words in (("false_known", "false KNOWN"), ("misidentified", "misidentified"), ("false_new", "false NEW")):
+        rates = [getattr(one, name) for one in repeats]
+        table.add_row(f"{words} (from)", *(f"{one.rate:.3f} ({one.low:.3f})" for one in rates))
+    console.print(table)
+    grown = Table("turtles", "false KNOWN", "by a fixed cut-off", box=None, padding=(0, 2))
+    for place, size in enumerate(growths[0].turtles):
+        shown = [np.mean([getattr(one, name)[place].rate for one in growths]) for name in ("model", "fixed")]
+        grown.add_row(str(size), *(f"{share:.3f}" for share in shown))
+    console.print(f"Fitted at {growths[0].turtles[0]} turtles, with 5 % false KNOWN promised:")
+    console.print(grown)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--keep", type=Path, help="keep the catalogue and its compared pairs here")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--matcher")
+    parser.add_argument("--no-verify", dest="verify", action="store_false")
+    parser.add_argument("--score", type=Score, default=Score.WASSERSTEIN)
+    parser.add_argument("--shortlist", type=int, default=SHORTLIST)
+    parser.add_argument("--quick", action="store_true", help="one repeat of sixty turtles, a photo an encounter")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Backups come back whole, and a bad or malicious archive harms nothing."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.catalog.backup import CONTENTS, restore_backup, write_backup
+from index.catalog.browser import Browser
+from index.catalog.catalog import Catalog
+from index.catalog.maintenance import check_catalog
+from index.curation.curator import Curator
+from index.errors import CatalogDamaged, CatalogExists, CatalogTooNew
+from index.types import GalleryFilter
+from tests.index.making import photo, vector
+
+ALL = GalleryFilter(identified=False)
+
+
+@pytest.fixture
+def archive(catalog: Catalog, tmp_path: Path) -> Path:
+    catalog.enroll([photo(n, f"T{n:03d}") for n in range(4)], "Ana")
+    Curator(catalog, "Ben").remove_photos([2])
+    return write_backup(catalog, tmp_path / "turtles.zip").path
+
+
+def test_a_backup_comes_back_whole(catalog: Catalog, archive: Path, tmp_path: Path) -> None:
+    restored = restore_backup(archive, tmp_path / "elsewhere" / "again.catalog")
+    before, after = Browser(catalog), Browser(restored)
+    assert after.turtles() == before.turtles()
+    assert after.photos() == before.photos()
+    assert after.history() == before.history()
+    assert check_catalog(restored).problems == ()
+    assert restored.shortlist(vector(3), 1, ALL).photos[0].turtle == "T003"
+    np.testing.assert_array_equal(restored.vectors(restored.photos(ALL)), catalog.vectors(catalog.photos(ALL)))
+    Curator(restored, "Ana").undo()
+    assert len(restored.photos(ALL)) == 4
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
+def test_a_backup_is_not_restored_over_something(archive: Path, catalog: Catalog) -> None:
+    with pytest.raises(CatalogExists):
+        restore_backup(archive, catalog.path)
+
+
+@pytest.mark.parametrize("damage", ["missing", "not a zip", "truncated", "changed", "without contents"])
+def test_a_bad_archive_is_named_and_leaves_nothing(archive: Path, tmp_path: Path, damage: str) -> None:
+    bad = tmp_path / "bad.zip"
+    if damage == "not a zip":
+        bad.write_bytes(b"PK\3\4 and then nothing")
+    elif damage == "truncated":
+        bad.write_bytes(archive.read_bytes()[:-500])
+    elif damage != "missing":
+        with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(bad, "w") as changed:
+            for name in whole.namelist():
+                if damage == "changed" or name != CONTENTS:
+                    content = whole.read(name)
+                    changed.writestr(name, content[:-1] + b"x" if name == "registry.duckdb" else content)
+    with pytest.raises(CatalogDamaged, match=r"bad\.zip"):
+        restore_backup(bad, tmp_path / "new.catalog")
+    assert not [path for path in tmp_path.iterdir() if "new.catalog" in path.name]
+
+
+def test_paths_that_lead_elsewhere_are_not_followed(archive: Path, tmp_path: Path) -> None:
+    evil = tmp_path / "evil.zip"
+    with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(evil, "w") as crafted:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == CONTENTS:
+                contents = json.loads(content)
+                contents["files"]["../escaped"] = {"bytes": 4, "sha256": "00"}
+                content = json.dumps(contents).encode()
+            crafted.writestr(name, content)
+        for name in ("../escaped", "/turtleidx-escaped", "..\\escaped", "features.lmdb/../../escaped"):
+            crafted.writestr(name, "evil")
+    restored = restore_backup(evil, tmp_path / "safe" / "new.catalog")
+    assert len(restored.photos(ALL)) == 3
+    found = {path.name for path in tmp_path.rglob("*")}
+    assert not {name for name in found if "escaped" in name}
+
+
+def test_an_archive_of_a_newer_format_is_refused(archive: Path, tmp_path: Path) -> None:
+    newer = tmp_path / "newer.zip"
+    with zipfile.ZipFile(newer, "w") as crafted:
+        crafted.writestr(CONTENTS, json.dumps({"format": 99, "files": {}}))
+    with pytest.raises(CatalogTooNew, match="update turtleidx"):
+        restore_backup(newer, tmp_path / "new.catalog")

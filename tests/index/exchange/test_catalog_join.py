@@ -1,0 +1,192 @@
+"""A field copy comes back, and capture histories count who was seen when."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.catalog.browser import Browser
+from index.catalog.catalog import Catalog
+from index.catalog.maintenance import check_catalog
+from index.curation.curator import Curator
+from index.errors import Conflict, RecipeMismatch
+from index.exchange.catalog_join import BATCH, Difference, join
+from index.exchange.mark_recapture import capture_histories, write_histories, years
+from index.types import GalleryFilter, Side
+from tests.index.making import RECIPE, day, photo, vector
+
+
+def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A", taken_on=day(1)), photo(2, "B")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    field.enroll(
+        [photo(3, "A", taken_on=day(1), side=Side.LEFT, site="Reef"), photo(4, "New", encounter="dusk")], "Ben"
+    )
+    Curator(field, "Ben").move_photos([2], "A")
+    Curator(field, "Ben").note_turtle("B", "gone?")
+    Curator(catalog, "Ana").set_side([1], Side.TOP)
+    shown = join(catalog, field, "Ana", dry_run=True)
+    assert len(Browser(catalog).photos()) == 2
+    report = join(catalog, field, "Ana")
+    assert report == dataclasses.replace(shown, event=report.event)
+    assert (report.added, report.there, shown.event) == (2, 2, None)
+    paths = [record.path for record in Browser(catalog).photos()]
+    assert set(report.differences) == {
+        Difference("turtle", "B", "note", "", "gone?"),
+        Difference("photo", paths[1], "turtle", "B", "A"),
+        Difference("photo", paths[0], "side", "top", ""),
+    }
+    joined = Browser(catalog).photo("3")
+    assert (joined.turtle, joined.side, joined.site, joined.encounter) == ("A", Side.LEFT, "Reef", 1)
+    assert Browser(catalog).photo("4").encounter_name == "dusk"
+    assert catalog.shortlist(vector(4), 1, GalleryFilter()).photos[0].turtle == "New"
+    assert check_catalog(catalog).problems == ()
+    assert join(catalog, field, "Ana").added == 0
+
+
+def test_a_join_of_many_batches_is_one_event_and_one_undo_takes_it_back(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A", taken_on=day(1))], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    field.enroll([photo(seed, "AB"[seed % 2], taken_on=day(seed % 3)) for seed in range(2, BATCH + 10)], "Ben")
+    before = [*Browser(catalog).turtles(), *Browser(catalog).encounters(), *Browser(catalog).photos()]
+    report = join(catalog, field, "Ana")
+    assert report.added == BATCH + 8
+    assert [event.action for event in catalog.history()[:2]] == ["join", "enroll"]
+    assert len(Browser(catalog).encounters()) == 6
+    assert len(catalog.features(catalog.photos(GalleryFilter()))) == BATCH + 9
+    Curator(catalog, "Ana").undo(report.event)
+    assert [*Browser(catalog).turtles(), *Browser(catalog).encounters(), *Browser(catalog).photos()] == before
+    assert catalog.shortlist(vector(2), 1, GalleryFilter()).photos[0].turtle == "A"
+    assert check_catalog(catalog).problems == ()
+    assert join(catalog, field, "Ana").added == BATCH + 8
+    assert check_catalog(catalog).problems == ()
+
+
+def test_a_join_that_was_built_on_names_what_to_undo_first(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    field.enroll([photo(1, "A"), photo(2, "B")], "Ben")
+    report = join(catalog, field, "Ana")
+    Curator(catalog, "Ana").merge_turtles("A", {"B"})
+    with pytest.raises(Conflict, match="merge turtles"):
+        Curator(catalog, "Ana").undo(report.event)
+    Curator(catalog, "Ana").undo()
+    Curator(catalog, "Ana").undo(report.event)
+    assert Browser(catalog).turtles() == []
+
+
+def test_a_photo_that_one_side_removed_is_a_difference(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A"), photo(2, "A"), photo(3, "A")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    Curator(catalog, "Ana").remove_photos([1])
+    Curator(field, "Ben").remove_photos([2])
+    report = join(catalog, field, "Ana")
+    paths = [record.path for record in Browser(catalog).photos()]
+    assert (report.added, report.there, report.event) == (0, 1, None)
+    assert [(one.key == paths[0], one.column, one.ours, one.theirs) for one in report.differences] == [
+        (False, "removed", "yes", ""),
+        (True, "removed", "", "yes"),
+    ]
+
+
+def test_new_turtles_come_with_what_is_known_about_them(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    field.enroll([photo(2, "F1", species="said by the photo"), photo(3, "F4")], "Ben")
+    ben = Curator(field, "Ben")
+    ben.note_turtle("F1", "tag no. 123")
+    ben.species_turtle("F1", "Caretta")
+    ben.tag_turtle("F1", add={"flipper"})
+    ben.create_turtle("F2", note="seen from the boat")
+    ben.create_turtle("F3", note="the same as A")
+    ben.merge_turtles("A", {"F3"})
+    ben.retire_turtle("F4")
+    ben.tag_turtle("A", add={"scar"})
+    before = Browser(catalog).turtles()
+    shown = join(catalog, field, "Ana", dry_run=True)
+    report = join(catalog, field, "Ana")
+    assert report == dataclasses.replace(shown, event=report.event)
+    assert (report.added, report.turtles) == (2, ("F1", "F2", "F3", "F4"))
+    assert report.differences == (Difference("turtle", "A", "tags", "", "scar"),)
+    ours = {turtle.id: turtle for turtle in Browser(catalog).turtles()}
+    assert {name: one for name, one in ours.items() if name != "A"} == {
+        turtle.id: turtle for turtle in Browser(field).turtles() if turtle.id != "A"
+    }
+    assert check_catalog(catalog).problems == ()
+    again = join(catalog, field, "Ana")
+    assert (again.event, again.added, again.turtles, again.differences) == (None, 0, (), report.differences)
+    Curator(catalog, "Ana").undo(report.event)
+    assert Browser(catalog).turtles() == before
+    assert len(Browser(catalog).photos()) == 1
+    assert check_catalog(catalog).problems == ()
+
+
+def test_turtles_without_photos_join_by_themselves(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    Curator(field, "Ben").create_turtle("F2", "Caretta", "a carcass")
+    report = join(catalog, field, "Ana")
+    assert Browser(catalog).turtle("F2") == Browser(field).turtle("F2")
+    Curator(catalog, "Ana").undo(report.event)
+    assert Browser(catalog).turtles() == []
+
+
+def test_an_id_that_stands_for_a_turtle_of_another_name_is_a_difference(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(1, "A"), photo(2, "B")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    Curator(field, "Ben").rename_turtle("B", "Nina")
+    Curator(field, "Ben").note_turtle("Nina", "by the ferry")
+    report = join(catalog, field, "Ana")
+    assert (report.event, report.turtles) == (None, ())
+    assert report.differences == (
+        Difference("turtle", "Nina", "status", "", "active"),
+        Difference("turtle", "Nina", "note", "", "by the ferry"),
+        Difference("photo", Browser(catalog).photo("2").path, "turtle", "B", "Nina"),
+    )
+    Curator(catalog, "Ana").rename_turtle("B", "Nina")  # nothing is in the way of doing the same here
+    assert join(catalog, field, "Ana").differences == (Difference("turtle", "Nina", "note", "", "by the ferry"),)
+
+
+def test_photos_without_features_stay_and_are_named(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    field.enroll([photo(1, "F1"), photo(2, "F1")], "Ben")
+    with field.writing("test"), field.transaction("lose", "Ben") as transaction:
+        transaction.run("UPDATE photos SET keypoints = 0 WHERE id = 2")
+        transaction.journal.put("settings", [{"name": "any", "value": "change"}])
+    report = join(catalog, field, "Ana")
+    assert (report.added, report.unread) == (1, (Browser(field).photo("2").path,))
+
+
+def test_another_recipe_cannot_be_joined(catalog: Catalog, tmp_path: Path) -> None:
+    other = Catalog.create(tmp_path / "other.catalog", dataclasses.replace(RECIPE, encoder="vlad-2"))
+    with pytest.raises(RecipeMismatch):
+        join(catalog, other, "Ana")
+
+
+def test_capture_histories_count_encounters_by_period(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll(
+        [
+            *(
+                photo(1, "A", taken_on=day(0), side=Side.LEFT),
+                photo(2, "A", taken_on=day(0)),
+                photo(3, "A", taken_on=day(5)),
+            ),
+            *(
+                photo(4, "=B", taken_on=day(400)),
+                photo(5, taken_on=day(401)),
+                photo(6, "C"),
+                photo(7, "A", taken_on=day(400)),
+            ),
+        ],
+        "Ana",
+    )
+    found = capture_histories(catalog, years(2020, 2021))
+    assert found.turtles == ("=B", "A")
+    np.testing.assert_array_equal(found.encounters, [[0, 1], [2, 1]])
+    np.testing.assert_array_equal(found.unidentified, [0, 1])
+    assert capture_histories(catalog, years(2020, 2021), Side.LEFT).turtles == ("A",)
+    write_histories(found, tmp_path / "histories.csv")
+    lines = (tmp_path / "histories.csv").read_text().splitlines()
+    assert lines[1:] == ["'=B,01,0,1", "A,11,2,1", ",unidentified,0,1"]

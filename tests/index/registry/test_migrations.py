@@ -1,0 +1,78 @@
+"""Files of every earlier schema open, lose nothing, and are set aside before they change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from index.catalog.browser import Browser
+from index.catalog.catalog import Catalog
+from index.curation.decisions import Decisions
+from index.errors import CatalogTooNew, StorageFull
+from index.registry.database import Registry, Transaction
+from index.registry.placement import Placement
+from index.registry.schema import MIGRATIONS
+from index.registry.session import Session
+from tests.index.making import photo
+
+
+def registry_of(version: int, path: Path, recipe: str) -> None:
+    """A registry file as that version of the schema left it, with a turtle in it."""
+    path.unlink(missing_ok=True)
+    registry = Registry(path, migrations=MIGRATIONS[:version])
+    registry.migrate()
+    with registry.transaction("create", "Ana", "init") as transaction:
+        transaction.journal.put("settings", [{"name": "recipe", "value": recipe}])
+        placing = Placement(transaction, [])
+        placing.turtle("Old friend")
+        placing.write()
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS) + 1))
+def test_an_earlier_schema_is_brought_up_to_date(catalog: Catalog, version: int) -> None:
+    recipe = catalog.setting("recipe")
+    assert recipe is not None
+    registry_of(version, catalog.path / "registry.duckdb", recipe)
+    (catalog.path / "vectors.faiss").unlink(missing_ok=True)
+    opened = Catalog.open(catalog.path)
+    assert opened.registry.version() == len(MIGRATIONS)
+    assert [turtle.id for turtle in Browser(opened).turtles()] == ["Old friend"]
+    opened.enroll([photo(1, "Old friend")], "Ana")
+    assert Decisions(opened).keep("ab" * 32, "a.jpg", "NEW", "{}", "Ana").id == 1
+    backups = list((catalog.path / "backups").glob("*.duckdb")) if version < len(MIGRATIONS) else []
+    assert [Registry(path, migrations=MIGRATIONS[:version]).version() for path in backups] == [version] * len(backups)
+    assert len(backups) == (version < len(MIGRATIONS))
+
+
+def test_only_the_newest_backups_are_kept(catalog: Catalog) -> None:
+    made = [catalog.registry.set_aside(keep=2) for _ in range(4)]
+    assert sorted((catalog.path / "backups").iterdir()) == made[2:]
+
+
+def test_a_migration_that_fails_changes_nothing(catalog: Catalog) -> None:
+    path = catalog.path / "registry.duckdb"
+    broken = Registry(path, migrations=(*MIGRATIONS, "CREATE TABLE fine (a INTEGER)", "CREATE TABLE fine (b INTEGER)"))
+    with pytest.raises(Exception, match="already exists"):
+        broken.migrate()
+    assert broken.version() == len(MIGRATIONS) + 1  # each step commits with its own record
+    with pytest.raises(CatalogTooNew):
+        Registry(path).version()
+
+
+class FullDisk(Registry):
+    """A registry whose disk is full at the moment of commit."""
+
+    def _finish(self, transaction: Transaction, event: tuple[str, str, str, str, int | None]) -> None:
+        del transaction, event
+        raise StorageFull("full")
+
+
+def test_a_failed_commit_keeps_nothing(catalog: Catalog) -> None:
+    full = Catalog(catalog.path, FullDisk(catalog.path / "registry.duckdb"), catalog.recipe)
+    with pytest.raises(StorageFull):
+        full.enroll([photo(1, "T001")], "Ana")
+    assert catalog.feature_store.digests() == set()
+    with catalog.reading() as session:
+        assert isinstance(session, Session)
+        assert session.number("SELECT count(*) FROM photos") == 0

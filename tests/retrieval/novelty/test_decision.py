@@ -1,0 +1,127 @@
+"""Verdicts from probabilities, and several photos of one encounter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from index.types import Side
+from retrieval.novelty.conformal import Rates, Threshold, Thresholds
+from retrieval.novelty.decision import Verdict, decide
+from retrieval.novelty.model import NoveltyModel, fit_novelty
+from retrieval.novelty.posterior import Candidates, Posterior, fuse
+from retrieval.novelty.samples import TooSmall
+from tests.retrieval.generated import World
+
+FIVE = Threshold(0.05, True)
+THRESHOLDS = Thresholds(FIVE, Threshold(0.2, True), FIVE)
+
+
+@cache
+def model() -> NoveltyModel:
+    world = World(0, 60)
+    fitted = fit_novelty(world.impostor_maxima(60), world.genuine_scores(60), world.photos, replicates=2)
+    assert isinstance(fitted, NoveltyModel)
+    return fitted
+
+
+def posterior(scores: dict[int, float], prior_new: float = 0.3, not_compared: float = 0.0) -> Posterior:
+    turtle = np.array(list(scores), np.int64)
+    candidates = Candidates(turtle, np.array(list(scores.values()), np.float64), np.full(len(turtle), 3))
+    return model().posterior(candidates, 60, prior_new, not_compared)
+
+
+def test_a_high_and_leading_score_is_known() -> None:
+    decision = decide(posterior({7: 2.0, 8: 0.1}), THRESHOLDS)
+    assert decision.verdict is Verdict.KNOWN
+    assert decision.turtle == 7
+    assert decision.certified
+
+
+def test_a_low_score_is_new() -> None:
+    decision = decide(replace(posterior({7: 0.05, 8: 0.04}), p_new=0.9), THRESHOLDS)
+    assert decision.verdict is Verdict.NEW
+    assert decision.turtle is None
+
+
+def test_two_equal_matches_are_undecided() -> None:
+    decision = decide(posterior({7: 2.0, 8: 1.99}), THRESHOLDS)
+    assert decision.verdict is Verdict.UNDECIDED
+    assert "Two catalogued turtles" in decision.reason
+
+
+def test_between_the_thresholds_is_undecided() -> None:
+    strict = Thresholds(Threshold(1e-9, True), FIVE, Threshold(1e-9, True))
+    decision = decide(posterior({7: 0.4, 8: 0.1}), strict)
+    assert decision.verdict is Verdict.UNDECIDED
+    assert "too weak" in decision.reason
+
+
+def test_probably_on_the_other_side_is_undecided() -> None:
+    decision = decide(posterior({7: 0.05, 8: 0.04}, prior_new=0.1, not_compared=0.8), THRESHOLDS)
+    assert decision.verdict is Verdict.UNDECIDED
+    assert "was not compared" in decision.reason
+
+
+def test_without_candidates_or_model_the_verdict_is_undecided() -> None:
+    assert decide(posterior({}), THRESHOLDS).verdict is Verdict.UNDECIDED
+    small = decide(TooSmall("Nineteen turtles are needed."), None)
+    assert small.verdict is Verdict.UNDECIDED
+    assert small.reason == "Nineteen turtles are needed."
+    assert not small.certified
+
+
+def test_a_rate_that_cannot_be_certified_is_marked() -> None:
+    thresholds = model().thresholds(Rates(false_known=0.001, misidentified=0.05, false_new=0.05))
+    assert not thresholds.false_known.certified
+    assert thresholds.false_known.value <= 0.001
+    assert thresholds.false_new.certified
+    decision = decide(posterior({7: 5.0, 8: 0.05}), replace(thresholds, misidentified=Threshold(1.0, True)))
+    assert decision.verdict is Verdict.UNDECIDED or not decision.certified
+
+
+def test_stricter_rates_never_decide_more() -> None:
+    loose, strict = model().thresholds(Rates(0.2, 0.2, 0.2)), model().thresholds(Rates(0.05, 0.05, 0.05))
+    assert strict.false_known.value <= loose.false_known.value
+    assert strict.false_new.value <= loose.false_new.value
+
+
+def test_one_photo_fuses_to_itself() -> None:
+    one = posterior({7: 1.0, 8: 0.1})
+    assert fuse([one], [Side.LEFT]) is one
+
+
+def test_fused_probabilities_sum_to_one() -> None:
+    photos = [posterior({7: 1.0, 8: 0.1}), posterior({8: 0.2, 9: 0.3}), posterior({})]
+    fused = fuse(photos, [Side.LEFT, Side.LEFT, Side.RIGHT])
+    assert fused.p_new + fused.p_candidates.sum() + fused.p_not_compared == pytest.approx(1)
+    assert fused.turtle.tolist() == [7, 8, 9]
+    assert fused.p_new_low <= fused.p_new <= fused.p_new_high
+
+
+def test_a_repeated_photo_is_no_new_evidence() -> None:
+    one = posterior({7: 0.6, 8: 0.1})
+    twice = fuse([one, one], [Side.LEFT, Side.LEFT])
+    assert twice.p_new == pytest.approx(one.p_new)
+    assert twice.tail >= one.tail
+    assert twice.low == one.low
+
+
+def test_the_other_side_is_new_evidence() -> None:
+    one = posterior({7: 0.6, 8: 0.1})
+    both = fuse([one, one], [Side.LEFT, Side.RIGHT])
+    assert both.p_candidates[0] > one.p_candidates[0]
+
+
+def test_photos_that_name_two_turtles_are_not_known() -> None:
+    clear, other = posterior({7: 2.0, 8: 0.1}), posterior({7: 0.1, 8: 1.9})
+    fused = fuse([clear, other, other], [Side.LEFT, Side.LEFT, Side.LEFT])
+    assert decide(fused, THRESHOLDS).verdict is Verdict.UNDECIDED
+
+
+def test_one_good_photo_forbids_new() -> None:
+    good, bad = posterior({7: 2.0, 8: 0.1}), posterior({7: 0.05, 8: 0.04})
+    assert decide(fuse([good, bad, bad], [Side.LEFT] * 3), THRESHOLDS).verdict is not Verdict.NEW

@@ -1,0 +1,266 @@
+"""The novelty model on generated scores of known truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from index.errors import CatalogDamaged
+from retrieval.evaluation.metrics import reliability
+from retrieval.novelty.conformal import Rates
+from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel, fit_novelty
+from retrieval.novelty.posterior import Candidates
+from retrieval.novelty.samples import TooSmall
+from tests.retrieval.generated import World
+
+Float64 = npt.NDArray[np.float64]
+
+
+def fitted(world: World, individuals: int = 300, replicates: int = 0) -> NoveltyModel:
+    cohort = world.cohort()
+    model = fit_novelty(
+        world.impostor_maxima(individuals, cohort=cohort),
+        world.genuine_scores(individuals, cohort=cohort),
+        world.photos,
+        replicates=replicates,
+        cohort=cohort,
+    )
+    assert isinstance(model, NoveltyModel)
+    return model
+
+
+@cache
+def small_model() -> NoveltyModel:
+    return fitted(World(0, 60), replicates=3)
+
+
+def candidates(scores: list[float], photos: int = 3) -> Candidates:
+    k = len(scores)
+    return Candidates(np.arange(k), np.array(scores, np.float64), np.full(k, photos))
+
+
+SCORES = st.lists(st.floats(-1, 5), min_size=0, max_size=60)
+
+
+@settings(deadline=None, max_examples=30)
+@given(SCORES, st.integers(1, 100_000), st.floats(0.001, 0.999), st.floats(0, 0.9), st.integers(1, 40))
+def test_probabilities_sum_to_one(
+    scores: list[float], gallery: int, prior_new: float, not_compared: float, photos: int
+) -> None:
+    gallery = max(gallery, len(scores))
+    posterior = small_model().posterior(candidates(scores, photos), gallery, prior_new, not_compared)
+    total = posterior.p_new + posterior.p_candidates.sum() + posterior.p_not_compared
+    assert total == pytest.approx(1, abs=1e-12)
+    assert (posterior.p_candidates >= 0).all()
+    assert 0 <= posterior.p_not_compared <= 1
+    assert 0 <= posterior.p_new_low <= posterior.p_new + 1e-12
+    assert posterior.p_new <= posterior.p_new_high + 1e-12
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(0, 0.2), min_size=1, max_size=10), st.floats(0, 3), st.floats(0, 3))
+def test_a_higher_best_score_never_makes_new_more_probable(others: list[float], one: float, other: float) -> None:
+    low, high = sorted((one + 0.2, other + 0.2))
+    model = small_model()
+    weak = model.posterior(candidates([*others, low]), 60, 0.5)
+    strong = model.posterior(candidates([*others, high]), 60, 0.5)
+    assert strong.p_new <= weak.p_new + 1e-9
+    assert strong.tail <= weak.tail + 1e-12
+    assert strong.low >= weak.low - 1e-12
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0, 2), st.integers(60, 1000), st.integers(1, 100))
+def test_a_larger_gallery_makes_the_same_score_less_surprising(score: float, gallery: int, factor: int) -> None:
+    model = small_model()
+    assert model.posterior(candidates([score, 0.1]), gallery * factor, 0.5).tail >= (
+        model.posterior(candidates([score, 0.1]), gallery, 0.5).tail - 1e-12
+    )
+
+
+def test_nothing_compared_leaves_the_prior() -> None:
+    posterior = small_model().posterior(candidates([]), 0, 0.3)
+    assert posterior.p_new == pytest.approx(0.3)
+    assert posterior.p_not_compared == pytest.approx(0.7)
+    assert posterior.best is None
+
+
+def test_turtles_of_the_other_side_are_not_compared_and_no_evidence_for_new() -> None:
+    posterior = small_model().posterior(candidates([0.05, 0.04]), 60, 0.2, not_compared=0.5)
+    assert posterior.p_not_compared > 0.35
+    assert posterior.p_new < small_model().posterior(candidates([0.05, 0.04]), 60, 0.2).p_new
+
+
+def test_when_every_turtle_was_compared_the_shortlist_missed_none() -> None:
+    posterior = small_model().posterior(candidates([0.1] * 20), 20, 0.5)
+    assert posterior.p_not_compared == pytest.approx(0, abs=1e-12)
+
+
+def test_a_close_runner_up_shares_the_probability() -> None:
+    model = small_model()
+    alone = model.posterior(candidates([0.8, 0.1]), 60, 0.3)
+    close = model.posterior(candidates([0.8, 0.79]), 60, 0.3)
+    assert close.p_candidates[0] < alone.p_candidates[0]
+    assert close.p_candidates[1] > alone.p_candidates[1]
+    assert close.lead > alone.lead
+
+
+def test_json_gives_the_same_model_back() -> None:
+    model = small_model()
+    back = NoveltyModel.from_json(model.to_json())
+    before = model.posterior(candidates([0.5, 0.2]), 300, 0.4, 0.1)
+    after = back.posterior(candidates([0.5, 0.2]), 300, 0.4, 0.1)
+    for name in ("p_new", "p_not_compared", "p_new_low", "p_new_high", "tail", "lead", "low"):
+        assert getattr(before, name) == getattr(after, name)
+    assert model.thresholds(Rates()) == back.thresholds(Rates())
+    with pytest.raises(CatalogDamaged):
+        NoveltyModel.from_json("not a model")
+
+
+def test_the_same_seed_gives_the_same_fit() -> None:
+    assert fitted(World(3, 25), replicates=1).to_json() == fitted(World(3, 25), replicates=1).to_json()
+
+
+@pytest.mark.parametrize("turtles", [MIN_IMPOSTOR_INDIVIDUALS - 1, MIN_IMPOSTOR_INDIVIDUALS])
+def test_too_small_a_catalogue_is_refused_with_a_sentence(turtles: int) -> None:
+    world = World(4, turtles)
+    model = fit_novelty(world.impostor_maxima(turtles), world.genuine_scores(turtles), world.photos, replicates=0)
+    if turtles < MIN_IMPOSTOR_INDIVIDUALS:
+        assert isinstance(model, TooSmall)
+        assert str(MIN_GENUINE_INDIVIDUALS) in model.reason
+    else:
+        assert isinstance(model, NoveltyModel)
+
+
+def test_turtles_that_the_shortlist_always_missed_do_not_count_as_seen_twice() -> None:
+    world = World(5, 30)
+    genuine = world.genuine_scores(30)
+    lost = np.where(genuine.individual >= 10, np.nan, genuine.score)
+    model = fit_novelty(world.impostor_maxima(30), replace(genuine, score=lost), world.photos, replicates=0)
+    assert isinstance(model, TooSmall)
+
+
+@pytest.mark.parametrize("floor", [0.25, 0.6, 1e9])
+def test_scores_that_are_mostly_nought_still_fit(floor: float) -> None:
+    world = World(6, 40)
+
+    def cut(score: Float64) -> Float64:
+        return np.where(score < floor, 0.0, score)
+
+    impostors, genuine = world.impostor_maxima(40), world.genuine_scores(40)
+    model = fit_novelty(
+        replace(impostors, score=cut(impostors.score)),
+        replace(genuine, score=cut(genuine.score), impostor=cut(genuine.impostor), second=cut(genuine.second)),
+        world.photos,
+        replicates=1,
+    )
+    assert isinstance(model, NoveltyModel)
+    nought, high = model.posterior(candidates([0, 0, 0]), 40, 0.5), model.posterior(candidates([3, 0, 0]), 40, 0.5)
+    assert 0.01 < nought.p_new < 0.99
+    assert high.p_new <= nought.p_new
+    assert high.tail < nought.tail
+    assert high.p_new + high.p_candidates.sum() + high.p_not_compared == pytest.approx(1)
+
+
+def test_the_unit_of_the_score_does_not_matter() -> None:
+    world = World(7, 40)
+    impostors, genuine = world.impostor_maxima(40), world.genuine_scores(40)
+    plain = fit_novelty(impostors, genuine, world.photos, replicates=0)
+    scaled = fit_novelty(
+        replace(impostors, score=1e-6 * impostors.score),
+        replace(genuine, score=1e-6 * genuine.score, impostor=1e-6 * genuine.impostor, second=1e-6 * genuine.second),
+        world.photos,
+        replicates=0,
+    )
+    assert isinstance(plain, NoveltyModel)
+    assert isinstance(scaled, NoveltyModel)
+    for score in (0.1, 0.3, 0.8):
+        one, other = (
+            plain.posterior(candidates([score, 0.1]), 40, 0.5),
+            scaled.posterior(candidates([1e-6 * score, 1e-7]), 40, 0.5),
+        )
+        assert one.p_new == pytest.approx(other.p_new, abs=0.02)
+
+
+def calibration_error(seed: int, turtles: int, gallery: int, shared: float, bounded: bool, photos: int) -> float:
+    """Expected calibration error over its 95 % quantile under perfect calibration; as many turtles fitted as tested."""
+    world = World(seed, turtles, shared, bounded)
+    model = fitted(world, individuals=photos)
+    asked = world.queries(photos, gallery)
+    p_new = np.array([model.posterior(one, gallery, 0.5).p_new for one in asked.candidates])
+    figure = reliability(p_new, asked.new)
+    return figure.error / figure.error_if_calibrated
+
+
+@pytest.mark.parametrize(
+    ("turtles", "gallery", "shared", "bounded", "seeds"),
+    [
+        (60, 10, 0.25, False, 9),
+        (300, 300, 0.0, True, 3),
+        (3000, 3000, 0.5, False, 3),
+        (100_000, 100_000, 0.25, False, 3),
+    ],
+)
+def test_p_new_is_calibrated(turtles: int, gallery: int, shared: float, bounded: bool, seeds: int) -> None:
+    errors = [calibration_error(seed, turtles, gallery, shared, bounded, photos=80) for seed in range(seeds)]
+    assert np.median(errors) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize(("turtles", "gallery"), [(60, 10), (60, 60), (300, 300), (3000, 3000), (100_000, 100_000)])
+def test_p_new_is_calibrated_over_many_catalogues(turtles: int, gallery: int, shared: float, bounded: bool) -> None:
+    errors = [calibration_error(seed, turtles, gallery, shared, bounded, photos=300) for seed in range(10)]
+    assert np.median(errors) <= 1
+    assert max(errors) <= 2
+
+
+@pytest.mark.slow
+def test_the_best_candidates_probability_is_not_overstated() -> None:
+    said, right = [], []
+    for seed in range(5):
+        world = World(seed, 300)
+        model = fitted(world)
+        asked = world.queries(300, 300)
+        for one, true in zip(asked.candidates, asked.true, strict=True):
+            posterior = model.posterior(one, 300, 0.5)
+            said.append(posterior.p_candidates.max())
+            right.append(posterior.turtle[posterior.p_candidates.argmax()] == true)
+    figure = reliability(np.array(said), np.array(right))
+    assert (figure.said - figure.seen).max() < 0.05
+    assert figure.error < 0.1
+
+
+@pytest.mark.parametrize(("shared", "bounded"), [(0.25, False), (0.5, False), (0.0, True)])
+def test_false_known_keeps_its_promise_while_the_gallery_grows_tenfold(shared: float, bounded: bool) -> None:
+    realised, fixed = [], []
+    for seed in range(2):
+        world = World(seed, 50, shared, bounded)
+        model = fitted(world)
+        threshold = model.thresholds(Rates(false_known=0.05)).false_known
+        at_fifty = world.impostors(2000, 50).score.max(axis=1)
+        at_five_hundred = world.impostors(2000, 500).score.max(axis=1)
+        assert threshold.certified
+        realised.append((model.separation.impostor_survival(at_five_hundred, 500) <= threshold.value).mean())
+        fixed.append((at_five_hundred > np.quantile(at_fifty, 0.95)).mean())
+    assert np.mean(realised) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 50 / 2)
+    assert np.mean(fixed) > 0.1
+
+
+def test_a_model_of_the_same_searches_is_taken_as_it_is() -> None:
+    world = World(0, 60)
+    impostors, genuine, later = world.impostor_maxima(60), world.genuine_scores(60), world.genuine_scores(60)
+    known = fit_novelty(impostors, genuine, world.photos, replicates=2)
+    assert isinstance(known, NoveltyModel)
+    read = NoveltyModel.from_json(known.to_json())
+    assert fit_novelty(impostors, genuine, world.photos, replicates=2, before=read) is read
+    more = fit_novelty(impostors, genuine, world.photos, replicates=3, before=known)
+    assert isinstance(more, NoveltyModel)
+    assert len(more.replicates) == 3
+    assert fit_novelty(impostors, later, world.photos, replicates=2, before=known) is not known

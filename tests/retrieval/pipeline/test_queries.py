@@ -1,0 +1,175 @@
+"""Many questions, one after the other: each gets what it gets alone, and the next photo is read meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.catalog.catalog import Catalog
+from index.curation.curator import Curator
+from index.exchange.manifest import RefusedRow
+from index.types import LocalFeatures, Matches, Sighting
+from retrieval.engine.engine import Engine
+from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.features.sift import SiftExtractor
+from retrieval.images.inputs import Question
+from retrieval.images.photos import Pixels, save
+from retrieval.matching.nearest import NearestNeighbourMatcher
+from retrieval.novelty.catalog_model import CatalogModel
+from retrieval.novelty.decision import DecisionPolicy, Verdict
+from retrieval.pipeline import queries as answering
+from retrieval.pipeline.enrollment import enroll
+from retrieval.pipeline.identification import identify
+from retrieval.pipeline.queries import Answer, AskedEncounter, FollowUp, answer, answer_encounters
+from synthetic.heads import draw_head
+
+TURTLES = 4
+
+
+class Watched(SiftExtractor):
+    """SIFT that says when it has seen so many photos."""
+
+    def __init__(self, photos: int) -> None:
+        super().__init__(64, 128)
+        self.awaited = threading.Event()
+        self._left = photos
+
+    def extract(self, pixels: Pixels) -> LocalFeatures:
+        self._left -= 1
+        if not self._left:
+            self.awaited.set()
+        return super().extract(pixels)
+
+
+class Patient(NearestNeighbourMatcher):
+    """Compares once an event has happened, and remembers whether it did in time."""
+
+    def __init__(self, awaited: threading.Event) -> None:
+        self._awaited = awaited
+        self.in_time: list[bool] = []
+
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        self.in_time.append(self._awaited.wait(10))
+        return super().match(query, candidates, first_matches)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return load_engine(EngineOptions("sift-64-128", "vlad", matcher="nearest"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos")
+    for number in range(TURTLES):
+        for photograph in range(2):
+            save(draw_head(number, photograph, size=(128, 96)), path / f"{number}-{photograph}.png")
+    save(np.full((96, 128, 3), 90, np.uint8), path / "flat.png")
+    return path
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, folder: Path, engine: Engine) -> Catalog:
+    catalog = Catalog.create(tmp_path / "x.catalog", engine.recipe)
+    first = [Sighting(str(folder / f"{number}-0.png"), turtle=f"T{number}") for number in range(TURTLES)]
+    enroll(catalog, first, engine, "Ana")
+    return catalog
+
+
+def asked(folder: Path) -> list[Question | RefusedRow]:
+    names = ["0-1.png", "flat.png", "1-1.png", "none.png", "2-1.png"]
+    rows: list[Question | RefusedRow] = [Question(Sighting(str(folder / name)), {}) for name in names]
+    return [*rows[:2], RefusedRow(4, "x.png", "line 4 is odd.", {}), *rows[2:]]
+
+
+def test_each_photo_gets_what_it_gets_alone(catalog: Catalog, folder: Path, engine: Engine) -> None:
+    answers = list(answer(catalog, asked(folder), engine, "Ana", DecisionPolicy(), FollowUp()))
+    model = CatalogModel.load(catalog, engine.evidence)
+    assert [one.question for one in answers] == asked(folder)
+    for one in answers:
+        if isinstance(one.question, RefusedRow):
+            assert one.identification.verdict is Verdict.REFUSED
+            continue
+        alone = identify(catalog, one.question.sighting, engine, model, DecisionPolicy())
+        assert shown(one) == [(c.turtle, c.score) for c in alone.candidates]
+        assert (one.identification.verdict, one.identification.reason) == (alone.verdict, alone.reason)
+
+
+def test_the_next_photo_is_read_while_one_is_matched(catalog: Catalog, folder: Path, engine: Engine) -> None:
+    extractor = Watched(photos=2)
+    matcher = Patient(extractor.awaited)
+    watched = replace(engine, extractor=extractor, matcher=matcher)
+    questions = [Question(Sighting(str(folder / f"{number}-1.png")), {}) for number in range(3)]
+    assert len(list(answer(catalog, questions, watched, "Ana", DecisionPolicy(), FollowUp()))) == 3
+    assert matcher.in_time == [True, True, True]
+
+
+def test_a_photo_that_is_enrolled_is_in_the_gallery_of_the_next(catalog: Catalog, folder: Path, engine: Engine) -> None:
+    again = [Question(Sighting(str(folder / "0-1.png")), {})] * 2
+    first, second = answer(catalog, again, engine, "Ana", DecisionPolicy(), FollowUp(confirm="T0"))
+    assert first.identification.gallery_photos == TURTLES
+    assert second.identification.gallery_photos == TURTLES + 1
+    assert second.identification.enrolled
+
+
+def shown(one: Answer) -> list[tuple[str, float]]:
+    return [(c.turtle, c.score) for c in one.identification.candidates]
+
+
+def new_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every photo and every encounter is called NEW."""
+    for name in ("identify", "answer_together"):
+        real = getattr(answering, name)
+        monkeypatch.setattr(
+            answering, name, lambda *rest, real=real: replace(real(*rest), verdict=Verdict.NEW, turtle=None)
+        )
+
+
+def test_the_same_command_again_makes_no_turtle_again(
+    catalog: Catalog, folder: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_to_everybody(monkeypatch)
+    names = ["0-1.png", "1-1.png", "1-0.png", "flat.png"]
+    questions = [Question(Sighting(str(folder / name)), {}) for name in names]
+    first, again = (
+        [
+            one.enrolled_as
+            for one in answer(catalog, questions, engine, "Ana", DecisionPolicy(), FollowUp(enroll_new=True))
+        ]
+        for _ in range(2)
+    )
+    assert first == again == ["T001", "T002", "T1", None]
+    assert catalog.turtle("T001").photos == 1
+
+
+def test_an_encounter_that_was_enrolled_in_part_gets_no_second_turtle(
+    catalog: Catalog, folder: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_to_everybody(monkeypatch)
+    photos = tuple(Question(Sighting(str(folder / f"{number}-1.png"), encounter="dive"), {}) for number in range(2))
+    enroll(catalog, [replace(photos[0].sighting, turtle="T030")], engine, "Ana")
+
+    def asked_together(*photos: Question) -> str | None:
+        encounter = AskedEncounter("dive", photos)
+        [one] = answer_encounters(catalog, [encounter], engine, "Ana", DecisionPolicy(), FollowUp(enroll_new=True))
+        return one.enrolled_as
+
+    assert [asked_together(*photos) for _ in range(2)] == ["T030", "T030"]
+    assert catalog.turtle("T030").photos == 2
+    assert catalog.turtle("T030").encounters == 1
+    # of two turtles, a person has to say which
+    assert asked_together(photos[0], Question(Sighting(str(folder / "0-0.png")), {})) is None
+
+
+def test_the_id_told_is_the_one_that_the_photo_has(catalog: Catalog, folder: Path, engine: Engine) -> None:
+    Curator(catalog, "Ana").merge_turtles("T1", ["T0"])
+    photo = [Question(Sighting(str(folder / "0-1.png")), {})]
+    [one] = answer(catalog, photo, engine, "Ana", DecisionPolicy(), FollowUp(confirm="T0"))
+    assert one.enrolled_as == "T1"

@@ -1,0 +1,124 @@
+"""Unidentified encounters are linked before they become ids, and nothing is claimed without a model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from index.catalog.catalog import Catalog
+from retrieval.novelty.decision import DecisionPolicy, Verdict
+from retrieval.review.clustering import Group, discover
+from tests.retrieval.lookalikes import believing, engine, enrolled, lookalike
+from tests.retrieval.shelling import Shell
+
+NEW, OTHER = 101, 102
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalogue after an import: one new turtle three times, another once, T005 twice."""
+    catalog = believing(enrolled(tmp_path_factory.mktemp("imported")))
+    seen = [(NEW, 11), (NEW, 12), (NEW, 13), (OTHER, 11), (5, 14), (5, 15)]
+    catalog.enroll([lookalike(turtle, number, None) for turtle, number in seen], "Ben")
+    return catalog.path
+
+
+@pytest.fixture
+def own(imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(Path(shutil.copytree(imported, tmp_path / "turtles.catalog")), capsys, monkeypatch)
+
+
+def members(groups: list[Group]) -> list[set[str]]:
+    return [{photo.path.rsplit("/", 1)[-1] for photo in group.photos} for group in groups]
+
+
+def test_photos_of_one_new_turtle_become_one_group(imported: Path) -> None:
+    groups = discover(Catalog.open(imported), engine(), DecisionPolicy())
+    assert members(groups) == [
+        {"101011.jpg", "101012.jpg", "101013.jpg"},
+        {"102011.jpg"},
+        {"5014.jpg", "5015.jpg"},
+    ]
+    assert [group.verdict for group in groups] == [Verdict.NEW, Verdict.NEW, Verdict.KNOWN]
+    assert groups[2].turtle == "T005"
+    assert len(groups[0].links) >= 2
+    assert all(link.probability > 0.5 for link in groups[0].links)
+
+
+def test_without_a_model_nothing_is_linked_or_proposed(tmp_path: Path) -> None:
+    catalog = Catalog.create(tmp_path / "turtles.catalog", engine().recipe)
+    catalog.enroll([lookalike(5, 1, "T005"), lookalike(5, 2, None), lookalike(5, 3, None)], "Ben")
+    groups = discover(catalog, engine(), DecisionPolicy())
+    assert [len(group.encounters) for group in groups] == [1, 1]
+    assert {group.verdict for group in groups} == {Verdict.UNDECIDED}
+    assert all("turtleidx fit" in group.reason for group in groups)
+    assert {one.turtle for one in groups[0].candidates} == {"T005", "encounter 3"}
+
+
+def test_only_some_encounters_can_be_asked_for(imported: Path) -> None:
+    catalog = Catalog.open(imported)
+    first, second = (group.encounters[0] for group in discover(catalog, engine(), DecisionPolicy())[:2])
+    groups = discover(catalog, engine(), DecisionPolicy(), [first, second])
+    assert [group.encounters for group in groups] == [(first,), (second,)]
+
+
+def test_an_import_is_identified_by_script_and_taken_back(own: Shell) -> None:
+    before = own.turtles()
+    assert [one["assigned_as"] for one in own("identify", "--matcher", "nearest", "--dry-run", "--json").records] == [
+        None
+    ] * 3
+    assert own.turtles() == before
+    done = own("identify", "--matcher", "nearest", "--yes", "--json", "--why", "season 2026").records
+    assert [one["assigned_as"] for one in done] == ["T025", "T026", "T005"]
+    assert own.turtles() == before | {"T025": 3, "T026": 1, "T005": 4}
+    [newest, *_] = own("history", "--json").records
+    assert (newest["who"], newest["action"]) == ("Ana", "identify")
+    assert newest["why"].startswith("season 2026 (as proposed: KNOWN T005, P(new) 0.")
+    assert "2 encounters linked" in newest["why"]
+    for event in reversed(done):
+        assert own("undo", str(event["event"]), "--yes").code == 0
+    assert own.turtles() == before
+
+
+def test_a_person_answers_for_each_group(own: Shell) -> None:
+    asked = own("identify", "--matcher", "nearest", answer="T999\nT007\n\n")
+    assert asked.code == 0
+    assert "There is no turtle T999" in asked.err
+    assert "Nobody answered" in asked.err
+    assert own.turtles()["T007"] == 5
+    [newest, *_] = own("history", "--json").records
+    assert newest["why"].startswith("against the proposal: NEW")
+
+
+def test_a_person_who_knows_needs_no_search(own: Shell) -> None:
+    first, second, third, *_ = (
+        one["encounter"] for one in own("encounters", "list", "--unidentified", "--json").records
+    )
+    assert own("identify", str(first), "--is", "T009", "--dry-run").code == 0
+    assert own("identify", str(first), str(second), "--new").code == 0
+    assert own.turtles()["T025"] == 2
+    taken = own("identify", str(first), "--is", "T009")
+    assert (taken.code, f"Encounter {first} has a turtle already" in taken.err) == (1, True)
+    assert own("identify", "--new").code == 2
+    assert own("identify", str(third), "--new", "--is", "T009").code == 2
+    assert own("identify", str(first)).code == 1
+    assert own("identify", "999").code == 1
+    nobody = own("identify", str(third), "--is", "T0009")
+    assert (nobody.code, "There is no turtle T0009" in nobody.err) == (1, True)
+    assert "T0009" not in own.turtles()
+
+
+def test_a_turtle_may_be_called_new(own: Shell) -> None:
+    assert own("turtles", "rename", "T005", "new").code == 0
+    done = own("identify", "--matcher", "nearest", "--yes", "--json").records
+    assert [one["assigned_as"] for one in done] == ["T025", "T026", "new"]
+
+
+def test_a_second_look_compares_nothing_anew(imported: Path) -> None:
+    catalog = Catalog.open(imported)
+    discover(catalog, engine(), DecisionPolicy())
+    before = (catalog.path / "features.lmdb" / "data.mdb").read_bytes()
+    discover(catalog, engine(), DecisionPolicy())
+    assert (catalog.path / "features.lmdb" / "data.mdb").read_bytes() == before

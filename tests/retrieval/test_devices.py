@@ -1,0 +1,42 @@
+"""Names of devices."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from index.errors import DeviceUnavailable
+from retrieval.devices import choose_device, choose_precision
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "mps", "", "cuda:99"])
+def test_what_is_no_device_here_is_refused(name: str) -> None:
+    with pytest.raises(DeviceUnavailable):
+        choose_device(name)
+
+
+def test_gpus_are_counted_from_nought(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(choose_device(name)) for name in ("cuda", "cuda:1", "cpu", None)] == ["cuda", "cuda:1", "cpu", "cuda"]
+    with pytest.raises(DeviceUnavailable):
+        choose_device("cuda:2")
+
+
+def test_each_gpu_has_its_own_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    class Current:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def __enter__(self) -> None:
+            asked.append(self.device)
+
+        def __exit__(self, *_: object) -> None:
+            asked.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", Current)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: asked[-1].index == 1)
+    assert choose_precision(torch.device("cuda:0")) == torch.float32
+    assert choose_precision(torch.device("cuda:1")) == torch.bfloat16
