@@ -19,7 +19,7 @@ import numpy as np
 
 from index.types import Photo, Shortlist, Side
 from retrieval.novelty import CatalogModel, NoveltyModel
-from retrieval.review.pair_scores import PairScore, candidates_of, search
+from retrieval.review.pair_scores import PairScore, candidates_of, chance_of_another, search
 from retrieval.scoring import Candidate
 
 PRIOR_WRONG = 0.05
@@ -204,12 +204,7 @@ def _foreign(bond: _Bond, larger: int, novelty: NoveltyModel) -> float:
         turtle_photos=np.append(one.gallery.turtle_photos, larger),
         gallery_turtles=one.gallery.gallery_turtles + 1,
     )
-    found = search(novelty, ranking, gallery, 0.5)
-    at = [candidate.turtle for candidate in ranking].index(own[0].turtle)
-    right = (1 - PRIOR_WRONG) * float(np.exp(found.evidence[at]))
-    others = float(np.exp(np.delete(found.evidence, at)).sum()) / max(found.turtles - 1, 1)
-    wrong = PRIOR_WRONG * (1 + others) / 2
-    return wrong / (wrong + right)
+    return chance_of_another(novelty, ranking, gallery, own[0].turtle, PRIOR_WRONG)
 
 
 def _size(part: Sequence[int], sizes: Mapping[int, int]) -> int:

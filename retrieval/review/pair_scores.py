@@ -102,6 +102,18 @@ def search(
     return novelty.posterior(candidates, turtles, prior_new, absent)
 
 
+def chance_of_another(
+    novelty: NoveltyModel, ranking: Sequence[Candidate], gallery: Shortlist, turtle: str, prior: float
+) -> float:
+    """P(the photo shows another turtle than this candidate of the ranking): half a catalogued one, half a new one."""
+    found = search(novelty, ranking, gallery, 0.5)
+    at = [candidate.turtle for candidate in ranking].index(turtle)
+    right = (1 - prior) * float(np.exp(found.evidence[at]))
+    others = float(np.exp(np.delete(found.evidence, at)).sum()) / max(found.turtles - 1, 1)
+    wrong = prior * (1 + others) / 2
+    return wrong / (wrong + right)
+
+
 def candidates_of(likenesses: Sequence[PairScore], name: Callable[[Photo], str]) -> tuple[Candidate, ...]:
     """Individuals by their best photo, best first; `name` says whom a photo shows."""
     best: dict[str, Candidate] = {}

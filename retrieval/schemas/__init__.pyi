@@ -16,6 +16,7 @@ from .registry import (
     difference_record as difference_record,
     encounter_record as encounter_record,
     event_record as event_record,
+    join_record as join_record,
     photo_record as photo_record,
     query_record as query_record,
     summary_record as summary_record,
