@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import MATCH_THRESHOLD, Float32, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
+from index.types import Float32, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.evaluation.figures import Evaluation, Method, Outcome, RankedTurtle, by_group, evaluate
 from retrieval.evaluation.metrics import ErrorRate
@@ -23,7 +23,7 @@ from retrieval.images import Panel, decode, jpeg, match_picture
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
 from retrieval.parallel import one_ahead
 from retrieval.pipeline import BATCH
-from retrieval.scoring import Candidate, PairConfidences, best_first, score_pairs
+from retrieval.scoring import Candidate, PairConfidences, best_first, count_matches, first_of_each, score_pairs
 
 Float64 = npt.NDArray[np.float64]
 
@@ -142,7 +142,7 @@ def picture(catalog: Catalog, answered: Answered, engine: Engine) -> bytes | Non
     panels = []
     for shown, own, matches in zip(answered.shown, features, engine.compare(photo.features, features), strict=True):
         role = "true turtle" if shown.turtle == answered.query.turtle else "first candidate"
-        counted = int((matches.confidence >= MATCH_THRESHOLD).sum())
+        counted = count_matches(matches.confidence)
         caption = f"{role} {shown.turtle}: {counted} matches   {shown.path}"
         panels.append(Panel(caption, decode(catalog.thumbnail(shown)), own, matches))
     return jpeg(match_picture(decode(photo.thumbnail), photo.features, panels))
@@ -169,7 +169,7 @@ class _Compared:
     @cached_property
     def matches(self) -> Int64:
         """Matches of each photo that count, int64 [k]."""
-        return np.add.reduceat(self.pairs.values >= MATCH_THRESHOLD, self.pairs.start[:-1], dtype=np.int64)
+        return self.pairs.matches()
 
 
 def _prepared(
@@ -275,13 +275,11 @@ def _rank(compared: _Compared, fitted_method: FittedMethod) -> tuple[Candidate, 
     if not compared.photos:
         return ()
     scores = score_pairs(compared.pairs, fitted_method.model.null, fitted_method.engine.score)
-    best: dict[str, Candidate] = {}
-    for row in best_first(scores, compared.mean):
-        photo = compared.photos[row]
-        turtle = str(photo.turtle)
-        if turtle not in best:
-            best[turtle] = Candidate(turtle, float(scores[row]), None, int(compared.matches[row]), photo, _UNSEEN)
-    return tuple(best.values())
+    photos = compared.photos
+    return tuple(
+        Candidate(str(photos[row].turtle), float(scores[row]), None, int(compared.matches[row]), photos[row], _UNSEEN)
+        for row in first_of_each(best_first(scores, compared.mean).tolist(), lambda row: photos[row].turtle)
+    )
 
 
 def _method(fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy) -> Method:

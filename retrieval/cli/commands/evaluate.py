@@ -84,18 +84,25 @@ def evaluate_command(
         raise typer.BadParameter("--keep goes with a manifest that has gallery rows.")
     if report is not None:
         check_page(report)
-    from retrieval.engine import EngineOptions, load_engine
+    from retrieval.engine import Engine, EngineOptions
 
-    choices = EngineOptions(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    choices = EngineOptions(
+        encoder_weights=encoder_weights,
+        matcher=matcher,
+        verify=verify,
+        device=common.device,
+        score=score,
+        shortlist=shortlist,
+    )
     with tempfile.TemporaryDirectory(prefix="turtleidx-") if own_gallery and not keep else nullcontext("") as folder:
         if manifest is not None and own_gallery:
             catalog = _open_or_create(keep or Path(folder) / "turtles.catalog", choices)
-            engine = load_engine(choices, catalog.recipe)
+            engine = Engine.load(catalog.recipe, choices)
             among = entrants(engine, _others(against, choices, catalog), compare)
             fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who)
         else:
             catalog = Catalog.open(common.catalog)
-            engine = load_engine(choices, catalog.recipe)
+            engine = Engine.load(catalog.recipe, choices)
             fitted_methods = stored_contenders(catalog, entrants(engine, _others(against, choices, catalog), compare))
         protocol = _protocol(catalog, manifest, since)
         protocol = protocol.drawn(most, seed) if most else protocol
@@ -129,9 +136,9 @@ def _protocol(catalog: Catalog, manifest: Path | None, day: str | None) -> Proto
 
 
 def _others(names: list[str] | None, choices: EngineOptions, catalog: Catalog) -> list[Engine]:
-    from retrieval.engine import load_engine
+    from retrieval.engine import Engine
 
-    return [load_engine(replace(choices, matcher=name), catalog.recipe) for name in names or []]
+    return [Engine.load(catalog.recipe, replace(choices, matcher=name)) for name in names or []]
 
 
 def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Entrant], who: str) -> list[FittedMethod]:
@@ -170,9 +177,9 @@ def _open_or_create(path: Path, choices: EngineOptions) -> Catalog:
     try:
         return Catalog.open(path)
     except CatalogMissing:
-        from retrieval.engine import load_engine
+        from retrieval.engine import Engine
 
-        return Catalog.create(path, load_engine(replace(choices, matcher="nearest")).recipe)
+        return Catalog.create(path, Engine.load(options=replace(choices, matcher="nearest")).recipe)
 
 
 def _why(protocol: Protocol) -> str:
