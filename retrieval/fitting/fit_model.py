@@ -133,8 +133,7 @@ def fit(
         catalog.save_model(MODEL, engine.evidence, model.to_json(), who)
     queried = {trial.query for trial in trial_scores.trials}
     return FitReport(
-        fitted=model.novelty is not None,
-        reason=model.missing,
+        model=model,
         photos=len(queried),
         turtles=len({int(trial_scores.table.turtle[row]) for row in queried}),
         pairs=len((trial_scores.rest.first_matches if trial_scores.rest else trial_scores.pairs).rows),
@@ -312,8 +311,8 @@ class FitReport:
 
     Attributes
     ----------
-    fitted : bool
-        False when the catalogue is too small; `reason` says what is missing.
+    model : CatalogModel
+        What was stored.
     photos, turtles : int
         Photos and turtles that were queried.
     pairs, compared : int
@@ -322,11 +321,20 @@ class FitReport:
         Kept queries that were learnt from because a person decided them.
     """
 
-    fitted: bool
-    reason: str
+    model: CatalogModel
     photos: int
     turtles: int
     pairs: int
     compared: int
     seconds: float
     decided: int = 0
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is a novelty model now; False when the catalogue is too small."""
+        return self.model.novelty is not None
+
+    @property
+    def reason(self) -> str:
+        """What is missing for a novelty model."""
+        return self.model.missing
