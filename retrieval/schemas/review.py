@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrieval.schemas.answers import candidate_records
+
 if TYPE_CHECKING:
     from retrieval.review import Finding, Group, Link
 
@@ -22,16 +24,7 @@ def group_record(group: Group) -> dict[str, object]:
         "turtle": group.turtle,
         "p_new": group.p_new,
         "reason": group.reason,
-        "candidates": [
-            {
-                "turtle": one.turtle,
-                "score": one.score,
-                "probability": one.probability,
-                "matches": one.matches,
-                "photo": one.photo.path,
-            }
-            for one in group.candidates[:TOP]
-        ],
+        "candidates": candidate_records(group.candidates[:TOP]),
         "links": [_link_record(link) for link in group.links],
     }
 
@@ -59,4 +52,18 @@ def finding_record(found: Finding) -> dict[str, object]:
         "photos": [photo.path for photo in found.photos],
         "encounters": [list(part) for part in found.encounters],
         "look_at": found.look_at,
+        "numbers": [photo.id for photo in found.photos],
+        "moved": [photo.id for photo in found.moved],
+        "days": [str(day) for day in found.days],
+        "repair": repair(found),
     }
+
+
+def repair(found: Finding) -> str:
+    """The command, without the program's name, that mends suspected ids where the suspicion is right."""
+    numbers = " ".join(str(photo.id) for photo in found.moved)
+    if str(found.kind) == "mixed":
+        return f"turtles split {found.turtles[0]} {numbers} --as new"
+    if str(found.kind) == "misfiled":
+        return f"photos move {numbers} --to {found.to or 'new'}"
+    return f"turtles merge {' '.join(found.turtles)}"

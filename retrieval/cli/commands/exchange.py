@@ -167,11 +167,11 @@ def _likenesses(
     """How alike the photos under each id in conflict are; empty where the matcher is not at hand."""
     if not report.conflicts:
         return {}
-    from retrieval.engine import EngineOptions, load_engine  # what compares photos takes a second to import
+    from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.review import same_ids
 
     try:
-        engine = load_engine(EngineOptions(matcher=matcher, device=device), main.recipe)
+        engine = Engine.load(main.recipe, EngineOptions(matcher=matcher, device=device))
         return {one.turtle: one for one in same_ids(main, field, engine, [one.turtle for one in report.conflicts])}
     except (WeightsUnavailable, RecipeMismatch) as error:
         printing.say(f"Their photos were not compared: {error}")

@@ -16,7 +16,7 @@ from .registry import (
     print_records as print_records,
     print_weights as print_weights,
 )
-from .review import print_finding as print_finding, print_group as print_group
+from .review import print_audit as print_audit, print_finding as print_finding, print_group as print_group
 from .terminal import (
     out as out,
     print_json as print_json,
