@@ -21,12 +21,14 @@ from index.registry import (
     TurtleStatus,
     count_without,
     find_photo,
+    former_turtle,
     newest_standing,
     read_encounters,
     read_events,
     read_records,
     read_sides,
     read_turtles,
+    unknown_turtle,
 )
 from index.types import Side
 
@@ -93,9 +95,14 @@ class Browser:
         """One turtle. Raises UnknownRecord."""
         with self._session() as session:
             found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
-        if not found:
-            raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+            if not found:
+                raise unknown_turtle(session, name)
         return found[0]
+
+    def former(self, name: str) -> str | None:
+        """The present id of a turtle that was called so once; None where there was none."""
+        with self._session() as session:
+            return former_turtle(session, name)
 
     def sides(self, turtles: Sequence[str]) -> dict[str, frozenset[Side]]:
         """Of which sides these turtles have photos; turtles that are not there are left out."""
@@ -177,7 +184,7 @@ class Browser:
                 return read_events(session, "true", page.sql())
             row = session.row("SELECT key FROM turtles WHERE id = ?", turtle)
             if row is None:
-                raise UnknownRecord(f"There is no turtle {turtle} in the catalogue.")
+                raise unknown_turtle(session, turtle)
             encounters = _ever("encounters", "turtle", [str(row[0])], session)
             photos = _ever("photos", "encounter", encounters, session)
             lists = [

@@ -22,7 +22,7 @@ from index.catalog.creation import drafting
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.summary import summarize
 from index.catalog.writer_lock import WriterLock
-from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch, UnknownRecord
+from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch
 from index.features import FeatureStore, PairCache
 from index.files import OnStep, no_steps
 from index.naming import account, whole_path
@@ -42,6 +42,7 @@ from index.registry import (
     read_models,
     read_setting,
     read_turtles,
+    unknown_turtle,
 )
 from index.types import Descriptor, EnrollOutcome, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
 
@@ -261,8 +262,8 @@ class Catalog:
         """One turtle. Raises UnknownRecord."""
         with self.registry.reading() as session:
             found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
-        if not found:
-            raise UnknownRecord(f"There is no turtle {name} in {self.path}.")
+            if not found:
+                raise unknown_turtle(session, name)
         return found[0]
 
     def encounters(self, turtle: str | None = None) -> list[Encounter]:

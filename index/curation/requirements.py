@@ -6,14 +6,14 @@ from collections.abc import Collection
 
 from index.errors import Conflict, UnknownRecord
 from index.naming import checked_id
-from index.registry import Transaction, TurtleStatus, several
+from index.registry import Transaction, TurtleStatus, several, unknown_turtle
 
 
 def turtle_key(transaction: Transaction, name: str, *, any_status: bool = False) -> int:
     """The key of a turtle. Raises UnknownRecord, and Conflict for an id that was merged into another."""
     row = transaction.row("SELECT key, status, merged_into FROM turtles WHERE id = ?", name)
     if row is None:
-        raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+        raise unknown_turtle(transaction, name)
     if row[1] == TurtleStatus.MERGED and not any_status:
         (kept,) = transaction.rows("SELECT id FROM turtles WHERE key = ?", row[2])[0]
         raise Conflict(f"Turtle {name} was merged into {kept}: name that one.")

@@ -41,3 +41,4 @@ from .records import (
     TurtleStatus as TurtleStatus,
 )
 from .session import Session as Session
+from .turtle_names import former_turtle as former_turtle, unknown_turtle as unknown_turtle

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from index.catalog import Browser
 from index.errors import UnknownRecord
 from retrieval import schemas
 from retrieval.cli import options, printing
@@ -57,13 +59,26 @@ def history_command(
     form = form_of(as_json, as_csv)
     looking = browser(context, as_of)
     if subject is not None:
-        try:
-            turtle = looking.turtle(subject).id
-        except UnknownRecord:
-            photo = subject
+        turtle, photo = _meant(looking, subject)
     number = None if photo is None else looking.photo(photo).id
     events = looking.history(turtle=turtle, photo=number, page=page_of(1, limit))
     printing.print_records([schemas.event_record(event) for event in events], schemas.EVENTS, form)
+
+
+def _meant(looking: Browser, subject: str) -> tuple[str | None, str | None]:
+    """A turtle's id, present or former, or a photo; of what is neither, the sentence is about what it looks like."""
+    try:
+        return looking.turtle(subject).id, None
+    except UnknownRecord as error:
+        former = looking.former(subject)
+        if former is not None:
+            return former, None
+        try:
+            looking.photo(subject)
+        except UnknownRecord:
+            if not Path(subject).suffix and not subject.isdecimal():
+                raise error from None
+        return None, subject
 
 
 def undo_command(

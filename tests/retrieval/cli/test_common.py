@@ -52,6 +52,7 @@ def test_every_change_of_a_turtle(shell: Shell) -> None:
 
 
 def test_every_change_of_a_photo(shell: Shell) -> None:
+    assert shell("turtles", "create", "T020").code == 0
     assert shell("photos", "move", "7", "photos/6.jpg", "--to", "T020").code == 0
     assert shell.turtles() == {"T001": 3, "T002": 2, "T017": 0, "T020": 2}
     assert shell("photos", "move", "7", "--to-nobody").code == 0
@@ -163,3 +164,25 @@ def test_photos_of_a_retired_turtle_are_told_of(shell: Shell) -> None:
     merged = shell("turtles", "merge", "T002", "T001", "--yes")
     assert (merged.code, "T002 is retired" in merged.err) == (1, True)
     assert shell("turtles", "merge", "T001", "T002", "--yes").code == 0
+
+
+def test_an_id_that_is_not_there_is_answered_with_what_may_be_meant(shell: Shell) -> None:
+    for typed, meant in (("t017", "T017"), ("T17", "T017"), ("T0017", "T017")):
+        missed = shell("turtles", "show", typed)
+        assert (missed.code, f"do you mean {meant}" in " ".join(missed.err.split())) == (1, True), typed
+    assert "do you mean" not in shell("turtles", "show", "Leonora").err
+    assert shell("turtles", "rename", "T017", "Nina").code == 0
+    assert "is called Nina now" in shell("turtles", "show", "T017").err
+    told = shell("history", "T017", "--json")
+    assert [one["action"] for one in told.records] == ["rename turtle", "enroll"]
+    assert "There is no turtle Leonora" in shell("history", "Leonora").err
+    assert "There is no photo a.jpg" in shell("history", "a.jpg").err
+
+
+def test_a_slip_of_the_keyboard_makes_no_turtle(shell: Shell) -> None:
+    before = shell.turtles()
+    moved = shell("photos", "move", "7", "--to", "T071")
+    assert (moved.code, "do you mean" in moved.err, "turtles create T071" in moved.err) == (1, True, True)
+    assert shell.turtles() == before
+    assert shell("photos", "move", "7", "--to", "new").code == 0
+    assert shell.turtles()["T018"] == 1
