@@ -15,11 +15,13 @@ from index.registry import (
     Change,
     Encounter,
     Event,
+    EventSubject,
     PhotoRecord,
     Session,
     Turtle,
     TurtleStatus,
     count_without,
+    event_subjects,
     find_photo,
     former_turtle,
     newest_standing,
@@ -30,6 +32,7 @@ from index.registry import (
     read_turtles,
     unknown_turtle,
 )
+from index.times import stored
 from index.types import Side
 
 
@@ -59,7 +62,7 @@ ALL = Page()
 
 
 class Browser:
-    """Reads a catalogue's registry; with `as_of`, as it was at the end of that day or at that moment (UTC)."""
+    """Reads a catalogue's registry; with `as_of`, as it was at the end of that day or at that moment, in local time."""
 
     def __init__(self, catalog: Catalog, as_of: dt.date | dt.datetime | None = None) -> None:
         self._catalog = catalog
@@ -194,6 +197,19 @@ class Browser:
             ]
             return read_events(session, _touching(lists), page.sql(), str(row[0]), encounters, photos)
 
+    def subjects(self, events: Sequence[Event]) -> dict[int, EventSubject]:
+        """What events were about, by their numbers."""
+        with self._catalog.reading() as session:
+            return event_subjects(session, [event.id for event in events])
+
+    def event(self, number: int) -> Event:
+        """One event. Raises UnknownRecord."""
+        with self._session() as session:
+            found = read_events(session, "id = ?", "", number)
+        if not found:
+            raise UnknownRecord(f"There is no event {number}.")
+        return found[0]
+
     def changes(self, event: int) -> tuple[Change, ...]:
         """The rows that an event changed."""
         with self._session() as session:
@@ -211,8 +227,7 @@ class Browser:
         moment = self._as_of
         if not isinstance(moment, dt.datetime):
             moment = dt.datetime.combine(moment, dt.time.max)
-        elif moment.tzinfo is not None:
-            moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+        moment = stored(moment)
         with self._catalog.reading() as session:
             return session.number("SELECT max(id) FROM events WHERE made_at <= ?", moment)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from index.errors import Conflict, UnknownRecord
 from index.naming import checked_id
@@ -47,6 +49,14 @@ def encounter_turtles(transaction: Transaction, encounters: Collection[int]) -> 
     if missing:
         raise UnknownRecord(f"There is no encounter {min(missing)} in the catalogue.")
     return found
+
+
+def turtle_names(transaction: Transaction, changes: Sequence[tuple[Any, ...]]) -> dict[int, str]:
+    """The ids of turtles whose numbers stand in changed rows (record, key, before, after)."""
+    rows = [json.loads(text) for change in changes for text in change[2:4] if text]
+    keys = {row[column] for row in rows for column in ("turtle", "merged_into") if row.get(column) is not None}
+    named = transaction.rows(f"SELECT key, id FROM turtles WHERE key IN ({several(keys)})")
+    return {int(key): str(name) for key, name in named}
 
 
 def touched_turtles(transaction: Transaction) -> list[int]:

@@ -68,7 +68,7 @@ def change(
     if question and not how.yes and not how.dry_run:
         preview = operation(Curator(catalog, common.who, how.why, dry_run=True))
         printing.say("This would change:")
-        printing.print_changes(preview.changes)
+        printing.print_changes(preview)
         ask(question)
     done = operation(Curator(catalog, common.who, how.why, dry_run=how.dry_run))
     printing.print_done(done, how.dry_run, how.as_json)

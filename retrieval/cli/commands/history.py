@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from index.catalog import Browser
-from index.errors import UnknownRecord
+from index.errors import Conflict, UnknownRecord
+from index.times import local
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of
@@ -62,7 +63,7 @@ def history_command(
         turtle, photo = _meant(looking, subject)
     number = None if photo is None else looking.photo(photo).id
     events = looking.history(turtle=turtle, photo=number, page=page_of(1, limit))
-    printing.print_records([schemas.event_record(event) for event in events], schemas.EVENTS, form)
+    printing.print_history(events, looking.subjects(events), form)
 
 
 def _meant(looking: Browser, subject: str) -> tuple[str | None, str | None]:
@@ -90,7 +91,14 @@ def undo_command(
     as_json: options.Json = False,
 ) -> None:
     """Take an event back; undoing an undo brings it back."""
-    if event is None:
-        event = browser(context).newest_standing()
-    question = f"Take event {event} back?"
+    looking = browser(context)
+    chosen = looking.event(looking.newest_standing() if event is None else event)
+    told = f"{chosen.action}, by {chosen.who} on {local(chosen.at)}"
+    subject = looking.subjects([chosen])[chosen.id].sentence
+    if event is None and yes and not dry_run and chosen.who != context.obj.who:
+        raise Conflict(
+            f"The newest event is not yours: {chosen.id} ({told}). `turtleidx undo {chosen.id}` takes it back."
+        )
+    event = chosen.id
+    question = f"Take event {event} back ({told}{f'; {subject}' if subject else ''})?"
     change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.undo(event), question)
