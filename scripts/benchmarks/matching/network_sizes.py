@@ -1,7 +1,7 @@
 """LightGlue networks of several sizes on the same real photos: accuracy against time, on a manifest with a role column.
 
 Every query is matched with the strongest of its side by verified nearest neighbours, by each network that is given and
-by each cut of it to its first layers (every layer has an assignment of its own, see `training.start.with_layers`).
+by each cut of it to its first layers (every layer has an assignment of its own).
 Top-1, top-5 and AUROC of known against new by the best score, of the verified matches alone and beside nearest
 neighbours, without early exit, and milliseconds a pair of the network alone.
 Scores are those before any fit. Ends with one line of JSON.

@@ -1,6 +1,6 @@
 """A sheet to look at before training: true pairs with their matches, and hard pairs of two individuals.
 
-PYTHONPATH=scripts python -m training.preview sheet.png --rows 5
+PYTHONPATH=scripts python -m training.lightglue.preview sheet.png --rows 5
 """
 
 from __future__ import annotations
