@@ -18,7 +18,7 @@ from retrieval.engine.engine import Engine
 from retrieval.engine.factory import EngineOptions, load_engine
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import Question
-from retrieval.images.photos import Pixels, save
+from retrieval.images.pictures import Pixels, save
 from retrieval.matching.nearest import NearestNeighbourMatcher
 from retrieval.novelty.catalog_model import CatalogModel
 from retrieval.novelty.decision import DecisionPolicy, Verdict
