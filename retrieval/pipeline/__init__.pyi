@@ -3,6 +3,7 @@ from .encounters import identify_encounter as identify_encounter
 from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
 from .identification import identify as identify
 from .kept_queries import keep as keep
+from .model_age import outgrown as outgrown
 from .queries import (
     Answer as Answer,
     AnsweredEncounter as AnsweredEncounter,

@@ -84,7 +84,15 @@ def _matches(
         turtles = tuple(sorted((str(one.photo.turtle), candidate.turtle)))
         photos = (one.photo, candidate.photo)
         yield Finding(
-            *(Kind.DUPLICATE, turtles, (), candidate.score, candidate.matches, chance, probability, photos, 2)
+            kind=Kind.DUPLICATE,
+            turtles=turtles,
+            encounters=(),
+            score=candidate.score,
+            matches=candidate.matches,
+            chance=chance,
+            probability=probability,
+            photos=photos,
+            look_at=2,
         )
         if novelty is None:
             return
@@ -182,10 +190,15 @@ def _cut(
         if chance > MOST_CHANCE:
             return None
         probability = foreign(weakest, larger, novelty)
-    score, matches = weakest.pair_score.score, weakest.pair_score.matches
-    photos = (weakest.search.photo, weakest.pair_score.photo)
-    turtles = (str(weakest.search.photo.turtle),)
-    moved = tuple(photo for encounter in parts[0] for photo in inside[encounter])
     return Finding(
-        *(Kind.MIXED, turtles, tuple(parts), score, matches, chance, probability, photos, smaller + 1), moved=moved
+        kind=Kind.MIXED,
+        turtles=(str(weakest.search.photo.turtle),),
+        encounters=tuple(parts),
+        score=weakest.pair_score.score,
+        matches=weakest.pair_score.matches,
+        chance=chance,
+        probability=probability,
+        photos=(weakest.search.photo, weakest.pair_score.photo),
+        look_at=smaller + 1,
+        moved=tuple(photo for encounter in parts[0] for photo in inside[encounter]),
     )

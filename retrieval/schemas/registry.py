@@ -11,13 +11,18 @@ from index.exchange import COARSE_DEGREES
 from index.registry import CatalogSummary, Change, Encounter, Event, EventSubject, KeptQuery, PhotoRecord, Turtle
 from index.times import local
 from index.types import Recipe
+from retrieval.schemas.plain_names import encoder_name, extractor_name, matcher_name
 
 if TYPE_CHECKING:
     from index.exchange import Difference, JoinReport
     from retrieval.review import SameId
 
 
-def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[str, str]]:
+FITTED = "novelty"
+"""Kind under which the registry keeps what `turtleidx fit` found out."""
+
+
+def summary_rows(path: str, recipe: Recipe, summary: CatalogSummary) -> list[tuple[str, str]]:
     """What `info` tells, as pairs of name and value."""
     sides = ", ".join(
         f"{count} {name}"
@@ -36,7 +41,7 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
         ("photos", f"{summary.photos} ({sides})" if sides else str(summary.photos)),
         ("turtles", str(summary.turtles)),
         ("encounters", f"{summary.encounters}, {summary.unidentified} of them unidentified"),
-        ("made with", recipe),
+        ("made with", f"{extractor_name(recipe.extractor)}; {encoder_name(recipe.encoder)} find similar photos"),
         (
             "on disk",
             f"{_size(stored)}: registry {_size(summary.registry_bytes)}, features {_size(summary.features_bytes)}, "
@@ -45,8 +50,11 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
     ]
     if summary.vectors_recall is not None:
         rows.append(("shortlists", f"find {summary.vectors_recall:.1%} of what an exact search finds"))
-    models = [(one.kind, f"{local(one.made_at)}, for {one.recipe}") for one in summary.models]
-    rows += [(f"model: {kind}", made) for kind, made in models]
+    rows += [
+        ("known or new", f"fitted {local(model.made_at)} for {matcher_name(model.recipe)}")
+        for model in summary.models
+        if model.kind == FITTED
+    ] or [("known or new", "nothing is fitted yet: `turtleidx fit`")]
     return rows + [("health", sentence) for sentence in summary.health or ("all well",)]
 
 

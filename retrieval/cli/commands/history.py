@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from index.catalog import Browser
+from index.catalog import Browser, sampled_originals
 from index.errors import Conflict, UnknownRecord
 from index.times import local
 from retrieval import schemas
@@ -25,19 +25,18 @@ def add_to(app: typer.Typer) -> None:
 
 def info_command(context: typer.Context, as_json: options.Json = False) -> None:
     """Counts, models, sizes on disk and health of the catalogue."""
-    from retrieval.pipeline import drift_of  # takes a while to import
+    from retrieval.pipeline import drift_of, outgrown  # takes a while to import
 
     catalog = opened(context)
-    recipe = f"{catalog.recipe.extractor} and {catalog.recipe.encoder}"
-    summary, drift = catalog.summary(), drift_of(catalog)
-    sentence = None if drift is None else drift.sentence
-    if sentence is not None:
-        summary = replace(summary, health=(*summary.health, sentence))
-    rows = schemas.summary_rows(str(catalog.path), recipe, summary)
+    summary, drift, originals = catalog.summary(), drift_of(catalog), sampled_originals(catalog)
+    sentences = [None if drift is None else drift.sentence, outgrown(catalog), *originals.sentences()]
+    summary = replace(summary, health=(*summary.health, *(one for one in sentences if one is not None)))
     if as_json:
-        printing.print_json(schemas.summary_record(str(catalog.path), catalog.recipe, summary) | {"drift": sentence})
+        record = schemas.summary_record(str(catalog.path), catalog.recipe, summary)
+        lost = {"looked_for": originals.looked_for, "missing": len(originals.missing)}
+        printing.print_json(record | {"drift": sentences[0], "outgrown": sentences[1], "originals": lost})
     else:
-        printing.print_pairs(rows)
+        printing.print_pairs(schemas.summary_rows(str(catalog.path), catalog.recipe, summary))
 
 
 def history_command(

@@ -24,8 +24,7 @@ from retrieval.cli.common import (
     tell_of_more,
     tell_of_retired,
 )
-
-SOME_REFUSED = 3
+from retrieval.cli.exit_codes import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
@@ -204,7 +203,7 @@ def relocate_photos(
         f"{len(search.found)} moved originals found, {search.in_place} where they were, {search.missing} still missing."
     )
     if search.unreadable:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def _choose_one(first: bool, second: bool, *names: str) -> None:
