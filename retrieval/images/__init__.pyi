@@ -7,7 +7,7 @@ from .inputs import (
     sightings_in as sightings_in,
     why_none as why_none,
 )
-from .match_plot import Panel as Panel, Pixels as Pixels, match_picture as match_picture
+from .match_plot import Panel as Panel, match_picture as match_picture
 from .originals import find_originals as find_originals
 from .photos import (
     LoadedPhoto as LoadedPhoto,

@@ -18,14 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
 from index.naming import checked_path
-from index.types import HeadBox
-
-Pixels = npt.NDArray[np.uint8]
+from index.types import HeadBox, Pixels
 
 MAX_PIXELS = 250_000_000
 """More than any camera makes; a file that claims more is a decompression bomb or a stitched map."""

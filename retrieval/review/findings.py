@@ -153,7 +153,15 @@ def _duplicates(
         turtles = tuple(sorted((str(one.photo.turtle), candidate.turtle)))
         photos = (one.photo, candidate.photo)
         yield Finding(
-            *(Kind.DUPLICATE, turtles, (), candidate.score, candidate.matches, chance, probability, photos, 2)
+            kind=Kind.DUPLICATE,
+            turtles=turtles,
+            encounters=(),
+            score=candidate.score,
+            matches=candidate.matches,
+            chance=chance,
+            probability=probability,
+            photos=photos,
+            look_at=2,
         )
         if novelty is None:
             return
@@ -187,10 +195,17 @@ def _mixed(bonds: Sequence[_Bond], sizes: Mapping[int, int], novelty: NoveltyMod
         if chance > MOST_CHANCE:
             return None
         probability = _foreign(weakest, larger, novelty)
-    score, matches = weakest.pair_score.score, weakest.pair_score.matches
-    photos = (weakest.search.photo, weakest.pair_score.photo)
-    turtles = (str(weakest.search.photo.turtle),)
-    return Finding(*(Kind.MIXED, turtles, tuple(parts), score, matches, chance, probability, photos, smaller + 1))
+    return Finding(
+        kind=Kind.MIXED,
+        turtles=(str(weakest.search.photo.turtle),),
+        encounters=tuple(parts),
+        score=weakest.pair_score.score,
+        matches=weakest.pair_score.matches,
+        chance=chance,
+        probability=probability,
+        photos=(weakest.search.photo, weakest.pair_score.photo),
+        look_at=smaller + 1,
+    )
 
 
 def _foreign(bond: _Bond, larger: int, novelty: NoveltyModel) -> float:

@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.matching.cascade import Float64, scores_of, some_of
+from benchmarks.matching.cascade import scores_of, some_of
 from benchmarks.matching.matchers import Trial, extract_all, sample
 from index.exchange import ManifestRow
-from index.types import LocalFeatures, Matches
+from index.types import Float64, LocalFeatures, Matches
 from retrieval.devices import choose_device
 from retrieval.evaluation.metrics import auroc, cumulative_match
 from retrieval.features import SiftExtractor, one_core_a_photo

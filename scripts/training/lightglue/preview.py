@@ -11,10 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from index.types import Side
+from index.types import Pixels, Side
 from retrieval.features import SiftExtractor
 from synthetic.heads import Drawing, draw_photograph
-from synthetic.underwater import Pixels
 from training.lightglue.correspondence import Int16, true_matches
 
 SIZE = (320, 240)

@@ -55,7 +55,7 @@ def test_a_join_of_many_batches_is_one_event_and_one_undo_takes_it_back(catalog:
     before = [*Browser(catalog).turtles(), *Browser(catalog).encounters(), *Browser(catalog).photos()]
     report = join(catalog, field, "Ana")
     assert report.added == BATCH + 8
-    assert [event.action for event in catalog.history()[:2]] == ["join", "enroll"]
+    assert [event.action for event in Browser(catalog).history()[:2]] == ["join", "enroll"]
     assert len(Browser(catalog).encounters()) == 6
     assert len(catalog.features(catalog.photos(GalleryFilter()))) == BATCH + 9
     Curator(catalog, "Ana").undo(report.event)
