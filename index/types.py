@@ -160,6 +160,14 @@ class PreparedPhoto:
         After EXIF orientation.
     quality : float
         0 (useless) to 1 (sharp, well exposed, many keypoints).
+    reading : int
+        The first reader of files that gave these pixels; 1 for a file that every reader reads alike.
+    reader : int
+        The reader that read the file.
+    taken_at : str or None
+        The moment as its camera wrote it (ISO 8601, fractions and offset kept), for order.
+    remarks : tuple of str
+        What a person should know about the file, to stand behind its name.
     """
 
     sighting: Sighting
@@ -169,6 +177,10 @@ class PreparedPhoto:
     thumbnail: bytes
     original_size: tuple[int, int]
     quality: float
+    reading: int = 1
+    reader: int = 1
+    taken_at: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

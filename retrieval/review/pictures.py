@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from index.catalog import Catalog
-from index.types import MATCH_THRESHOLD, Photo
+from index.types import MATCH_THRESHOLD, Photo, Pixels
 from retrieval.engine import Engine
-from retrieval.images import Panel, Pixels, decode, match_picture
+from retrieval.images import Panel, decode, match_picture
 from retrieval.review.suspicions import Finding
 
 

@@ -13,7 +13,7 @@ from index.types import LocalFeatures, PreparedPhoto, Side
 from retrieval.engine.engine import Engine
 from retrieval.engine.factory import EngineOptions
 from retrieval.fitting.fit_model import fit
-from retrieval.images.photos import jpeg
+from retrieval.images.pictures import jpeg
 from tests.index.making import day, features, photo
 
 TURTLES = 24

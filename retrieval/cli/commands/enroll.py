@@ -79,7 +79,7 @@ def enroll_command(
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.images import count_photos, from_manifest, from_paths, why_none
+    from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none
     from retrieval.pipeline import enroll
 
     common: options.Common = context.obj
@@ -99,10 +99,15 @@ def enroll_command(
     )
     catalog = _open_or_create(common, choices)
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
-    sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
+    passed = Passed()
+    sightings = (
+        from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder, passed)
+    )
     total = None if manifest else count_photos(photos or [])
     with printing.progress_bar("enrolling", total) as advance:
         report = enroll(catalog, sightings, engine, common.who, advance)
+    for sentence in passed.sentences():
+        printing.say(sentence)
     printing.print_enrolment(report)
     tell_of_retired(catalog, report.enrolled)
     if not report.enrolled and not report.already_there:

@@ -19,7 +19,7 @@ from retrieval.engine.engine import Engine
 from retrieval.engine.factory import EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import Question
-from retrieval.images.photos import save
+from retrieval.images.pictures import save
 from retrieval.matching.nearest import NearestNeighbourMatcher
 from retrieval.novelty.catalog_model import CatalogModel
 from retrieval.novelty.decision import DecisionPolicy, Verdict
