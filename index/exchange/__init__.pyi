@@ -4,6 +4,7 @@ from .manifest import (
     ManifestRow as ManifestRow,
     RefusedRow as RefusedRow,
     parse_date as parse_date,
+    parse_side as parse_side,
     read_manifest as read_manifest,
     read_roles as read_roles,
 )
