@@ -63,8 +63,8 @@ def shown(block: str, folder: Path) -> str:
     for line in re.findall(r"^\$ (.+)$", block, re.MULTILINE):
         words = [sys.executable, "-m", "retrieval", *shlex.split(line)[1:]]
         environment = os.environ | {"PYTHONPATH": str(ROOT), "LOGNAME": "Ana"}
-        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True)
-        printed = [one.rstrip() for one in (done.stderr + done.stdout).splitlines() if one.strip()]
+        done = subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+        printed = [one.rstrip() for one in done.stdout.splitlines() if one.strip()]
         parts.append("\n".join([f"$ {line}", *printed, ""]))
     return "\n".join(parts)
 
