@@ -63,7 +63,9 @@ def shown(block: str, folder: Path) -> str:
     for line in re.findall(r"^\$ (.+)$", block, re.MULTILINE):
         words = [sys.executable, "-m", "retrieval", *shlex.split(line)[1:]]
         environment = os.environ | {"PYTHONPATH": str(ROOT), "LOGNAME": "Ana"}
-        done = subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+        done = subprocess.run(
+            words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
+        )
         printed = [one.rstrip() for one in done.stdout.splitlines() if one.strip()]
         parts.append("\n".join([f"$ {line}", *printed, ""]))
     return "\n".join(parts)
