@@ -32,7 +32,7 @@ def parsed_day(text: str) -> dt.date:
 
 
 def parsed_moment(text: str) -> dt.date:
-    """A day, or a moment of it (ISO 8601; UTC unless it says otherwise)."""
+    """A day, or a moment of it (ISO 8601; local time unless it says otherwise)."""
     try:
         return parse_date(text) if len(text) <= len("2026-01-31") else dt.datetime.fromisoformat(text)
     except ValueError as error:

@@ -13,7 +13,7 @@ import typer
 from index.catalog import Catalog
 from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
 from index.exchange import parse_date
-from index.naming import checked_id
+from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
@@ -88,7 +88,7 @@ def enroll_command(
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
     if turtle is not None:
-        checked_id(turtle)
+        turtle = turtle if turtle.lower() == NEXT_FREE else checked_id(turtle)
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
     choices = EngineOptions(
@@ -98,6 +98,8 @@ def enroll_command(
         extractor_weights=extractor_weights,
     )
     catalog = _open_or_create(common, choices)
+    if turtle is not None and turtle.lower() == NEXT_FREE:
+        known = replace(known, turtle=catalog.next_turtle_id())
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     passed = Passed()
     sightings = (
