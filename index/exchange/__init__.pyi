@@ -1,4 +1,4 @@
-from .catalog_join import Difference as Difference, join as join
+from .catalog_join import Difference as Difference, JoinReport as JoinReport, join as join
 from .columns import is_nothing as is_nothing, normal as normal
 from .darwin_core import export_darwin_core as export_darwin_core, is_own_archive as is_own_archive
 from .dates import (
@@ -22,6 +22,7 @@ from .mark_recapture import (
     years as years,
 )
 from .near_ids import NearIds as NearIds, difference as difference
+from .shared_names import NameConflict as NameConflict, SharedPhotos as SharedPhotos
 from .table_import import import_table as import_table
 from .tables import (
     COARSE_DEGREES as COARSE_DEGREES,

@@ -12,7 +12,7 @@ from .inputs import (
     why_none as why_none,
     without_lookalikes as without_lookalikes,
 )
-from .match_plot import Panel as Panel, Pixels as Pixels, match_picture as match_picture
+from .match_plot import Panel as Panel, match_picture as match_picture
 from .originals import find_originals as find_originals
 from .photos import READER as READER, LoadedPhoto as LoadedPhoto, load_photo as load_photo
 from .pictures import check_ending as check_ending, decode as decode, jpeg as jpeg, quality as quality, save as save

@@ -14,17 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from index.errors import PhotoTooLarge, PhotoUnreadable
-from index.types import HeadBox
+from index.types import HeadBox, Pixels
 from retrieval.images.colours import flattened, in_srgb
 from retrieval.images.dates import Taken
 from retrieval.images.files import read_bytes
 from retrieval.images.opening import MAX_PIXELS, Opened, open_photo
-
-Pixels = npt.NDArray[np.uint8]
 
 READER = 2
 """The present reader. 2: hidden pixels are left out, TIFF files are turned once, colour profiles are converted."""

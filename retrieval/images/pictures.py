@@ -6,12 +6,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from index.errors import InputError
-
-Pixels = npt.NDArray[np.uint8]
+from index.types import Pixels
 
 
 def jpeg(pixels: Pixels, quality: int = 80) -> bytes:

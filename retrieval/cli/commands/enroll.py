@@ -19,13 +19,12 @@ from index.naming import checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
+from retrieval.cli.exit_codes import ExitCode
 from retrieval.defaults import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
-
-NOTHING_DONE, SOME_REFUSED = 1, 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -122,11 +121,11 @@ def enroll_command(
     if not report.enrolled and not report.already_there:
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
-        raise typer.Exit(NOTHING_DONE)
+        raise typer.Exit(ExitCode.NOTHING_DONE)
     if automatic_fit:
         _fit_if_due(catalog, engine, choices, common.who)
     if report.refused:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def _ask_about_ids(new_ids: bool) -> Callable[[str, str], str | None]:
