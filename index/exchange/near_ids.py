@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from index.catalog import Catalog
+from index.catalog import Browser, Catalog
 
 
 def likeness(name: str) -> str:
@@ -27,7 +27,7 @@ class NearIds:
     @classmethod
     def of(cls, catalog: Catalog | None) -> NearIds:
         """Those of a catalogue, merged and retired ids among them."""
-        return cls([] if catalog is None else [turtle.id for turtle in catalog.turtles()])
+        return cls([] if catalog is None else [turtle.id for turtle in Browser(catalog).turtles()])
 
     def add(self, name: str) -> None:
         """From now on an id is known."""
