@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from index.exchange import JoinReport, harmless
+from index.exchange import harmless
 from index.registry import Change, ChangeReport, Encounter, PhotoRecord
 from retrieval.cli.printing.terminal import err, out, print_json, print_table
 from retrieval.schemas import (
@@ -29,6 +29,7 @@ from retrieval.schemas import (
 )
 
 if TYPE_CHECKING:
+    from index.exchange import JoinReport
     from retrieval.weights import WeightsListing
 
 
