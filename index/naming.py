@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from index.errors import InputError
@@ -18,7 +19,8 @@ _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def checked_id(name: str) -> str:
-    """A turtle's id as it may stand in tables and file names of others. Raises InputError."""
+    """A turtle's id as it may stand in tables and file names of others, in Unicode's form NFC. Raises InputError."""
+    name = unicodedata.normalize("NFC", name)
     if not name.strip() or name != name.strip() or len(name) > LONGEST_ID or not name.isprintable():
         raise InputError(
             f"{name!r} cannot be a turtle's id: use 1 to {LONGEST_ID} printable characters without blanks at the ends."

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from index.exchange import parse_date, parse_side
+from index.exchange import DateOrder, parse_date, parse_side
 from index.types import Side
 from retrieval.scoring import Score
 
@@ -59,7 +59,9 @@ ScoreRecipe = Annotated[Score, typer.Option("--score", help="How a pair's confid
 ShortlistLength = Annotated[int, typer.Option("--shortlist", min=1, help="Gallery photos that are matched.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output, nothing else there.")]
 Role = Annotated[list[str] | None, typer.Option("--role", help="Rows of the manifest with this role; repeatable.")]
-Manifest = Annotated[Path | None, typer.Option(help="CSV with a column photo; paths relative to it.")]
+Manifest = Annotated[Path | None, typer.Option(help="CSV or .xlsx with a column photo; paths relative to it.")]
+Dates = Annotated[DateOrder | None, typer.Option("--dates", help="Dates of the table: day or month first.")]
+NewIds = Annotated[bool, typer.Option("--new-ids", help="Ids that look like known ones are other turtles.")]
 
 
 class Sorting(StrEnum):

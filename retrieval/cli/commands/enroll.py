@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +14,7 @@ import typer
 
 from index.catalog import Catalog
 from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
-from index.exchange import parse_date
+from index.exchange import NearIds, difference, parse_date
 from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
@@ -63,6 +65,8 @@ def enroll_command(
     turtle: Annotated[str | None, typer.Option(help="The turtle that all these photos show.")] = None,
     manifest: options.Manifest = None,
     role: options.Role = None,
+    dates: options.Dates = None,
+    new_ids: options.NewIds = False,
     side: options.SideOfHead = None,
     taken_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; else from EXIF.")] = None,
     encounter: Annotated[str | None, typer.Option(help="Your name of it; else one a turtle and day.")] = None,
@@ -79,7 +83,7 @@ def enroll_command(
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none
+    from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none, without_lookalikes
     from retrieval.pipeline import enroll
 
     common: options.Common = context.obj
@@ -102,8 +106,12 @@ def enroll_command(
         known = replace(known, turtle=catalog.next_turtle_id())
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     passed = Passed()
-    sightings = (
-        from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder, passed)
+    sightings = without_lookalikes(
+        from_manifest(manifest, role or [], known, dates, printing.say)
+        if manifest
+        else from_paths(photos or [], known, by_folder, passed),
+        NearIds.of(catalog),
+        _ask_about_ids(new_ids),
     )
     total = None if manifest else count_photos(photos or [])
     with printing.progress_bar("enrolling", total) as advance:
@@ -120,6 +128,25 @@ def enroll_command(
         _fit_if_due(catalog, engine, choices, common.who)
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
+
+
+def _ask_about_ids(new_ids: bool) -> Callable[[str, str], str | None]:
+    """Whoever sits there is asked about ids that look alike; a script has to say so beforehand."""
+
+    def ask(name: str, known: str) -> str | None:
+        if new_ids:
+            printing.say(
+                f"{name} is a new turtle beside {known}, from which it differs only in {difference(name, known)}."
+            )
+            return name
+        if not sys.stdin.isatty():
+            return None
+        question = (
+            f"Turtle {name} would be new and looks like {known}. Is it {known} (k), another turtle (n), or skip (s)?"
+        )
+        return {"k": known, "n": name}.get(typer.prompt(question, default="s", err=True).strip().lower()[:1])
+
+    return ask
 
 
 def fit_command(

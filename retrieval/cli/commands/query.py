@@ -13,9 +13,9 @@ import typer
 
 from index.catalog import Catalog
 from index.errors import InputError
-from index.exchange import RefusedRow
+from index.exchange import DateOrder, RefusedRow
 from index.types import Side
-from retrieval.cli import options
+from retrieval.cli import options, printing
 from retrieval.cli.common import form_of, target_turtle
 from retrieval.cli.exit_codes import ExitCode
 from retrieval.cli.options import Sorting
@@ -36,6 +36,7 @@ def query_command(
     photos: Annotated[list[Path] | None, typer.Argument(help="Photos, or folders of photos.")] = None,
     manifest: options.Manifest = None,
     role: options.Role = None,
+    dates: options.Dates = None,
     side: Annotated[
         Side | None,
         typer.Option(
@@ -94,7 +95,7 @@ def query_command(
     form = form_of(as_json, as_csv)
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
-    asked = [_known(one, taken_on, site) for one in _asked(photos, manifest, role, side, left, right)]
+    asked = [_known(one, taken_on, site) for one in _asked(photos, manifest, role, side, left, right, dates)]
     if confirm and len(asked) > 1 and not (encounter and manifest is None):
         raise typer.BadParameter("--confirm takes one photo, or with --encounter the photos of one turtle.")
     catalog = Catalog.open(common.catalog)
@@ -139,11 +140,12 @@ def _asked(
     side: Side | None,
     left: list[Path] | None,
     right: list[Path] | None,
+    dates: DateOrder | None,
 ) -> list[Question | RefusedRow]:
     """Everything that is asked about; files that are not there are refused here, before anything is loaded."""
     from retrieval.images import questions, why_none
 
-    asked = list(questions(photos or [], manifest, role or [], side))
+    asked = list(questions(photos or [], manifest, role or [], side, dates, printing.say))
     for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
         asked += questions(paths or [], None, [], shown)
     if not asked and manifest is not None:

@@ -10,21 +10,22 @@ from rich.text import Text
 
 from index.types import Refusal
 from retrieval.cli.printing.terminal import out, print_table, say
-from retrieval.novelty import Verdict
-from retrieval.pipeline import Answer, AnsweredEncounter, next_for_encounter, next_step
 from retrieval.schemas import matcher_name
 
 if TYPE_CHECKING:
     from retrieval.fitting import FitReport
-    from retrieval.novelty import Prediction
-    from retrieval.pipeline import Coverage, EnrollReport, Identification
+    from retrieval.novelty import Prediction, Verdict
+    from retrieval.pipeline import Answer, AnsweredEncounter, Coverage, EnrollReport, Identification
     from retrieval.scoring import Candidate
 
 
 NAMED = 10
 """Photos that a sentence about many names."""
 
-COLOURS = {Verdict.KNOWN: "green", Verdict.NEW: "magenta", Verdict.UNDECIDED: "yellow"}
+COLOURS = {"KNOWN": "green", "NEW": "magenta", "UNDECIDED": "yellow"}
+"""By verdict; a plain table, because importing verdicts would load what is fitted."""
+
+REFUSED = "REFUSED"
 
 
 def print_enrolment(report: EnrollReport) -> None:
@@ -67,7 +68,9 @@ def print_fit(report: FitReport) -> None:
 
 def print_told(one: Answer | AnsweredEncounter, top: int, kept: Sequence[int], *, full: bool) -> None:
     """One answer: all about it, or a line; what cannot be used goes to standard error."""
-    if isinstance(one, Answer) and one.identification.verdict is Verdict.REFUSED:
+    from retrieval.pipeline import Answer, AnsweredEncounter  # loads what compares photos, which did so already
+
+    if isinstance(one, Answer) and one.identification.verdict == REFUSED:
         say(f"refused: {one.identification.reason}")
         return
     if isinstance(one, AnsweredEncounter):
@@ -86,7 +89,7 @@ def print_line(found: Identification, enrolled_as: str | None, kept: Sequence[in
     line = Text(f"{found.verdict:<14}", style=COLOURS.get(found.verdict, "red"))
     best = found.candidates[0] if found.candidates else None
     if best is not None:
-        certain = "" if found.verdict is Verdict.KNOWN else "?"
+        certain = "?" if found.turtle is None else ""
         chance = "" if best.probability is None else f"P = {best.probability:.2f}"
         line.append(f" {best.turtle + certain:<9} {chance:<9} {best.matches:>4} matches", style="default")
     p_new = "" if found.p_new is None else f"P(new) = {found.p_new:.2f}"
@@ -102,9 +105,11 @@ def print_line(found: Identification, enrolled_as: str | None, kept: Sequence[in
 
 def print_summary(verdicts: Mapping[Verdict, int]) -> None:
     """How many photos or encounters got which verdict, and what to do with the undecided ones."""
-    counts = ", ".join(f"{verdicts[one]} {one}" for one in Verdict if verdicts.get(one))
-    say(f"{sum(verdicts.values())} answers: {counts}.")
-    if verdicts.get(Verdict.UNDECIDED) or verdicts.get(Verdict.NEW):
+    order = [*COLOURS, "NOT_COMPARABLE", REFUSED]
+    counts = {str(one): number for one, number in verdicts.items()}
+    told = ", ".join(f"{counts[one]} {one}" for one in order if counts.get(one))
+    say(f"{sum(counts.values())} answers: {told}.")
+    if counts.get("UNDECIDED") or counts.get("NEW"):
         say(
             "next: --full tells all about each, --plot FOLDER draws the matches, --csv goes into a spreadsheet; --keep "
             "keeps them for `turtleidx queries` and `turtleidx decide NUMBER --is ID --enroll`."
@@ -113,6 +118,8 @@ def print_summary(verdicts: Mapping[Verdict, int]) -> None:
 
 def print_answer(one: Answer, top: int) -> None:
     """Verdict, reason and the best candidates of one photo, what was done with it, and what a person can do."""
+    from retrieval.pipeline import next_step
+
     print_identification(one.identification, top)
     if one.enrolled_as:
         out.print(Text(f"  enrolled as {one.enrolled_as}", style="bold"))
@@ -174,6 +181,8 @@ def _probability(p: float) -> str:
 
 def print_encounter(one: AnsweredEncounter, top: int) -> None:
     """One verdict, its reason and the best candidates, then what each photo says alone."""
+    from retrieval.pipeline import next_for_encounter
+
     found = one.found
     _print_prediction(found.name or "encounter", found.prediction)
     if found.candidates:

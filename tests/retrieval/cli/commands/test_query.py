@@ -56,7 +56,7 @@ def test_several_photos_are_told_in_a_line_each_with_a_summary(own: Shell, sampl
     assert "4 answers:" in told.err
     assert "next:" in told.err
     table = own("query", season, "--side", "left", "--csv", "--sort", "p_new", *NEAREST)
-    assert [Path(row["photo"]).name for row in table.rows][0] == "T023.jpg"
+    assert Path(table.rows[0]["photo"]).name == "T023.jpg"
     known = next(row for row in table.rows if row["photo"].endswith("T004.jpg"))
     assert (known["first"], known["side"]) == ("T004", "left")
     assert (
@@ -114,19 +114,8 @@ def test_a_file_that_is_not_there_loads_nothing(own: Shell) -> None:
 def test_a_model_that_the_gallery_has_outgrown_is_told_of(own: Shell, samples: SampleSet) -> None:
     assert "outgrown" in own("info", "--json").records[0]
     assert own("info", "--json").records[0]["outgrown"] is None
-    for turtle in ("T001", "T002"):
-        assert (
-            own(
-                "enroll",
-                samples.folder / turtle,
-                samples.folder / "T023",
-                samples.folder / "T024",
-                "--turtle",
-                turtle,
-                "--no-fit",
-            ).code
-            == 0
-        )
+    new = [samples.folder / name for name in ("T023", "T024")]
+    assert own("enroll", *new, "--not-by-folder", "--turtle", "Nina", "--no-fit").code == 0
     assert "`turtleidx fit` learns from the" in own("info").out
     assert "`turtleidx fit` learns from the" in own("query", photo(samples, "T004", 2), *NEAREST).err
     assert Catalog.open(own.catalog).identified() > 44
