@@ -24,7 +24,7 @@ SMALLEST_GALLERY = 5
 SMALLER = 4
 """In a part of a large gallery, every so many queries are also searched in smaller ones, which costs twice as much."""
 
-_SIDES = (None, *Side)
+SIDES = (None, *Side)
 
 Search = Callable[[int, GalleryFilter], Shortlist]
 
@@ -84,7 +84,7 @@ class TrialPlan:
         codes = {name: code for code, name in enumerate(sorted({str(photo.turtle) for photo in photos}))}
         self.turtle = np.array([codes[str(photo.turtle)] for photo in photos], np.int64)
         self.encounter = np.array([photo.encounter for photo in photos], np.int64)
-        self.side_code = np.array([_SIDES.index(photo.side) for photo in photos], np.int64)
+        self.side_code = np.array([SIDES.index(photo.side) for photo in photos], np.int64)
         self._codes = codes
         self._row = {photo.id: row for row, photo in enumerate(photos)}
         self._whole = whole
@@ -174,7 +174,7 @@ class TrialPlan:
             code = self._codes.setdefault(str(photo.turtle), len(self._codes))
             self.turtle = np.append(self.turtle, code)
             self.encounter = np.append(self.encounter, photo.encounter)
-            self.side_code = np.append(self.side_code, _SIDES.index(photo.side))
+            self.side_code = np.append(self.side_code, SIDES.index(photo.side))
             self.in_gallery = np.append(self.in_gallery, False)
         return self._row[photo.id]
 

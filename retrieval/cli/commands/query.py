@@ -23,8 +23,8 @@ from retrieval.cli.printing import print_encounter
 from retrieval.defaults import SHORTLIST
 from retrieval.engine import Engine
 from retrieval.images import Question
-from retrieval.novelty import DecisionPolicy, Verdict
-from retrieval.pipeline import FollowUp, answer_encounters, by_encounter, drift_of, recent_score, remember
+from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
+from retrieval.pipeline import FollowUp, answer_encounters, by_encounter, drift_of, prior_of, recent_score, remember
 from retrieval.schemas import encounter_answer_record
 from retrieval.scoring import Score
 
@@ -57,7 +57,7 @@ def query_command(
     enroll_new: Annotated[bool, typer.Option("--enroll-new", help="Enroll NEW photos under the next free id.")] = False,
     confirm: Annotated[str | None, typer.Option(metavar="TURTLE", help="Enroll the photo as this turtle.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep query and evidence, for `turtleidx decide`.")] = False,
-    prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
+    prior_new: options.PriorNew = "0.5",
     false_known: options.Rate = 0.01,
     misidentified: options.Rate = 0.01,
     false_new: options.Rate = 0.05,
@@ -105,7 +105,7 @@ def query_command(
         extractor_weights=extractor_weights,
     )
     engine = Engine.load(catalog.recipe, choices)
-    policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
+    policy = DecisionPolicy(_prior(catalog, engine, prior_new), Rates(false_known, misidentified, false_new))
     follow_up, refused, scores = FollowUp(enroll_new, confirm), 0, list[RecentScore | None]()
 
     def evidence(one: Answer) -> dict[str, object]:
@@ -130,6 +130,15 @@ def query_command(
             warn_of_drift(catalog)
     if refused:
         raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
+
+
+def _prior(catalog: Catalog, engine: Engine, wanted: str) -> float:
+    """The prior as a number; one that is learnt is told on standard error."""
+    if wanted != options.AUTO:
+        return float(wanted)
+    learnt = prior_of(catalog, CatalogModel.load(catalog, engine.evidence))
+    printing.say(learnt.sentence)
+    return learnt.share
 
 
 def _show(one: Answer, top: int, as_json: bool, kept: KeptQuery | None) -> None:

@@ -30,7 +30,13 @@ NO_MATCH = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 @cache
 def judge() -> CatalogModel:
     world = World(0, GALLERY)
-    fitted = NoveltyModel.fit(world.impostor_maxima(GALLERY), world.genuine_scores(GALLERY), world.photos, replicates=3)
+    fitted = NoveltyModel.fit(
+        world.impostor_maxima(GALLERY),
+        world.genuine_scores(GALLERY),
+        world.photos,
+        world.occasions(GALLERY),
+        replicates=3,
+    )
     assert isinstance(fitted, NoveltyModel)
     return CatalogModel(no_null(), fitted, GALLERY)
 
