@@ -23,11 +23,14 @@ class CheckReport:
         What was wrong and is right again.
     photos : int
         How many photos were checked.
+    second : int
+        How many of them have features of a further extractor; the others get them when they are compared so.
     """
 
     problems: tuple[str, ...]
     repaired: tuple[str, ...]
     photos: int
+    second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,17 @@ def check_catalog(catalog: Catalog) -> CheckReport:
         if orphans:
             catalog.feature_store.delete(orphans)
             repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
+        if stale := catalog.feature_store.forget_stale():
+            repaired.append(f"{stale} further feature records that were damaged or out of date were deleted.")
+        stored = catalog.feature_store.seconds()
+        if lonely := {digest for digests in stored.values() for digest in digests} - known:
+            catalog.feature_store.delete(lonely)
+            repaired.append(f"{len(lonely)} further feature records without a photo were deleted.")
         if not catalog.searcher.file_is_right():
             catalog.searcher.rebuild()
             repaired.append("The vector index was built anew from the registry.")
-    return CheckReport(tuple(problems), tuple(repaired), len(rows))
+    second = {digest for digests in stored.values() for digest in digests} & {str(row[0]) for row in rows}
+    return CheckReport(tuple(problems), tuple(repaired), len(rows), len(second))
 
 
 def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:
@@ -105,8 +115,10 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
             transaction.run("DELETE FROM reread")
             transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
-        catalog.feature_store.delete(catalog.feature_store.digests() - stay)
+        further = {digest for digests in catalog.feature_store.seconds().values() for digest in digests}
+        catalog.feature_store.delete((catalog.feature_store.digests() | further) - stay)
         catalog.feature_store.forget_others()
+        catalog.feature_store.forget_stale()
         catalog.feature_store.compact()
         catalog.registry.compact()
         catalog.searcher.rebuild()

@@ -16,7 +16,7 @@ from retrieval.defaults import FIT_BUDGET, FIT_PHOTOS
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import Decided, decided_queries
 from retrieval.fitting.descriptor_similarity import DescriptorSimilarity, no_descriptors
-from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress
+from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress, looks_of, pairs_of
 from retrieval.fitting.trials import Trial, TrialPlan
 from retrieval.fitting.turtle_scores import TurtleScores, encounters_of, search_of
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
@@ -134,8 +134,7 @@ def fit(
         catalog.save_model(MODEL, engine.evidence, model.to_json(), who)
     queried = {trial.query for trial in trial_scores.trials}
     return FitReport(
-        fitted=model.novelty is not None,
-        reason=model.missing,
+        model=model,
         photos=len(queried),
         turtles=len({int(trial_scores.table.turtle[row]) for row in queried}),
         pairs=len((trial_scores.rest.first_matches if trial_scores.rest else trial_scores.pairs).rows),
@@ -183,7 +182,7 @@ def run_trials(
     shown, rest = trials, None
     recipe = engine.reranking
     if recipe.keep is not None:
-        looking = CachedComparison(catalog, engine.looking, engine.look)
+        looking = looks_of(catalog, engine)
         first_matches = Compared(photos, catalog, looking)
         first_matches.run(trials, progress)
         seen = tuple(
@@ -196,7 +195,7 @@ def run_trials(
             trials = shown
         else:
             rest = FirstStage(first_matches, recipe.others, seen)
-    pairing = pairing or CachedComparison(catalog, engine.comparison, engine.compare)
+    pairing = pairing or pairs_of(catalog, engine)
     before = pairing.compared
     pairs = Compared(photos, catalog, pairing)
     pairs.run(shown, progress)
@@ -205,8 +204,8 @@ def run_trials(
 
 def fit_is_due(catalog: Catalog, engine: Engine) -> bool:
     """Whether there is no model for this recipe, or the catalogue has grown by a fifth since."""
-    stored = catalog.model(MODEL)
-    if stored is None or stored.recipe != engine.evidence:
+    stored = catalog.model(MODEL, engine.evidence)
+    if stored is None:
         return True
     model = CatalogModel.from_json(stored.payload)
     return model.outdated or catalog.identified() >= GROWTH * model.photos
@@ -276,8 +275,8 @@ class FitReport:
 
     Attributes
     ----------
-    fitted : bool
-        False when the catalogue is too small; `reason` says what is missing.
+    model : CatalogModel
+        What was stored.
     photos, turtles : int
         Photos and turtles that were queried.
     pairs, compared : int
@@ -286,11 +285,20 @@ class FitReport:
         Kept queries that were learnt from because a person decided them.
     """
 
-    fitted: bool
-    reason: str
+    model: CatalogModel
     photos: int
     turtles: int
     pairs: int
     compared: int
     seconds: float
     decided: int = 0
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is a novelty model now; False when the catalogue is too small."""
+        return self.model.novelty is not None
+
+    @property
+    def reason(self) -> str:
+        """What is missing for a novelty model."""
+        return self.model.missing

@@ -22,7 +22,8 @@ from retrieval.engine import Engine
 SMALLEST_GALLERY = 5
 """Turtles of the smallest sub-gallery."""
 SMALLER = 4
-"""In a part of a large gallery, every so many queries are also searched in smaller ones, which costs twice as much."""
+"""In a part of a large gallery, and where a slow network looks at pairs, every so many queries are also searched in
+smaller ones, which costs twice as much."""
 
 SIDES = (None, *Side)
 
@@ -102,7 +103,7 @@ class TrialPlan:
         pairs: set[tuple[int, int]] = set()
         for turn, query in enumerate(self._turtle_by_turtle(rng)):
             if self._whole is None:
-                planned = self._trials(query, rng)
+                planned = self._trials(query, rng, smaller=not (self.engine.directed and turn % SMALLER))
             else:
                 planned = [
                     *self._in_the_whole(query, self._whole),
@@ -132,7 +133,8 @@ class TrialPlan:
         alike = (self.turtle == self.turtle[query]) & (self.side_code == self.side_code[query])
         return np.flatnonzero(alike & self.in_gallery & (self.encounter != self.encounter[query]))
 
-    def _trials(self, query: int, rng: np.random.Generator) -> list[Trial]:
+    def _trials(self, query: int, rng: np.random.Generator, smaller: bool = True) -> list[Trial]:
+        """Searches without the query's turtle, in `smaller` galleries too, and without its encounter."""
         same_side = np.flatnonzero((self.side_code == self.side_code[query]) & self.in_gallery)
         others = same_side[self.turtle[same_side] != self.turtle[query]]
         own = self._own(query)
@@ -146,7 +148,7 @@ class TrialPlan:
             among = ranked[np.isin(self.turtle[ranked], strangers[:size])]
             near = self.shortlisted(among)
             trials.append(Trial(query, size, near, photos_of[self.turtle[near]], 0))
-            size //= 2
+            size = size // 2 if smaller else 0
         if len(own) and self._whole is None:
             everyone = np.concatenate((others, own))
             near = self.shortlisted(everyone[np.argsort(-similar[everyone], kind="stable")])

@@ -101,10 +101,10 @@ class CatalogModel:
     @classmethod
     def load(cls, catalog: Catalog, recipe: str) -> CatalogModel:
         """The catalogue's fitted model, when it was fitted with this very recipe (`Engine.evidence`)."""
-        stored = catalog.model(MODEL)
-        if stored is None:
+        stored = catalog.model(MODEL, recipe)
+        if stored is None and catalog.model(MODEL) is None:
             return cls(no_null(), None, 0, "The catalogue has no fitted model yet; run `turtleidx fit`.")
-        if stored.recipe != recipe:
+        if stored is None:
             reason = "The model was fitted with another recipe; run `turtleidx fit`."
             return cls(no_null(), None, 0, reason)
         return cls.from_json(stored.payload)

@@ -4,7 +4,9 @@ from .drift import (
     recent_score as recent_score,
     remember as remember,
 )
+from .encounters import identify_encounter as identify_encounter
 from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
+from .identification import identify as identify
 from .kept_queries import keep as keep
 from .queries import (
     Answer as Answer,

@@ -181,18 +181,24 @@ def recent_score(found: Identification, encounter: str | None = None) -> RecentS
     return RecentScore(digest, encounter or alone, posterior.score, round(posterior.gallery))
 
 
-def remember(catalog: Catalog, scores: Sequence[RecentScore | None]) -> None:
-    """Keep what `recent_score` gave; nothing while another process writes, or where the catalogue cannot be written."""
-    stored, known = catalog.model(MODEL), [one for one in scores if one is not None]
+def remember(catalog: Catalog, scores: Sequence[RecentScore | None], recipe: str | None = None) -> None:
+    """Keep what `recent_score` gave; nothing while another process writes, or where the catalogue cannot be written.
+
+    Parameters
+    ----------
+    recipe : str or None
+        `Engine.evidence` of what was asked; None means the newest model's.
+    """
+    stored, known = catalog.model(MODEL, recipe), [one for one in scores if one is not None]
     if stored is None or not known:
         return
     with contextlib.suppress(CatalogBusy, PermissionError):  # the watch is no reason to refuse an answer
         remember_scores(catalog, known, stored.event)
 
 
-def drift_of(catalog: Catalog) -> Drift | None:
+def drift_of(catalog: Catalog, recipe: str | None = None) -> Drift | None:
     """How recent queries compare with the fitted model; None without a model, or with too few encounters."""
-    stored = catalog.model(MODEL)
+    stored = catalog.model(MODEL, recipe)
     recent = [] if stored is None else recent_scores(catalog, stored.event)
     if stored is None or len({one.encounter for one in recent}) < MIN_ENCOUNTERS:
         return None
@@ -200,12 +206,13 @@ def drift_of(catalog: Catalog) -> Drift | None:
     return None if novelty is None else detect_drift(novelty, _columns(recent))
 
 
-def prior_of(catalog: Catalog, model: CatalogModel) -> LearnedPrior:
+def prior_of(catalog: Catalog, recipe: str | None = None) -> LearnedPrior:
     """How probable a new turtle is, learnt from the latest queries; one half without a model."""
-    stored = catalog.model(MODEL)
-    if stored is None or model.novelty is None:
+    stored = catalog.model(MODEL, recipe)
+    novelty = None if stored is None else CatalogModel.from_json(stored.payload).novelty
+    if stored is None or novelty is None:
         return LearnedPrior(0.5, 0)
-    return learn_prior(model.novelty, _columns(recent_scores(catalog, stored.event)))
+    return learn_prior(novelty, _columns(recent_scores(catalog, stored.event)))
 
 
 def _columns(recent: Sequence[RecentScore]) -> RecentScores:

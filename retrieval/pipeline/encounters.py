@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from index.catalog import Browser, Catalog
-from index.types import Side
+from index.types import Side, Sighting
+from retrieval.engine import Engine
 from retrieval.novelty import (
     CatalogModel,
     DecisionPolicy,
@@ -20,8 +22,31 @@ from retrieval.novelty import (
     explained,
     fuse,
 )
+from retrieval.pipeline.identification import identify
 from retrieval.pipeline.results import EncounterAnswer, Identification
 from retrieval.scoring import Candidate
+
+
+def identify_encounter(
+    catalog: Catalog,
+    photos: Sequence[Sighting | str | os.PathLike[str]],
+    engine: Engine,
+    model: CatalogModel,
+    policy: DecisionPolicy | None = None,
+    name: str | None = None,
+) -> EncounterAnswer:
+    """Say which enrolled turtle several photos of one turtle on one occasion show, or that it is new.
+
+    Parameters
+    ----------
+    photos : sequence of Sighting, str or path
+        Each is searched in the gallery of its side.
+    name : str or None
+        Of the encounter, for the answer.
+    """
+    policy = policy or DecisionPolicy()
+    alone = tuple(identify(catalog, one, engine, model, policy) for one in photos)
+    return answer_together(catalog, name, alone, model, policy)
 
 
 def answer_together(

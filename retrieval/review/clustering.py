@@ -71,7 +71,7 @@ class Group:
     links: tuple[Link, ...]
 
 
-def discover(
+def cluster_encounters(
     catalog: Catalog,
     engine: Engine,
     policy: DecisionPolicy,

@@ -52,7 +52,7 @@ class PairScorer:
         self._engine = engine
         self._null = null
         self._cascade = Cascade(catalog, engine)
-        self._cache = catalog.pair_cache(engine.comparison)
+        self._cache = catalog.pair_cache(engine.comparison, directed=engine.directed)
 
     @property
     def compared(self) -> int:

@@ -24,7 +24,7 @@ from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
-    from retrieval.evaluation import Comparison, Entrant, Evaluation, FittedMethod, Protocol
+    from retrieval.evaluation import Comparison, Evaluation, FittedMethod, Method, Protocol
 
 WORST = 12
 """Errors with a picture in the report."""
@@ -72,7 +72,7 @@ def evaluate_command(
     """How often are the answers right? On a manifest of known truth, or on the catalogue's own photos."""
     from retrieval.cli.outputs import check_page
     from retrieval.cli.printing import print_evaluation
-    from retrieval.evaluation import compete, entrants, groups_of, has_gallery, stored_contenders
+    from retrieval.evaluation import compare_methods, groups_of, has_gallery, methods_of, stored_methods
     from retrieval.novelty import DecisionPolicy
     from retrieval.schemas import evaluation_record
 
@@ -98,12 +98,12 @@ def evaluate_command(
         if manifest is not None and own_gallery:
             catalog = _open_or_create(keep or Path(folder) / "turtles.catalog", choices)
             engine = Engine.load(catalog.recipe, choices)
-            among = entrants(engine, _others(against, choices, catalog), compare)
+            among = methods_of(engine, _others(against, choices, catalog), compare)
             fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who)
         else:
             catalog = Catalog.open(common.catalog)
             engine = Engine.load(catalog.recipe, choices)
-            fitted_methods = stored_contenders(catalog, entrants(engine, _others(against, choices, catalog), compare))
+            fitted_methods = stored_methods(catalog, methods_of(engine, _others(against, choices, catalog), compare))
         protocol = _protocol(catalog, manifest, since)
         protocol = protocol.drawn(most, seed) if most else protocol
         if not protocol.queries:
@@ -111,7 +111,7 @@ def evaluate_command(
         share = min(max(protocol.share_new, 0.001), 0.999)
         policy = DecisionPolicy(share if prior_new is None else prior_new, Rates(false_known, misidentified, false_new))
         with printing.progress_bar("identifying", len(protocol.queries)) as advance:
-            comparison = compete(catalog, protocol, engine, fitted_methods, policy, advance)
+            comparison = compare_methods(catalog, protocol, engine, fitted_methods, policy, advance)
         groups = groups_of(comparison, policy.rates)
         if as_json:
             record = evaluation_record(protocol.description, comparison, groups, policy, engine.evidence)
@@ -141,15 +141,15 @@ def _others(names: list[str] | None, choices: EngineOptions, catalog: Catalog) -
     return [Engine.load(catalog.recipe, replace(choices, matcher=name)) for name in names or []]
 
 
-def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Entrant], who: str) -> list[FittedMethod]:
-    from retrieval.evaluation import enroll_gallery, fitted_contenders
+def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Method], who: str) -> list[FittedMethod]:
+    from retrieval.evaluation import enroll_gallery, fit_methods
 
     with printing.progress_bar("enrolling", None) as advance:
         enrolled = enroll_gallery(catalog, manifest, among[0].engine, who, advance)
     for refusal in enrolled.refused:
         printing.say(f"not in the gallery: {refusal.reason}")
     with printing.progress_bar("fitting", None) as advance_fit:
-        return fitted_contenders(catalog, among, who, advance_fit)
+        return fit_methods(catalog, among, who, advance_fit)
 
 
 def _write_report(

@@ -11,6 +11,7 @@ from index.errors import UnknownRecord
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of
+from retrieval.weight_files import has_second_expert
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,8 +29,13 @@ def info_command(context: typer.Context, as_json: options.Json = False) -> None:
     recipe = f"{catalog.recipe.extractor} and {catalog.recipe.encoder}"
     summary, drift = catalog.summary(), drift_of(catalog)
     sentence = None if drift is None else drift.sentence
-    if sentence is not None:
-        summary = replace(summary, health=(*summary.health, sentence))
+    noticed = [] if sentence is None else [sentence]
+    if catalog.recipe.extractor.startswith("sift-") and not has_second_expert():
+        from retrieval.engine import LACKING  # takes a while to import
+
+        noticed.append(LACKING)
+    if noticed:
+        summary = replace(summary, health=(*summary.health, *noticed))
     rows = schemas.summary_rows(str(catalog.path), recipe, summary)
     if as_json:
         printing.print_json(schemas.summary_record(str(catalog.path), catalog.recipe, summary) | {"drift": sentence})

@@ -93,11 +93,11 @@ def identify_command(
 
 def _discovered(catalog: Catalog, choices: EngineOptions, policy: DecisionPolicy, only: list[int]) -> list[Group]:
     from retrieval.engine import Engine
-    from retrieval.review import discover
+    from retrieval.review import cluster_encounters
 
     engine = Engine.load(catalog.recipe, choices)
     with printing.progress_bar("comparing", None) as advance:
-        groups = discover(catalog, engine, policy, only, advance)
+        groups = cluster_encounters(catalog, engine, policy, only, advance)
     absent = set(only) - {encounter for group in groups for encounter in group.encounters}
     if absent:
         raise InputError(f"Encounter {min(absent)} is not there, or has a turtle or no photo that can be searched.")

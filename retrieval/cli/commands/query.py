@@ -23,7 +23,7 @@ from retrieval.cli.printing import print_encounter
 from retrieval.defaults import SHORTLIST
 from retrieval.engine import Engine
 from retrieval.images import Question
-from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
+from retrieval.novelty import DecisionPolicy, Verdict
 from retrieval.pipeline import FollowUp, answer_encounters, by_encounter, drift_of, prior_of, recent_score, remember
 from retrieval.schemas import encounter_answer_record
 from retrieval.scoring import Score
@@ -105,11 +105,13 @@ def query_command(
         extractor_weights=extractor_weights,
     )
     engine = Engine.load(catalog.recipe, choices)
+    if engine.lacking:
+        printing.say(engine.lacking)
     policy = DecisionPolicy(_prior(catalog, engine, prior_new), Rates(false_known, misidentified, false_new))
     follow_up, refused, scores = FollowUp(enroll_new, confirm), 0, list[RecentScore | None]()
 
     def evidence(one: Answer) -> dict[str, object]:
-        return schemas.evidence_record(one, engine.evidence, catalog.model(MODEL), policy)
+        return schemas.evidence_record(one, engine.evidence, catalog.model(MODEL, engine.evidence), policy)
 
     with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
         if encounter:
@@ -126,8 +128,8 @@ def query_command(
             if pictures:
                 _plot(catalog, one, pictures[number])
         if not encounter:
-            remember(catalog, scores)
-            warn_of_drift(catalog)
+            remember(catalog, scores, engine.evidence)
+            warn_of_drift(catalog, engine)
     if refused:
         raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
 
@@ -136,7 +138,7 @@ def _prior(catalog: Catalog, engine: Engine, wanted: str) -> float:
     """The prior as a number; one that is learnt is told on standard error."""
     if wanted != options.AUTO:
         return float(wanted)
-    learnt = prior_of(catalog, CatalogModel.load(catalog, engine.evidence))
+    learnt = prior_of(catalog, engine.evidence)
     printing.say(learnt.sentence)
     return learnt.share
 
@@ -190,13 +192,15 @@ def query_encounters(
             digests = [photo.query.sha256 for photo in one.found.photos if photo.query.sha256]
             tell_of_retired(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
         known_by = next((photo.query.sha256 for photo in one.found.photos if photo.query.sha256), None)
-        remember(catalog, [recent_score(photo, f"encounter of {known_by}") for photo in one.found.photos])
-    warn_of_drift(catalog)
+        remember(
+            catalog, [recent_score(photo, f"encounter of {known_by}") for photo in one.found.photos], engine.evidence
+        )
+    warn_of_drift(catalog, engine)
     return refused
 
 
-def warn_of_drift(catalog: Catalog) -> None:
+def warn_of_drift(catalog: Catalog, engine: Engine) -> None:
     """Say on standard error when recent photos no longer score like those that the model was fitted on."""
-    drift = drift_of(catalog)
+    drift = drift_of(catalog, engine.evidence)
     if drift is not None and drift.sentence is not None:
         printing.say(drift.sentence)
