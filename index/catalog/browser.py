@@ -112,6 +112,11 @@ class Browser:
         with self._session() as session:
             return newest_standing(session)
 
+    def made_in_order(self) -> dict[str, int]:
+        """A number for each id, smaller for turtles that were made earlier."""
+        with self._session() as session:
+            return {str(name): int(key) for name, key in session.rows("SELECT id, key FROM turtles")}
+
     def photos(
         self,
         *,

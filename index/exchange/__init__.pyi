@@ -1,4 +1,4 @@
-from .catalog_join import Difference as Difference, join as join
+from .catalog_join import Difference as Difference, JoinReport as JoinReport, join as join
 from .darwin_core import export_darwin_core as export_darwin_core, is_own_archive as is_own_archive
 from .manifest import (
     ManifestRow as ManifestRow,
@@ -14,6 +14,7 @@ from .mark_recapture import (
     write_histories as write_histories,
     years as years,
 )
+from .shared_names import NameConflict as NameConflict, SharedPhotos as SharedPhotos
 from .table_import import import_table as import_table
 from .tables import (
     COARSE_DEGREES as COARSE_DEGREES,

@@ -11,23 +11,27 @@ from index.errors import InputError, NoPhotos
 from index.exchange import RefusedRow, read_manifest, read_roles
 from index.naming import checked_id, checked_path, shown
 from index.types import Side, Sighting
-from retrieval.images.photos import find_photos
+from retrieval.images.folders import Passed, find_photos
 
 
-def from_paths(paths: Iterable[Path], known: Sighting, by_folder: bool) -> Iterator[Sighting | RefusedRow]:
+def from_paths(
+    paths: Iterable[Path], known: Sighting, by_folder: bool, passed: Passed | None = None
+) -> Iterator[Sighting | RefusedRow]:
     """Photos and folders, in order; what `known` says holds for all of them.
 
     Parameters
     ----------
     by_folder : bool
         The first folder below a given folder names the turtle, unless `known` does.
+    passed : Passed or None
+        Told what in folders was no photo.
     """
     for path in paths:
         if not path.is_dir():
             yield _checked(replace(known, path=str(path)))
             continue
         try:
-            for photo in find_photos(path):
+            for photo in find_photos(path, passed):
                 inside = photo.relative_to(path).parts
                 owner = inside[0] if by_folder and len(inside) > 1 else None
                 yield _checked(replace(known, path=str(photo), turtle=known.turtle or owner))

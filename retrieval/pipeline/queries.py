@@ -11,10 +11,10 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.errors import PhotoRefused, PhotoUnreadable
 from index.exchange import RefusedRow
-from index.types import PreparedPhoto
+from index.types import Pixels, PreparedPhoto
 from retrieval.engine import Engine
 from retrieval.features import with_views
-from retrieval.images import Panel, Pixels, Question, decode, match_picture
+from retrieval.images import Panel, Question, decode, match_picture
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
 from retrieval.parallel import one_ahead
 from retrieval.pipeline.encounters import answer_together

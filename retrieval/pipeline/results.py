@@ -20,12 +20,15 @@ class EnrollReport:
         Photo ids, which stay small where a million photos do not.
     seconds : float
         Wall-clock time.
+    remarks : tuple of Refusal
+        What a person should know about photos that were not refused: the reason stands behind the path.
     """
 
     enrolled: tuple[int, ...]
     already_there: tuple[int, ...]
     refused: tuple[Refusal, ...]
     seconds: float
+    remarks: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

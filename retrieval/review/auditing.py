@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.catalog import Catalog
+from index.catalog import Browser, Catalog
 from index.curation import reviewed
 from index.types import Descriptor, GalleryFilter, Photo, Shortlist
 from retrieval.defaults import AUDIT_BUDGET
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.novelty import CatalogModel
-from retrieval.review.findings import Finding, Kind, Searched, findings
+from retrieval.review.findings import findings
 from retrieval.review.pair_scores import PairScorer, candidates_of
+from retrieval.review.suspicions import Finding, Searched
 
 DEPTHS = (10, 30, 100)
 """So many of the nearest photos of other turtles, and of the same, each photo is compared with, round by round;
@@ -70,15 +71,10 @@ def audit(catalog: Catalog, engine: Engine, budget: int = AUDIT_BUDGET, progress
     with catalog.writing("audit"):
         comparison = _Comparison(catalog, engine, model, photos)
         complete = comparison.run(budget, progress)
-    done = reviewed(catalog)
-    open_ = [
-        one
-        for one in findings(list(comparison.searches.values()), photos, model)
-        if frozenset(one.turtles) not in done.different
-        and not (one.kind is Kind.MIXED and one.turtles[0] in done.single)
-    ]
+    searches = list(comparison.searches.values())
+    found = findings(searches, photos, model, reviewed(catalog), Browser(catalog).made_in_order())
     turtles = len({photo.turtle for photo in photos})
-    return Audit(tuple(open_), turtles, comparison.pairs, comparison.comparer.compared, complete, model.missing)
+    return Audit(tuple(found), turtles, comparison.pairs, comparison.comparer.compared, complete, model.missing)
 
 
 class _Comparison:

@@ -12,7 +12,8 @@ from index.registry import CatalogSummary, Change, Encounter, Event, KeptQuery, 
 from index.types import Recipe
 
 if TYPE_CHECKING:
-    from index.exchange import Difference
+    from index.exchange import Difference, JoinReport
+    from retrieval.review import SameId
 
 
 def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[str, str]]:
@@ -157,6 +158,31 @@ def query_record(query: KeptQuery) -> dict[str, object]:
 def difference_record(difference: Difference) -> dict[str, object]:
     """A difference of two catalogues as a JSON object."""
     return {name: getattr(difference, name) for name in DIFFERENCES.columns}
+
+
+def join_record(report: JoinReport, likenesses: Mapping[str, SameId]) -> dict[str, object]:
+    """What joining did as a JSON object; `likenesses` tells of ids in conflict whose photos were compared."""
+    conflicts = []
+    for one in report.conflicts:
+        found = likenesses.get(one.turtle)
+        conflicts.append(
+            asdict(one)
+            | {
+                "probability": found and found.probability,
+                "matches": found and found.matches,
+                "photos": [photo.path for photo in found.photos] if found and found.photos else [],
+            }
+        )
+    return {
+        "event": report.event,
+        "added": report.added,
+        "there": report.there,
+        "turtles": report.turtles,
+        "differences": [difference_record(one) for one in report.differences],
+        "conflicts": conflicts,
+        "shared": [asdict(one) for one in report.shared],
+        "renamed": dict(report.renamed),
+    }
 
 
 def change_record(change: Change) -> dict[str, object]:

@@ -17,13 +17,12 @@ from index.naming import checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
+from retrieval.cli.exit_codes import ExitCode
 from retrieval.defaults import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
-
-NOTHING_DONE, SOME_REFUSED = 1, 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,7 +79,7 @@ def enroll_command(
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.images import count_photos, from_manifest, from_paths, why_none
+    from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none
     from retrieval.pipeline import enroll
 
     common: options.Common = context.obj
@@ -100,20 +99,25 @@ def enroll_command(
     )
     catalog = _open_or_create(common, choices)
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
-    sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
+    passed = Passed()
+    sightings = (
+        from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder, passed)
+    )
     total = None if manifest else count_photos(photos or [])
     with printing.progress_bar("enrolling", total) as advance:
         report = enroll(catalog, sightings, engine, common.who, advance)
+    for sentence in passed.sentences():
+        printing.say(sentence)
     printing.print_enrolment(report)
     tell_of_retired(catalog, report.enrolled)
     if not report.enrolled and not report.already_there:
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
-        raise typer.Exit(NOTHING_DONE)
+        raise typer.Exit(ExitCode.NOTHING_DONE)
     if automatic_fit:
         _fit_if_due(catalog, engine, choices, common.who)
     if report.refused:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def fit_command(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.catalog import Catalog
+from index.catalog import Browser, Catalog
 from index.curation import Curator
 from index.errors import InputError, TurtleidxError
 from index.registry import ChangeReport
@@ -143,7 +143,7 @@ def _ask(catalog: Catalog, proposal: str | None) -> str | None:
 
 def _require(catalog: Catalog, name: str) -> str:
     """The id of a turtle that is there. Raises UnknownRecord."""
-    return catalog.turtle(name).id
+    return Browser(catalog).turtle(name).id
 
 
 def _shown(name: str) -> str:

@@ -11,8 +11,8 @@ from index.catalog import Browser, check_catalog, compact_catalog, is_backup, re
 from index.files import refuse_foreign
 from retrieval.cli import options, printing
 from retrieval.cli.common import ask, opened
+from retrieval.cli.exit_codes import ExitCode
 
-PROBLEMS_LEFT = SOME_REFUSED = 3
 MOST_NAMED = 20
 
 
@@ -37,7 +37,7 @@ def check_command(context: typer.Context, as_json: options.Json = False) -> None
             printing.out.print(f"problem: {sentence}", markup=False)
         printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems")
     if report.problems:
-        raise typer.Exit(PROBLEMS_LEFT)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def compact_command(context: typer.Context, yes: options.Yes = False, as_json: options.Json = False) -> None:
@@ -127,7 +127,7 @@ def reindex_command(
         made_with_both = f"{report.recipe.extractor} and {report.recipe.encoder}"
         printing.out.print(f"{report.read} photos read again with {made_with_both}, {len(refused)} refused")
     if refused:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def _name(reasons: list[str]) -> None:

@@ -14,8 +14,7 @@ from index.types import Side
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of, tell_of_more, tell_of_retired
-
-SOME_REFUSED = 3
+from retrieval.cli.exit_codes import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
@@ -191,7 +190,7 @@ def relocate_photos(
         f"{len(search.found)} moved originals found, {search.in_place} where they were, {search.missing} still missing."
     )
     if search.unreadable:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def _choose_one(first: bool, second: bool, *names: str) -> None:

@@ -19,6 +19,7 @@ from index.types import Side
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
+from retrieval.cli.exit_codes import ExitCode
 from retrieval.cli.printing import print_encounter
 from retrieval.defaults import SHORTLIST
 from retrieval.engine import Engine
@@ -30,9 +31,6 @@ from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.pipeline import Answer
-
-
-NOTHING_DONE, SOME_REFUSED = 1, 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -131,7 +129,7 @@ def query_command(
             remember(catalog, scores, engine.evidence)
             warn_of_drift(catalog, engine)
     if refused:
-        raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
+        raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(asked) else ExitCode.SOME_REFUSED)
 
 
 def _prior(catalog: Catalog, engine: Engine, wanted: str) -> float:

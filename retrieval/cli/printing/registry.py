@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from index.exchange import harmless
+from index.exchange import JoinReport, harmless
 from index.registry import Change, ChangeReport, Encounter, PhotoRecord
 from retrieval.cli.printing.terminal import err, out, print_json, print_table
-from retrieval.schemas import Kind, Record, cell_text, change_contents, change_name, change_record
+from retrieval.schemas import (
+    DIFFERENCES,
+    Kind,
+    Record,
+    cell_text,
+    change_contents,
+    change_name,
+    change_record,
+    difference_record,
+)
 
 if TYPE_CHECKING:
     from retrieval.weights import WeightsListing
@@ -71,6 +80,22 @@ def print_record(record: Record, kind: Kind, form: Form) -> None:
         if record[name] not in (None, "", [], {}):
             table.add_row(name.replace("_", " "), Text(cell_text(record[name])))
     print_table(table)
+
+
+def print_join(report: JoinReport, dry_run: bool) -> None:
+    """What joining did, or would do, and where the catalogues differ."""
+    out.print(
+        f"{report.added} photos {'would be ' if dry_run else ''}added, {report.there} there already, "
+        f"{len(report.differences)} differences"
+    )
+    if report.turtles:
+        out.print(Text(f"new turtles: {', '.join(report.turtles)}"))
+    if report.renamed:
+        out.print(Text(f"renamed: {', '.join(f'{old} → {new}' for old, new in report.renamed.items())}"))
+    if report.event is not None:
+        out.print(f"event {report.event}; `turtleidx undo {report.event}` takes all of it back")
+    if report.differences:
+        print_records([difference_record(one) for one in report.differences], DIFFERENCES, Form.TABLE)
 
 
 def print_encounters(encounters: Sequence[Encounter], photos: Sequence[PhotoRecord]) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from index.errors import TooFewKeypoints
-from index.types import LocalFeatures, Matches
+from index.types import LocalFeatures, Matches, Pixels
 from retrieval.engine.engine import ReadPhoto
-from retrieval.features.extractor import Found, Pixels
-from retrieval.images.photos import jpeg
+from retrieval.features.extractor import Found
+from retrieval.images.pictures import jpeg
 from retrieval.matching.experts import SURE, WEIGHT, TwoExperts
 from tests.index.making import features
 

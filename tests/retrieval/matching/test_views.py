@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from index.types import LocalFeatures
+from index.types import LocalFeatures, Pixels
 from retrieval.engine.engine import ReadPhoto
-from retrieval.features.extractor import Pixels
 from retrieval.features.sift import SiftExtractor, stretched_across
 from retrieval.features.views import STRETCHES, views_of, with_views
-from retrieval.images.photos import decode, jpeg
+from retrieval.images.pictures import decode, jpeg
 from retrieval.matching.cascade import first_stage, strength
 from retrieval.matching.views import ViewedFirstStage, of_photo_itself, views_beside
 from synthetic.heads import draw_head
