@@ -139,9 +139,9 @@ class Catalog:
             )
 
     @contextmanager
-    def writing(self, command: str) -> Iterator[None]:
+    def writing(self, command: str, *, at_once: bool = False) -> Iterator[None]:
         """Be the one writer for a whole command; repairs what a crash left. Raises CatalogBusy naming the other."""
-        with self._lock.holding(command) as outermost:
+        with self._lock.holding(command, at_once=at_once) as outermost:
             if not outermost:
                 yield
                 return
@@ -280,7 +280,10 @@ class Catalog:
     def write_learnt(self) -> None:
         """Keep what further extractors found; nothing while another process writes, or where nothing can be written."""
         if self.feature_store.has_learnt:
-            with contextlib.suppress(CatalogBusy, PermissionError, StorageFull), self.writing("keep features"):
+            with (
+                contextlib.suppress(CatalogBusy, PermissionError, StorageFull),
+                self.writing("keep features", at_once=True),
+            ):
                 self.feature_store.write_learnt()
 
     def setting(self, name: str) -> str | None:

@@ -77,6 +77,17 @@ def test_what_was_learnt_is_written_when_the_catalogue_may_be(filled: Catalog) -
     assert Catalog.open(filled.path).feature_store.second(OTHER, photo(3).sha256) is not None
 
 
+def test_while_another_process_writes_it_stays_in_memory(filled: Catalog) -> None:
+    reader = Catalog.open(filled.path)
+    reader.feature_store.learn(OTHER, photo(3).sha256, further(3))
+    with filled.writing("enroll"):
+        reader.write_learnt()
+    assert reader.feature_store.second(OTHER, photo(3).sha256) is not None
+    assert Catalog.open(filled.path).feature_store.second(OTHER, photo(3).sha256) is None
+    reader.write_learnt()
+    assert Catalog.open(filled.path).feature_store.second(OTHER, photo(3).sha256) is not None
+
+
 def test_other_pixels_make_them_unknown(store: FeatureStore) -> None:
     store.put_beside([replace(photo(1), thumbnail=b"other pixels")])
     assert fresh(store).second(OTHER, photo(1).sha256) is None
