@@ -9,7 +9,6 @@ from pathlib import Path
 
 from index.catalog import Catalog
 from index.errors import InputError
-from retrieval.images import check_ending, file_sha256
 
 PAGE = b"<!doctype html"
 """How our pages begin."""
@@ -26,6 +25,8 @@ def picture_files(target: Path, photos: Sequence[Path], catalog: Catalog) -> lis
     if len(photos) == 1:
         if target.is_dir():
             raise InputError(f"{target} is a folder: name a file for the match picture of one photo.")
+        from retrieval.images import check_ending
+
         check_ending(target)
         pictures, folder = [target], target.absolute().parent
     else:
@@ -71,4 +72,6 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _is_enrolled(path: Path, catalog: Catalog) -> bool:
+    from retrieval.images import file_sha256  # image libraries take a moment to import
+
     return path.stat().st_size > 0 and bool(catalog.enrolled([file_sha256(path)]))

@@ -34,13 +34,26 @@ def test_paths_and_links_exist(page: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_modules_named_by_dots_exist(page: Path) -> None:
-    for code in inline(page):
-        if MODULE.fullmatch(code):
-            parts = code.split(".")
-            places = [ROOT.joinpath(*top, *named) for top in ((), ("scripts",)) for named in (parts, parts[:-1])]
-            assert any(place.is_dir() or place.with_suffix(".py").is_file() for place in places), code
+def exists(code: str) -> bool:
+    """Whether dots name a package, a module, or something that a module's text has."""
+    parts = code.split(".")
+    for folder in (ROOT, ROOT / "scripts"):
+        for kept in (len(parts), len(parts) - 1, len(parts) - 2):
+            place, rest = folder.joinpath(*parts[:kept]), parts[kept:]
+            own = place.with_suffix(".py") if place.with_suffix(".py").is_file() else place / "__init__.pyi"
+            if (place.is_dir() and not rest) or (
+                own.is_file() and all(re.search(rf"\b{one}\b", text(own)) for one in rest)
+            ):
+                return True
+    return False
+
+
+def test_modules_named_by_dots_exist() -> None:
+    code = [path for folder in ("index", "retrieval", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    named = {(path, one) for path in code for one in re.findall(r"`([^`\n]+)`", text(path)) if MODULE.fullmatch(one)}
+    named |= {(page, one) for page in PAGES for one in inline(page) if MODULE.fullmatch(one)}
+    assert len(named) > 20
+    assert not {f"{page.relative_to(ROOT)}: {one}" for page, one in named if not exists(one)}
 
 
 @pytest.mark.parametrize("page", READMES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -22,15 +22,14 @@ from retrieval.cli.common import tell_of_retired
 from retrieval.cli.exit_codes import ExitCode
 from retrieval.cli.printing import print_encounter
 from retrieval.defaults import SHORTLIST
-from retrieval.engine import Engine
-from retrieval.images import Question
-from retrieval.novelty import DecisionPolicy, Verdict
-from retrieval.pipeline import FollowUp, answer_encounters, by_encounter, drift_of, prior_of, recent_score, remember
 from retrieval.schemas import encounter_answer_record
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
-    from retrieval.pipeline import Answer
+    from retrieval.engine import Engine
+    from retrieval.images import Question
+    from retrieval.novelty import DecisionPolicy
+    from retrieval.pipeline import Answer, FollowUp
 
 
 def add_to(app: typer.Typer) -> None:
@@ -67,11 +66,10 @@ def query_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
-    from retrieval.cli.commands.query import query_encounters, warn_of_drift
     from retrieval.cli.outputs import picture_files
     from retrieval.engine import Engine, EngineOptions
     from retrieval.images import questions, why_none
-    from retrieval.novelty import MODEL, DecisionPolicy, Rates
+    from retrieval.novelty import MODEL, DecisionPolicy, Rates, Verdict
     from retrieval.pipeline import FollowUp, answer, keep as keep_query, recent_score, remember
 
     common: options.Common = context.obj
@@ -134,6 +132,8 @@ def query_command(
 
 def _prior(catalog: Catalog, engine: Engine, wanted: str) -> float:
     """The prior as a number; one that is learnt is told on standard error."""
+    from retrieval.pipeline import prior_of
+
     if wanted != options.AUTO:
         return float(wanted)
     learnt = prior_of(catalog, engine.evidence)
@@ -179,6 +179,9 @@ def query_encounters(
     as_json: bool,
 ) -> int:
     """Answer and print encounters; returns how many photos were refused."""
+    from retrieval.novelty import Verdict
+    from retrieval.pipeline import answer_encounters, by_encounter, recent_score, remember
+
     refused = 0
     for one in answer_encounters(catalog, by_encounter(asked), engine, who, policy, follow_up):
         refused += sum(photo.verdict is Verdict.REFUSED for photo in one.found.photos)
@@ -199,6 +202,8 @@ def query_encounters(
 
 def warn_of_drift(catalog: Catalog, engine: Engine) -> None:
     """Say on standard error when recent photos no longer score like those that the model was fitted on."""
+    from retrieval.pipeline import drift_of
+
     drift = drift_of(catalog, engine.evidence)
     if drift is not None and drift.sentence is not None:
         printing.say(drift.sentence)

@@ -89,6 +89,16 @@ def test_names_are_printed_as_they_are(
         assert f"made {tmp_path / name}/]x with" in capsys.readouterr().out
 
 
+def test_help_loads_nothing_that_compares_photos() -> None:
+    program = (
+        "import sys; from retrieval.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(', '.join({'torch', 'cv2', 'faiss', 'scipy', 'PIL', 'kornia', 'starlette'} & sys.modules.keys()))"
+    )
+    assert printed_by(program).stderr == b""
+
+
 def test_a_list_loads_nothing_that_only_writers_and_progress_bars_need(tmp_path: Path) -> None:
     catalog = Catalog.create(tmp_path / "turtles.catalog", RECIPE)
     program = (
