@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from index.types import LocalFeatures
+from index.types import LocalFeatures, Pixels
 from retrieval.features.sift import SiftExtractor, stretched_across
 from retrieval.images import decode
 
@@ -20,10 +20,20 @@ VIEWS = "views-" + "-".join(f"{stretch:g}" for stretch in STRETCHES)
 """Names the views, for caches."""
 
 
+def pixels_of(image: bytes) -> Pixels | None:
+    """A stored working image; None where its bytes are no picture, so that the photo's keypoints have to do."""
+    try:
+        return decode(image)
+    except OSError:
+        return None
+
+
 @lru_cache(maxsize=16)
 def views_of(image: bytes, keypoints: int) -> tuple[LocalFeatures, ...]:
     """Keypoints of the simulated views of a working image (JPEG), each in pixels of its own, however few."""
-    pixels, extractor = decode(image), SiftExtractor(keypoints)
+    pixels, extractor = pixels_of(image), SiftExtractor(keypoints)
+    if pixels is None:
+        return ()
     return tuple(extractor.find(stretched_across(pixels, stretch)) for stretch in STRETCHES)
 
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from index.errors import TooFewKeypoints
 from index.types import MIN_KEYPOINTS, LocalFeatures, Matches
-from retrieval.features import Extractor
-from retrieval.images import decode
+from retrieval.features import Extractor, pixels_of
 from retrieval.matching.matcher import Compare, Matcher
 from retrieval.matching.views import VIEWED, views_beside
 
@@ -65,10 +64,14 @@ class TwoExperts:
         """The second keypoints of photos, found where they are not known yet; None where there are too few."""
         known = [None if photo.source is None else photo.source.beside(self._extractor.id) for photo in photos]
         missing = [
-            (row, photo.source) for row, photo in enumerate(photos) if known[row] is None and photo.source is not None
+            (row, photo.source, pixels)
+            for row, photo in enumerate(photos)
+            if known[row] is None
+            and photo.source is not None
+            and (pixels := pixels_of(photo.source.image())) is not None
         ]
-        found = self._extractor.extract_batch([decode(source.image()) for _, source in missing]) if missing else []
-        for (row, source), one in zip(missing, found, strict=True):
+        found = self._extractor.extract_batch([pixels for *_, pixels in missing]) if missing else []
+        for (row, source, _), one in zip(missing, found, strict=True):
             features = _none_of(photos[row]) if isinstance(one, TooFewKeypoints) else one
             source.keep(self._extractor.id, features)
             known[row] = features

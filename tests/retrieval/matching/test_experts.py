@@ -84,6 +84,12 @@ def test_where_one_photo_has_too_few_second_keypoints_sift_alone_judges(
     assert [one.confidence.tolist() for one in found] == [[pytest.approx(0.3)]] * 2
 
 
+def test_an_image_that_is_no_picture_leaves_sift_alone(extractor: Grey) -> None:
+    broken = replace(grey(200), source=ReadPhoto(b"no picture"))
+    [found] = TwoExperts(look, extractor, Network()).match(broken, [grey(200)])
+    assert found.confidence.tolist() == [pytest.approx(0.3)]
+
+
 def test_keypoints_are_found_once_and_it_does_not_matter_when(extractor: Grey) -> None:
     matcher, query, gallery = TwoExperts(look, extractor, Network()), grey(200), [grey(100), grey(20), grey(150)]
     before = matcher.match(query, gallery)

@@ -83,3 +83,6 @@ def test_a_photo_without_an_image_has_no_views(heads: tuple[Pixels, ...]) -> Non
     query = SiftExtractor(256).extract(heads[0])
     assert views_beside(query) == ()
     assert with_views(query) is query
+    broken = replace(query, source=ReadPhoto(b"no picture"))
+    assert views_beside(broken) == ()
+    assert len(with_views(broken)) == len(query)
