@@ -148,6 +148,8 @@ class Sighting:
         Degrees, WGS 84.
     notes : mapping
         Every other column of a manifest, as text.
+    remarks : tuple of str
+        What whoever brings the photo should be told, to stand behind its name; not kept.
     """
 
     path: str
@@ -162,6 +164,7 @@ class Sighting:
     longitude: float | None = None
     box: HeadBox | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

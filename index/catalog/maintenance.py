@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
+from index.catalog.originals import Originals, Progress, every_original
 from index.errors import CatalogDamaged
 from index.registry import broken_rules
 
@@ -23,6 +24,8 @@ class CheckReport:
         What was wrong and is right again.
     photos : int
         How many photos were checked.
+    originals : Originals or None
+        Where their files were looked at too.
     second : int
         How many of them have features of a further extractor; the others get them when they are compared so.
     """
@@ -30,6 +33,7 @@ class CheckReport:
     problems: tuple[str, ...]
     repaired: tuple[str, ...]
     photos: int
+    originals: Originals | None = None
     second: int = 0
 
 
@@ -49,8 +53,16 @@ UNION SELECT json_extract_string(before, 'sha256') FROM journal WHERE record = '
 """Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
 
 
-def check_catalog(catalog: Catalog) -> CheckReport:
-    """Read every record of every store, compare them, and repair what can be had from the registry."""
+def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progress | None = None) -> CheckReport:
+    """Read every record of every store, compare them, and repair what can be had from the registry.
+
+    Parameters
+    ----------
+    originals : bool
+        Read the files too that the photos were enrolled from.
+    progress : callable or None
+        Called with the number of files that were just read.
+    """
     repaired: list[str] = []
     with catalog.writing("check"):
         with catalog.reading() as session:
@@ -80,7 +92,11 @@ def check_catalog(catalog: Catalog) -> CheckReport:
             catalog.searcher.rebuild()
             repaired.append("The vector index was built anew from the registry.")
     second = {digest for digests in stored.values() for digest in digests} & {str(row[0]) for row in rows}
-    return CheckReport(tuple(problems), tuple(repaired), len(rows), len(second))
+    files = None
+    if originals:
+        files = every_original(catalog, progress)
+        problems += files.sentences()
+    return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second))
 
 
 def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:

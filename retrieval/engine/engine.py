@@ -214,7 +214,7 @@ class Extracted:
             reading=self.photo.reading,
             reader=READER,
             taken_at=self.photo.taken.at,
-            remarks=self.photo.remarks if known.taken_on else self.photo.all_remarks,
+            remarks=(*known.remarks, *(self.photo.remarks if known.taken_on else self.photo.all_remarks)),
         )
 
 

@@ -1,4 +1,4 @@
-from .dates import Taken as Taken, improbable as improbable
+from .dates import Taken as Taken
 from .files import file_sha256 as file_sha256
 from .folders import Passed as Passed
 from .inputs import (
@@ -6,9 +6,11 @@ from .inputs import (
     count_photos as count_photos,
     from_manifest as from_manifest,
     from_paths as from_paths,
+    lookalike_sentence as lookalike_sentence,
     questions as questions,
     sightings_in as sightings_in,
     why_none as why_none,
+    without_lookalikes as without_lookalikes,
 )
 from .match_plot import Panel as Panel, match_picture as match_picture
 from .originals import find_originals as find_originals

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
+from index.exchange import improbable
 from retrieval.images.exif import Exif, Stamp
 
 _WRITTEN = re.compile(r"(\d{4})[:/\-. ](\d{1,2})[:/\-. ](\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
@@ -48,18 +49,6 @@ def taken(exif: Exif, today: dt.date | None = None) -> Taken:
             f"says only that it was changed on {changed:%Y-%m-%d}, not when it was taken: its date is kept as unknown"
         )
     return Taken(doubt=doubt)
-
-
-def improbable(moment: dt.datetime, today: dt.date | None = None) -> str | None:
-    """Why a moment cannot be that of a photo, or None; `today` is the present day unless it is given."""
-    last = (today or dt.datetime.now(dt.UTC).date()) + dt.timedelta(days=1)  # the day begins earlier in the east
-    if moment.date() > last:
-        return "which lies in the future"
-    if moment.year < 1990:
-        return "which is before there were digital cameras"
-    if (moment.month, moment.day) == (1, 1) and (moment.year <= 2001 or moment.hour == 0):
-        return "the day on which cameras begin to count when their battery was empty"
-    return None
 
 
 def _moment(stamp: Stamp) -> dt.datetime | None:

@@ -56,7 +56,9 @@ class Prediction:
 
     @property
     def _advice(self) -> Advice:
-        return self.advice or (NO_ADVICE if self.verdict is Verdict.UNDECIDED else DECIDED)
+        if self.verdict is not Verdict.UNDECIDED:
+            return DECIDED
+        return NO_ADVICE if self.advice in (None, DECIDED) else self.advice  # a verdict may have been taken back
 
     @property
     def prior_new(self) -> float | None:

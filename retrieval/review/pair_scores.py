@@ -60,8 +60,13 @@ class PairScorer:
         """Pairs that the matcher looked at; those from the cache are not counted."""
         return self._cascade.pairs.compared
 
-    def missing(self, photo: Photo, others: Sequence[Photo]) -> int:
-        """How many of these pairs the matcher would have to look at."""
+    def to_compare(self, photo: Photo, others: Sequence[Photo], own: Sequence[Photo]) -> int:
+        """How many pairs the matcher would have to look at, at most: few of the others, and all of the turtle's own."""
+        keep = self._engine.reranking.keep
+        missing = self._missing(photo, others)
+        return (missing if keep is None else min(keep, missing)) + self._missing(photo, own)
+
+    def _missing(self, photo: Photo, others: Sequence[Photo]) -> int:
         return sum(one is None for one in self._cache.get([(photo.sha256, other.sha256) for other in others]))
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:

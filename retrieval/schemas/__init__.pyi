@@ -7,6 +7,7 @@ from .answers import (
     prediction_record as prediction_record,
 )
 from .evaluation import evaluation_record as evaluation_record
+from .plain_names import encoder_name as encoder_name, extractor_name as extractor_name, matcher_name as matcher_name
 from .registry import (
     DIFFERENCES as DIFFERENCES,
     ENCOUNTERS as ENCOUNTERS,

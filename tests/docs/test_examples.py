@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from index import Catalog
+from synthetic.front_page import ASKED
 from synthetic.samples import SampleSet
 from tests.docs.readmes import FRONT, INDEX, RETRIEVAL, Typed, blocks, table_rows, typed
 from tests.index.making import photo
@@ -49,6 +50,7 @@ def test_the_commands_of_the_front_page_print_what_it_shows(season: Shell) -> No
     """Figures depend on the photos; every other line, the verdict and the turtle do not."""
     lines = [line for line in typed(FRONT, "turtleidx") if line.printed]
     assert len(lines) == 5
+    assert {word for line in lines for word in line.words if word.startswith("new/")} == ASKED.keys()
     for line in lines:
         done = run(season, line, *FASTER.get(line.words[1], ()))
         told = squashed(done.out + done.err, f"{season.catalog.parent}/")

@@ -97,8 +97,10 @@ def export_command(
 
 def import_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A table as `turtleidx export` writes it: .csv or .parquet.")],
+    file: Annotated[Path, typer.Argument(help="A table as `turtleidx export` writes it: .csv, .xlsx or .parquet.")],
     why: options.Why = "",
+    dates: options.Dates = None,
+    new_ids: options.NewIds = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
@@ -108,7 +110,9 @@ def import_command(
     read.
     """
     common: options.Common = context.obj
-    report = import_table(opened(context), file, common.who, why, dry_run=dry_run)
+    report = import_table(opened(context), file, common.who, why, dry_run=dry_run, dates=dates, new_ids=new_ids)
+    for sentence in report.remarks:
+        printing.say(sentence)
     if as_json:
         record = {"updated": report.updated, "unchanged": report.unchanged, "missing": report.missing}
         refused = [{"line": row.number, "reason": row.reason} for row in report.refused]

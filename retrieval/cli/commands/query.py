@@ -42,6 +42,7 @@ def query_command(
     photos: Annotated[list[Path] | None, typer.Argument(help="Photos, or folders of photos.")] = None,
     manifest: options.Manifest = None,
     role: options.Role = None,
+    dates: options.Dates = None,
     side: Annotated[Side | None, typer.Option(help="Search this side's gallery only; else all of it.")] = None,
     encounter: Annotated[
         bool, typer.Option("--encounter", help="One verdict for all photos, or for a manifest's rows of one encounter.")
@@ -75,7 +76,7 @@ def query_command(
     common: options.Common = context.obj
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
-    asked = list(questions(photos or [], manifest, role or [], side))
+    asked = list(questions(photos or [], manifest, role or [], side, dates, printing.say))
     for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
         asked += questions(paths or [], None, [], shown)
     if not asked and manifest is not None:

@@ -13,7 +13,6 @@ from index.registry import Answer
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import form_of, opened
-from retrieval.cli.outputs import check_folder, in_file_name
 from retrieval.defaults import AUDIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
@@ -67,6 +66,8 @@ def audit_command(
         else:
             printing.out.print(f"event {event}; `turtleidx undo {event}` takes it back")
         return
+    from retrieval.cli.outputs import check_folder, in_file_name
+
     if plot is not None:
         check_folder(plot)
     from retrieval.engine import Engine, EngineOptions

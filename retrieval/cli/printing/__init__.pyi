@@ -10,6 +10,7 @@ from .registry import (
     print_changes as print_changes,
     print_done as print_done,
     print_encounters as print_encounters,
+    print_history as print_history,
     print_join as print_join,
     print_pairs as print_pairs,
     print_record as print_record,

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from index.types import Refusal
 from retrieval.cli.printing.terminal import out, print_table, say
-from retrieval.novelty import Verdict
 
 if TYPE_CHECKING:
     from retrieval.fitting import FitReport
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 NAMED = 10
 """Photos that a sentence about many names."""
 
-COLOURS = {Verdict.KNOWN: "green", Verdict.NEW: "magenta", Verdict.UNDECIDED: "yellow"}
+COLOURS = {"KNOWN": "green", "NEW": "magenta", "UNDECIDED": "yellow"}
+"""By verdict; a plain table, because importing verdicts would load what is fitted."""
 
 
 def print_enrolment(report: EnrollReport) -> None:

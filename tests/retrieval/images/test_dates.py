@@ -3,7 +3,8 @@ import datetime as dt
 import pytest
 from hypothesis import given, strategies as st
 
-from retrieval.images.dates import improbable, taken
+from index.exchange.dates import improbable
+from retrieval.images.dates import taken
 from retrieval.images.exif import Exif, Stamp
 
 TODAY = dt.date(2026, 7, 1)
