@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from index.exchange import DateOrder, parse_date
+from index.exchange import DateOrder, parse_date, parse_side
 from index.types import Side
 from retrieval.scoring import Score
 
@@ -56,6 +57,14 @@ def parsed_moment(text: str) -> dt.date:
         raise typer.BadParameter(f"{text} is neither a day (2026-01-31) nor a moment (2026-01-31T14:30).") from error
 
 
+def parsed_side(text: str) -> Side:
+    """A side by its name or first letter, in any case."""
+    try:
+        return parse_side(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}, or their first letters.") from error
+
+
 Matcher = Annotated[
     str | None,
     typer.Option(
@@ -70,7 +79,21 @@ Role = Annotated[list[str] | None, typer.Option("--role", help="Rows of the mani
 Manifest = Annotated[Path | None, typer.Option(help="CSV or .xlsx with a column photo; paths relative to it.")]
 Dates = Annotated[DateOrder | None, typer.Option("--dates", help="Dates of the table: day or month first.")]
 NewIds = Annotated[bool, typer.Option("--new-ids", help="Ids that look like known ones are other turtles.")]
-SideOfHead = Annotated[Side | None, typer.Option("--side", help="Side of the head that the photos show.")]
+
+
+class Sorting(StrEnum):
+    """What answers may be sorted by."""
+
+    VERDICT = "verdict"
+    P_NEW = "p_new"
+    PHOTO = "photo"
+
+
+SIDES = "left|right|top|front"
+SideOfHead = Annotated[
+    Side | None,
+    typer.Option("--side", parser=parsed_side, metavar=SIDES, help="Side of the head that the photos show."),
+]
 Extractor = Annotated[
     str | None,
     typer.Option(
