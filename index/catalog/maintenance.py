@@ -47,8 +47,9 @@ class CompactReport:
 
 
 _KNOWN = """
-SELECT sha256 FROM photos UNION SELECT sha256 FROM queries
-UNION SELECT json_extract_string(before, 'sha256') FROM journal WHERE record = 'photos' AND after IS NULL
+SELECT coalesce(sighting, sha256) FROM photos UNION SELECT sha256 FROM queries
+UNION SELECT coalesce(json_extract_string(before, 'sighting'), json_extract_string(before, 'sha256'))
+FROM journal WHERE record = 'photos' AND after IS NULL
 """
 """Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
 
@@ -67,7 +68,9 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
     with catalog.writing("check"):
         with catalog.reading() as session:
             problems = broken_rules(session)
-            rows = session.rows("SELECT sha256, keypoints, path FROM photos WHERE NOT removed ORDER BY id")
+            rows = session.rows(
+                "SELECT coalesce(sighting, sha256), keypoints, path FROM photos WHERE NOT removed ORDER BY id"
+            )
             known = {str(row[0]) for row in session.rows(_KNOWN)}
         for digest, keypoints, path in rows:
             problem = _feature_problem(catalog, digest, keypoints)
@@ -123,7 +126,7 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             stay = {
                 str(row[0])
                 for row in transaction.rows(
-                    "SELECT sha256 FROM photos WHERE NOT removed UNION SELECT sha256 FROM queries"
+                    "SELECT coalesce(sighting, sha256) FROM photos WHERE NOT removed UNION SELECT sha256 FROM queries"
                 )
             }
             ids = [int(row[0]) for row in gone]

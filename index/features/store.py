@@ -78,7 +78,7 @@ class FeatureStore:
         following : bool
             The batch before stays unfinished with this one, instead of being finished by it.
         """
-        records = [(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
+        records = [(bytes.fromhex(p.key), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
 
         def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
             if not following:
@@ -93,7 +93,7 @@ class FeatureStore:
 
     def put_beside(self, photos: Sequence[PreparedPhoto]) -> None:
         """Store and sync records of photos that are in the catalogue already. Raises StorageFull."""
-        self._store([(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
+        self._store([(bytes.fromhex(p.key), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
         self._on_step("features staged")
 
     def put_query(self, sha256: str, features: LocalFeatures, thumbnail: bytes) -> None:

@@ -232,7 +232,7 @@ class _Way:
 
     def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
         photos = shortlist.photos
-        rows, confidences = self._cascade.compare(photo.sha256, lambda: photo.features, photos)
+        rows, confidences = self._cascade.compare(photo.key, lambda: photo.features, photos)
         return _Compared(shortlist, [photos[row] for row in rows], confidences)
 
 

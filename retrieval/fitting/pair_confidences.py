@@ -32,7 +32,7 @@ class CachedComparison:
         self.directed = directed
         self.compared = 0
 
-    def confidences(self, sha256: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]) -> list[Float32]:
+    def confidences(self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]) -> list[Float32]:
         """Confidences of one photo with each of the others, as the cache rounds them; needs the writer's lock.
 
         Parameters
@@ -40,7 +40,7 @@ class CachedComparison:
         features : callable
             Gives the photo's features when a pair has to be compared.
         """
-        keys = [(sha256, other.sha256) for other in others]
+        keys = [(key, other.key) for other in others]
         known = self._cache.get(keys)
         missing = [place for place, found in enumerate(known) if found is None]
         if missing:
@@ -105,14 +105,14 @@ class Cascade:
         self.pairs = pairs or pairs_of(catalog, engine)
 
     def compare(
-        self, sha256: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
+        self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
     ) -> tuple[list[int], list[Float32]]:
         """Which of the others were compared, by place in order, and their confidences; arguments of `confidences`."""
         if self._recipe.sees_all(len(others)):
-            return list(range(len(others))), self.pairs.confidences(sha256, features, others)
-        first_matches = self.first_matches.confidences(sha256, features, others)
+            return list(range(len(others))), self.pairs.confidences(key, features, others)
+        first_matches = self.first_matches.confidences(key, features, others)
         seen = self._recipe.kept(first_matches)
-        found = dict(zip(seen, self.pairs.confidences(sha256, features, [others[row] for row in seen]), strict=True))
+        found = dict(zip(seen, self.pairs.confidences(key, features, [others[row] for row in seen]), strict=True))
         unseen = {row: self._recipe.unseen(one) for row, one in enumerate(first_matches)}
         found = {row: one for row, one in unseen.items() if one is not None} | found
         return sorted(found), [found[row] for row in sorted(found)]
@@ -150,7 +150,7 @@ class Compared:
         for query, others in wanted.items():
             photo = self._photos[query]
             self.confidences += self._pairing.confidences(
-                photo.sha256,
+                photo.key,
                 partial(self._features, photo),
                 [self._photos[row] for row in others],
             )
