@@ -32,6 +32,23 @@ def parsed_day(text: str) -> dt.date:
         raise typer.BadParameter(str(error)) from error
 
 
+AUTO = "auto"
+"""A prior that is learnt from the latest queries."""
+
+
+def parsed_prior(text: str) -> str:
+    """A probability, or `AUTO`."""
+    if text == AUTO:
+        return text
+    try:
+        inside = 0.001 <= float(text) <= 0.999
+    except ValueError:
+        inside = False
+    if not inside:
+        raise typer.BadParameter(f"{text} is neither a probability between 0.001 and 0.999 nor {AUTO}.")
+    return text
+
+
 def parsed_moment(text: str) -> dt.date:
     """A day, or a moment of it (ISO 8601; local time unless it says otherwise)."""
     try:
@@ -85,6 +102,15 @@ Extractor = Annotated[
 ]
 ExtractorWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a learned extractor.")]
 EncoderWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a timm encoder.")]
+PriorNew = Annotated[
+    str,
+    typer.Option(
+        "--prior-new",
+        parser=parsed_prior,
+        metavar="P",
+        help="P(new) before looking, or auto: learnt from the latest queries.",
+    ),
+]
 Rate = Annotated[float, typer.Option(min=0.0001, max=0.5)]
 Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, safe for spreadsheets.")]
 AsOf = Annotated[

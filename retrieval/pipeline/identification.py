@@ -57,6 +57,7 @@ def identify(
         if matches is not None
     ]
     candidates = rank(pairs, len(query.features), model.null, engine.score)
+    catalog.write_learnt()
     policy = policy or DecisionPolicy()
     prediction = model.predict(candidates, shortlist, policy.prior_new, policy.rates)
     return Identification(

@@ -39,6 +39,9 @@ def prediction_record(prediction: Prediction, top: int | None = None) -> dict[st
         "p_new_interval": None if interval is None else list(interval),
         "p_not_compared": prediction.p_not_compared,
         "reason": prediction.reason,
+        "lean": prediction.lean,
+        "settle": prediction.settle,
+        "prior_new": prediction.prior_new,
         "candidates": candidate_records(prediction.candidates[:top]),
     }
 

@@ -11,7 +11,7 @@ from index.catalog import Browser, Catalog
 from index.errors import PhotoUnreadable
 from index.exchange import RefusedRow
 from retrieval import schemas
-from retrieval.cli import printing
+from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
 from retrieval.cli.options import Sorting
 from retrieval.cli.printing import Form
@@ -31,6 +31,7 @@ from retrieval.pipeline import (
     drift_of,
     keep,
     outgrown,
+    prior_of,
     recent_score,
     remember,
     unanswered,
@@ -121,7 +122,7 @@ def answered_photos(
     for one in answer(catalog, asked, engine, wishes.who, wishes.policy, wishes.follow_up):
         scores.append(recent_score(one.identification))
         yield _finished(catalog, engine, one, [one], wishes)
-    remember(catalog, scores)
+    remember(catalog, scores, engine.evidence)
 
 
 def answered_encounters(
@@ -134,7 +135,8 @@ def answered_encounters(
     for one in answer_encounters(catalog, by_encounter(asked), engine, wishes.who, wishes.policy, wishes.follow_up):
         yield _finished(catalog, engine, one, _alone(one.asked, one), wishes)
         known_by = next((photo.query.sha256 for photo in one.found.photos if photo.query.sha256), None)
-        remember(catalog, [recent_score(photo, f"encounter of {known_by}") for photo in one.found.photos])
+        scores = [recent_score(photo, f"encounter of {known_by}") for photo in one.found.photos]
+        remember(catalog, scores, engine.evidence)
 
 
 def _alone(asked: AskedEncounter, one: AnsweredEncounter) -> list[Answer]:
@@ -153,7 +155,7 @@ def _finished(
     """Keep and draw what was asked for, and say what became of the photos."""
     kept = []
     for alone in photos if wishes.keep else ():
-        evidence = schemas.evidence_record(alone, engine.evidence, catalog.model(MODEL), wishes.policy)
+        evidence = schemas.evidence_record(alone, engine.evidence, catalog.model(MODEL, engine.evidence), wishes.policy)
         if isinstance(one, AnsweredEncounter):
             evidence = evidence | {"encounter": schemas.prediction_record(one.found.prediction, 0)}
         query = keep(catalog, alone, evidence, wishes.who)
@@ -201,9 +203,18 @@ def _record(told: Told, top: int) -> dict[str, object]:
     return record | ({"manifest": dict(one.question.columns)} if one.question.columns else {})
 
 
-def warn_of_the_model(catalog: Catalog) -> None:
+def prior_for(catalog: Catalog, engine: Engine, wanted: str) -> float:
+    """The prior as a number; one that is learnt is told on standard error."""
+    if wanted != options.AUTO:
+        return float(wanted)
+    learnt = prior_of(catalog, engine.evidence)
+    printing.say(learnt.sentence)
+    return learnt.share
+
+
+def warn_of_the_model(catalog: Catalog, engine: Engine) -> None:
     """Say on standard error when the model no longer fits: recent photos score otherwise, or the gallery has grown."""
-    drift, grown = drift_of(catalog), outgrown(catalog)
+    drift, grown = drift_of(catalog, engine.evidence), outgrown(catalog, engine.evidence)
     for sentence in (None if drift is None else drift.sentence, grown):
         if sentence is not None:
             printing.say(sentence)

@@ -67,7 +67,7 @@ def query_command(
         typer.Option(metavar="TURTLE", help="Enroll the photo as this turtle, or as new: under the next free id."),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep query and evidence, for `turtleidx decide`.")] = False,
-    prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
+    prior_new: options.PriorNew = "0.5",
     false_known: options.Rate = 0.01,
     misidentified: options.Rate = 0.01,
     false_new: options.Rate = 0.05,
@@ -84,6 +84,7 @@ def query_command(
         Wishes,
         answered_encounters,
         answered_photos,
+        prior_for,
         warn_of_the_model,
     )
     from retrieval.cli.outputs import picture_files
@@ -117,9 +118,12 @@ def query_command(
                 extractor_weights=extractor_weights,
             ),
         )
+    if engine is not None and engine.lacking:
+        printing.say(engine.lacking)
+    prior = 0.5 if engine is None else prior_for(catalog, engine, prior_new)
     wishes = Wishes(
         who=common.who,
-        policy=DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new)),
+        policy=DecisionPolicy(prior, Rates(false_known, misidentified, false_new)),
         follow_up=FollowUp(enroll_new, confirmed),
         keep=keep,
         pictures=pictures,
@@ -128,7 +132,8 @@ def query_command(
     with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
         answering = answered_encounters if encounter else answered_photos
         refused = telling.tell(answering(catalog, engine, asked, wishes))
-        warn_of_the_model(catalog)
+        if engine is not None:
+            warn_of_the_model(catalog, engine)
     if refused:
         raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(asked) else ExitCode.SOME_REFUSED)
 

@@ -159,6 +159,9 @@ def _print_prediction(name: str, prediction: Prediction) -> None:
         headline.append(f"  P(new) = {prediction.p_new:.2f} ({low:.2f} to {high:.2f})")
     out.print(headline)
     out.print(Text(f"  {prediction.reason}"))
+    if prediction.lean is not None:
+        lean = f"{prediction.lean[0].upper()}{prediction.lean[1:]}."
+        out.print(Text(f"  {lean} {prediction.settle or ''}".rstrip()))
 
 
 def print_candidates(candidates: Sequence[Candidate]) -> None:

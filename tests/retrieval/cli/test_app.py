@@ -29,7 +29,7 @@ def photo(samples: SampleSet, turtle: str, number: int) -> Path:
 NEAREST = ("--matcher", "nearest")
 KEYS = {
     "photo", "verdict", "turtle", "p_new", "p_new_interval", "p_not_compared", "reason", "candidates", "compared",
-    "gallery", "matcher", "seconds", "enrolled_as", "next", "other_side", "moved_from",
+    "gallery", "matcher", "seconds", "enrolled_as", "lean", "settle", "prior_new", "next", "other_side", "moved_from",
 }  # fmt: skip
 
 
@@ -48,8 +48,18 @@ def test_a_known_turtle_is_found_among_the_others(own: Shell, samples: SampleSet
         assert len(record["candidates"]) == 2
         assert 0 <= record["p_new"] <= 1
         assert record["verdict"] in ("KNOWN", "UNDECIDED", "NEW")
+        assert (record["lean"] is None) == (record["verdict"] != "UNDECIDED")
+        assert record["prior_new"] == 0.5
         assert record["turtle"] == (record["candidates"][0]["turtle"] if record["verdict"] == "KNOWN" else None)
     assert sum(record["verdict"] == "KNOWN" for record in answered.records) >= 5
+
+
+def test_the_prior_can_be_learnt_and_is_stated(own: Shell, samples: SampleSet) -> None:
+    answered = own("query", photo(samples, "T001", 2), "--side", "left", "--json", "--prior-new", "auto", *NEAREST)
+    [record] = answered.records
+    assert f"{record['prior_new']:.2f}" in answered.err
+    for wrong in ("2", "often"):
+        assert own("query", photo(samples, "T001", 2), "--prior-new", wrong, *NEAREST).code == 2
 
 
 def test_a_new_turtle_is_enrolled_and_found_from_then_on(own: Shell, samples: SampleSet) -> None:
