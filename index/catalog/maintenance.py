@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from index.catalog.catalog import Catalog
-from index.errors import CatalogDamaged
+from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import broken_rules
 
 
@@ -50,7 +51,12 @@ FROM journal WHERE record = 'photos' AND after IS NULL
 def check_catalog(catalog: Catalog) -> CheckReport:
     """Read every record of every store, compare them, and repair what can be had from the registry."""
     repaired: list[str] = []
-    with catalog.writing("check"):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(catalog.writing("check"))
+            may_write = True
+        except CatalogReadOnly:
+            may_write = False
         with catalog.reading() as session:
             problems = broken_rules(session)
             rows = session.rows(
@@ -67,10 +73,10 @@ def check_catalog(catalog: Catalog) -> CheckReport:
             elif problem:
                 problems.append(f"The features of {path} {problem}: restore a backup, or run `turtleidx reindex`.")
         orphans = catalog.feature_store.digests() - known
-        if orphans:
+        if orphans and may_write:
             catalog.feature_store.delete(orphans)
             repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
-        if not catalog.searcher.file_is_right():
+        if may_write and not catalog.searcher.file_is_right():
             catalog.searcher.rebuild()
             repaired.append("The vector index was built anew from the registry.")
     return CheckReport(tuple(problems), tuple(repaired), len(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from index.catalog.gallery import SIDES
+from index.catalog.syncing import second_copies
 from index.errors import CatalogDamaged
 from index.features import FeatureStore
 from index.registry import CatalogSummary, Session, read_models
@@ -39,7 +40,7 @@ def summarize(session: Session, features: FeatureStore, vectors: Path, registry:
 
 
 def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str]:
-    sentences = []
+    sentences = second_copies(vectors.parent, ("registry.duckdb", "vectors.faiss"))
     searchable = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints > 0")
     unread = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints = 0")
     if unread:

@@ -20,7 +20,7 @@ from index.errors import PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox, Pixels
 from retrieval.images.colours import flattened, in_srgb
 from retrieval.images.dates import Taken
-from retrieval.images.files import read_bytes
+from retrieval.images.files import content_digest, read_bytes
 from retrieval.images.opening import MAX_PIXELS, Opened, open_photo
 
 READER = 2
@@ -57,6 +57,8 @@ class LoadedPhoto:
         Hex digest of the file's bytes.
     original_size : (width, height)
         Pixels after turning it upright, before the head box was cut.
+    content : str or None
+        Digest of the file without its metadata.
     taken : Taken
         When, from EXIF.
     reading : int
@@ -68,6 +70,7 @@ class LoadedPhoto:
     pixels: Pixels
     sha256: str
     original_size: tuple[int, int]
+    content: str | None = None
     taken: Taken = Taken()  # noqa: RUF009
     reading: int = 1
     remarks: tuple[str, ...] = ()
@@ -118,6 +121,7 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
         pixels=pixels,
         sha256=hashlib.sha256(data).hexdigest(),
         original_size=full,
+        content=content_digest(data),
         taken=opened.taken,
         reading=2 if changed or turned_twice else 1,
         remarks=(f"holds {pages} pictures: the first one was read",) if pages > 1 else (),

@@ -1,4 +1,5 @@
 from .drift import drift_of as drift_of, recent_score as recent_score, remember as remember
+from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, outdated as outdated
 from .encounters import identify_encounter as identify_encounter
 from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
 from .identification import identify as identify

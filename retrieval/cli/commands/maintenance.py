@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,13 @@ def add_to(app: typer.Typer) -> None:
 
 def check_command(context: typer.Context, as_json: options.Json = False) -> None:
     """Compare the three stores, repair what can be repaired; exit code 3 when problems remain."""
-    report = check_catalog(opened(context))
+    from retrieval.pipeline import mark_alike, outdated
+
+    catalog = opened(context)
+    report = check_catalog(catalog)
+    earlier = outdated(catalog)
+    mark_alike(catalog, earlier)
+    report = replace(report, problems=(*report.problems, *earlier.sentences()))
     if as_json:
         printing.print_json({"photos": report.photos, "problems": report.problems, "repaired": report.repaired})
     else:
