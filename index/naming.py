@@ -12,6 +12,9 @@ from index.errors import InputError
 
 LONGEST_ID = 120
 
+NEXT_FREE = "new"
+"""What people write for a turtle that is not there yet: it gets the next free id, and none is called so."""
+
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
@@ -22,6 +25,8 @@ def checked_id(name: str) -> str:
         raise InputError(
             f"{name!r} cannot be a turtle's id: use 1 to {LONGEST_ID} printable characters without blanks at the ends."
         )
+    if name.lower() == NEXT_FREE:
+        raise InputError(f"{name!r} stands for the next free id and can be no id itself: choose another one.")
     return name
 
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +94,8 @@ class LocalFeatures:
         As the extractor gives them; RootSIFT is computed when they are used.
     size : (width, height)
         The working image in pixels.
+    source : PhotoSource or None
+        The photo that they were found in, where more can be learnt about it.
     """
 
     xy: Float32
@@ -101,9 +103,27 @@ class LocalFeatures:
     orientation: Float32
     descriptors: npt.NDArray[np.uint8] | npt.NDArray[np.float16]
     size: tuple[int, int]
+    source: PhotoSource | None = None
 
     def __len__(self) -> int:
         return len(self.xy)
+
+
+class PhotoSource(Protocol):
+    """A photo by its stored working image, and what further extractors found in it.
+
+    Further features come from the stored image only, so that they are the same whenever and by whatever way they are
+    computed: at enrolment, later, or for a query.
+    """
+
+    def image(self) -> bytes:
+        """JPEG of the working image. Raises CatalogDamaged where it is missing."""
+
+    def beside(self, extractor: str) -> LocalFeatures | None:
+        """What this extractor found, if it is known."""
+
+    def keep(self, extractor: str, features: LocalFeatures) -> None:
+        """Remember what this extractor found."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

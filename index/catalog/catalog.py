@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,14 @@ from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.summary import summarize
 from index.catalog.syncing import refuse_half_synced
 from index.catalog.writer_lock import WriterLock
-from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch
+from index.errors import (
+    CatalogBusy,
+    CatalogDamaged,
+    CatalogExists,
+    CatalogMissing,
+    RecipeMismatch,
+    StorageFull,
+)
 from index.features import FeatureStore, PairCache
 from index.files import OnStep, no_steps
 from index.naming import account, whole_path
@@ -145,9 +153,9 @@ class Catalog:
             )
 
     @contextmanager
-    def writing(self, command: str) -> Iterator[None]:
+    def writing(self, command: str, *, at_once: bool = False) -> Iterator[None]:
         """Be the one writer for a whole command; repairs what a crash left. Raises CatalogBusy naming the other."""
-        with self._lock.holding(command) as outermost:
+        with self._lock.holding(command, at_once=at_once) as outermost:
             if not outermost:
                 yield
                 return
@@ -317,20 +325,37 @@ class Catalog:
         return f"T{largest + 1:03d}"
 
     def save_model(self, kind: str, recipe: str, payload: str, who: str) -> None:
-        """Keep a fitted model (JSON text) as the newest of its kind."""
+        """Keep a fitted model (JSON text) as the newest of its kind; that of another recipe steps aside for it."""
+        before = self.model(kind)
         with self.writing("fit"), self.registry.transaction(f"save {kind}", who, self._command) as transaction:
             made_at, event = transaction.at.isoformat(sep=" "), transaction.event
-            row = {"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}
-            transaction.journal.put("models", [row])
+            rows = [{"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}]
+            if before is not None and before.recipe != recipe:
+                aside = asdict(before) | {"kind": _aside(kind, before.recipe), "made_at": str(before.made_at)}
+                rows.append(aside)
+            transaction.journal.put("models", rows)
 
-    def model(self, kind: str) -> StoredModel | None:
-        """The newest model of a kind."""
+    def model(self, kind: str, recipe: str | None = None) -> StoredModel | None:
+        """The newest model of a kind, of this recipe where one is named."""
+        wanted = {kind} if recipe is None else {kind, _aside(kind, recipe)}
         with self.registry.reading() as session:
-            return next((model for model in read_models(session) if model.kind == kind), None)
+            found = [model for model in read_models(session) if model.kind in wanted]
+        return max(
+            (model for model in found if recipe in (None, model.recipe)), key=lambda model: model.event, default=None
+        )
 
-    def pair_cache(self, recipe: str) -> PairCache:
-        """Confidences of pairs that were compared before with this matcher recipe."""
-        return PairCache(self.feature_store, recipe, self.writing)
+    def pair_cache(self, recipe: str, *, directed: bool = False) -> PairCache:
+        """Confidences of pairs that were compared before with this matcher recipe; `directed` as in `PairCache`."""
+        return PairCache(self.feature_store, recipe, self.writing, directed=directed)
+
+    def write_learnt(self) -> None:
+        """Keep what further extractors found; nothing while another process writes, or where nothing can be written."""
+        if self.feature_store.has_learnt:
+            with (
+                contextlib.suppress(CatalogBusy, PermissionError, StorageFull),
+                self.writing("keep features", at_once=True),
+            ):
+                self.feature_store.write_learnt()
 
     def setting(self, name: str) -> str | None:
         """The text of a setting, or None."""
@@ -358,6 +383,11 @@ class Catalog:
             self.feature_store.settle(set(unfinished) - owned)
         for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
             leftover.unlink(missing_ok=True)
+
+
+def _aside(kind: str, recipe: str) -> str:
+    """The kind under which a recipe's model is kept beside the newest one."""
+    return f"{kind} of recipe {hashlib.blake2b(recipe.encode(), digest_size=4).hexdigest()}"
 
 
 def _belongs_elsewhere(photo: PreparedPhoto, row: Photo, standing: Mapping[str, str]) -> bool:

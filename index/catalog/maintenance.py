@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
+from index.catalog.originals import Originals, Progress, every_original
 from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import broken_rules
 
@@ -24,11 +25,17 @@ class CheckReport:
         What was wrong and is right again.
     photos : int
         How many photos were checked.
+    originals : Originals or None
+        Where their files were looked at too.
+    second : int
+        How many of them have features of a further extractor; the others get them when they are compared so.
     """
 
     problems: tuple[str, ...]
     repaired: tuple[str, ...]
     photos: int
+    originals: Originals | None = None
+    second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,16 @@ FROM journal WHERE record = 'photos' AND after IS NULL
 """Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
 
 
-def check_catalog(catalog: Catalog) -> CheckReport:
-    """Read every record of every store, compare them, and repair what can be had from the registry."""
+def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progress | None = None) -> CheckReport:
+    """Read every record of every store, compare them, and repair what can be had from the registry.
+
+    Parameters
+    ----------
+    originals : bool
+        Read the files too that the photos were enrolled from.
+    progress : callable or None
+        Called with the number of files that were just read.
+    """
     repaired: list[str] = []
     with ExitStack() as stack:
         try:
@@ -76,10 +91,22 @@ def check_catalog(catalog: Catalog) -> CheckReport:
         if orphans and may_write:
             catalog.feature_store.delete(orphans)
             repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
+        if may_write and (stale := catalog.feature_store.forget_stale()):
+            repaired.append(f"{stale} further feature records that were damaged or out of date were deleted.")
+        stored = catalog.feature_store.seconds()
+        lonely = {digest for digests in stored.values() for digest in digests} - known
+        if lonely and may_write:
+            catalog.feature_store.delete(lonely)
+            repaired.append(f"{len(lonely)} further feature records without a photo were deleted.")
         if may_write and not catalog.searcher.file_is_right():
             catalog.searcher.rebuild()
             repaired.append("The vector index was built anew from the registry.")
-    return CheckReport(tuple(problems), tuple(repaired), len(rows))
+    second = {digest for digests in stored.values() for digest in digests} & {str(row[0]) for row in rows}
+    files = None
+    if originals:
+        files = every_original(catalog, progress)
+        problems += files.sentences()
+    return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second))
 
 
 def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:
@@ -114,8 +141,10 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
             transaction.run("DELETE FROM reread")
             transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
-        catalog.feature_store.delete(catalog.feature_store.digests() - stay)
+        further = {digest for digests in catalog.feature_store.seconds().values() for digest in digests}
+        catalog.feature_store.delete((catalog.feature_store.digests() | further) - stay)
         catalog.feature_store.forget_others()
+        catalog.feature_store.forget_stale()
         catalog.feature_store.compact()
         catalog.registry.compact()
         catalog.searcher.rebuild()

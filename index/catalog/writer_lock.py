@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.errors import CatalogBusy, CatalogReadOnly
+from index.times import local
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -62,12 +63,18 @@ class WriterLock:
         return self._depth > 0
 
     @contextmanager
-    def holding(self, command: str) -> Iterator[bool]:
-        """Hold the lock; yields True on the outermost entry. Raises CatalogBusy naming the other writer."""
+    def holding(self, command: str, *, at_once: bool = False) -> Iterator[bool]:
+        """Hold the lock; yields True on the outermost entry. Raises CatalogBusy naming the other writer.
+
+        Parameters
+        ----------
+        at_once : bool
+            Whether to give up at once where another process holds it.
+        """
         outermost = self._depth == 0
         if outermost:
             try:
-                self._lock.acquire()
+                self._lock.acquire(timeout=0 if at_once else None)
             except TimeoutError:
                 raise CatalogBusy(self._busy_sentence()) from None
             except (OSError, NotImplementedError) as error:
@@ -94,7 +101,8 @@ class WriterLock:
     def _busy_sentence(self) -> str:
         try:
             holder = json.loads((self._folder / HOLDER_NAME).read_text(encoding="utf-8"))
-            who = f"process {holder['pid']} on {holder['host']}, running “{holder['command']}” since {holder['since']}"
+            since = local(dt.datetime.fromisoformat(holder["since"]))
+            who = f"process {holder['pid']} on {holder['host']}, running “{holder['command']}” since {since}"
         except (OSError, ValueError, KeyError, TypeError):
             who = "another process"
         return f"{self._folder} is being written by {who}; wait until it has finished, then run the command again."

@@ -7,7 +7,7 @@ from typing import Any
 
 from index.catalog import Catalog
 from index.errors import InputError, UnknownRecord
-from index.registry import Answer, Decision, KeptQuery, Session
+from index.registry import Answer, Decision, KeptQuery, Session, unknown_turtle
 
 _QUERIES = """
 WITH newest AS (SELECT query, max(id) AS id FROM decisions GROUP BY query)
@@ -16,6 +16,9 @@ FROM queries q LEFT JOIN newest n ON n.query = q.id LEFT JOIN decisions d ON d.i
      LEFT JOIN turtles t ON t.key = d.turtle
 WHERE {condition} ORDER BY q.id
 """
+
+
+_ANSWERED = "SELECT query FROM decisions WHERE answer <> 'unsure'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,15 @@ class Decisions:
         self._catalog = catalog
 
     def keep(self, sha256: str, path: str, verdict: str, evidence: str, who: str) -> KeptQuery:
-        """Keep a query with its evidence (JSON text)."""
+        """Keep a query with its evidence (JSON text); an open one about the same photo is brought up to date."""
         with (
             self._catalog.writing("query"),
             self._catalog.transaction("keep query", who) as transaction,
         ):
-            (number,) = transaction.take_ids("query", 1)
+            waiting = transaction.row(
+                f"SELECT max(id) FROM queries WHERE sha256 = ? AND id NOT IN ({_ANSWERED})", sha256
+            )
+            number = waiting[0] if waiting and waiting[0] is not None else transaction.take_ids("query", 1)[0]
             row = {"id": number, "sha256": sha256, "path": path, "verdict": verdict, "evidence": evidence}
             transaction.journal.put("queries", [{**row, "made_at": transaction.at.isoformat(sep=" ")}])
         return self.query(number)
@@ -98,7 +104,7 @@ def _one(session: Session, number: int) -> KeptQuery:
 def _turtle_key(session: Session, name: str) -> int:
     row = session.row("SELECT coalesce(merged_into, key) FROM turtles WHERE id = ?", name)
     if row is None:
-        raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+        raise unknown_turtle(session, name)
     return int(row[0])
 
 

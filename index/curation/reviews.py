@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from index.catalog import Catalog
 from index.curation.requirements import turtle_key
 from index.errors import InputError
-from index.registry import Session, several
+from index.registry import PastRows, Session, several
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,52 +72,22 @@ def reviewed(catalog: Catalog) -> Reviewed:
 
 
 class _Looking:
-    """Which photos turtles had when an event happened: the present, with what the journal changed since taken back."""
+    """Which photos turtles had when an event happened."""
 
     def __init__(self, session: Session, turtles: Collection[int]) -> None:
-        photos = session.rows(
-            "SELECT p.id, p.encounter, p.removed FROM photos p JOIN encounters e ON e.id = p.encounter "
-            f"WHERE e.turtle IN ({several(turtles)})"
+        now = session.rows(
+            f"SELECT p.id FROM photos p JOIN encounters e ON e.id = p.encounter WHERE e.turtle IN ({several(turtles)})"
         )
-        self._photos = {int(number): (int(encounter), bool(removed)) for number, encounter, removed in photos}
-        self._before = _earlier(session, "photos", self._photos)
-        encounters = {encounter for encounter, _ in self._photos.values()}
-        encounters |= {int(then["encounter"]) for rows in self._before.values() for _, then in rows if then}
-        owners = session.rows(f"SELECT id, turtle FROM encounters WHERE id IN ({several(encounters)})")
-        self._owner = {int(number): owner for number, owner in owners}
-        self._owner_before = _earlier(session, "encounters", encounters)
+        self._numbers = [int(number) for (number,) in now]
+        self._photos = PastRows(session, "photos", self._numbers)
+        self._encounters = PastRows(session, "encounters", self._photos.ever("encounter"))
 
     def at(self, turtles: Collection[int], event: int) -> frozenset[int]:
-        """Numbers of the photos that these turtles had right after an event."""
-        return frozenset(number for number in self._photos if self._turtle(number, event) in turtles)
+        """Numbers of the photos, of those that they have now, that these turtles had right after an event."""
+        return frozenset(number for number in self._numbers if self._turtle(number, event) in turtles)
 
     def _turtle(self, number: int, event: int) -> object:
-        encounter, removed = self._photos[number]
-        known, then = _at(self._before.get(number, ()), event)
-        if known:
-            if then is None:
-                return None  # it came later
-            encounter, removed = int(then["encounter"]), bool(then["removed"])
-        if removed:
+        photo = self._photos.after(number, event)
+        if photo is None or photo["removed"]:
             return None
-        known, then = _at(self._owner_before.get(encounter, ()), event)
-        return (then or {}).get("turtle") if known else self._owner.get(encounter)
-
-
-_Earlier = list[tuple[int, "dict[str, Any] | None"]]
-
-
-def _earlier(session: Session, record: str, keys: Collection[int]) -> dict[int, _Earlier]:
-    """What rows were before each event that changed them, in order; None before they were there."""
-    found: dict[int, _Earlier] = defaultdict(list)
-    for key, event, before in session.rows(
-        "SELECT key, event, before FROM journal WHERE record = ? AND key IN (SELECT unnest(?::VARCHAR[])) ORDER BY seq",
-        *(record, [str(key) for key in keys]),
-    ):
-        found[int(key)].append((int(event), None if before is None else json.loads(before)))
-    return found
-
-
-def _at(earlier: Sequence[tuple[int, dict[str, Any] | None]], event: int) -> tuple[bool, dict[str, Any] | None]:
-    """Whether a row changed after an event, and if so what it was then."""
-    return next(((True, before) for number, before in earlier if number > event), (False, None))
+        return (self._encounters.after(int(photo["encounter"]), event) or {}).get("turtle")

@@ -25,10 +25,11 @@ Progress = Callable[[int, int], None]
 class CachedComparison:
     """One way to compare photos, under the name by which its cache knows it."""
 
-    def __init__(self, catalog: Catalog, name: str, compare: Compare) -> None:
+    def __init__(self, catalog: Catalog, name: str, compare: Compare, *, directed: bool = False) -> None:
         self._catalog = catalog
         self._compare = compare
-        self._cache: PairCache = catalog.pair_cache(name)
+        self._cache: PairCache = catalog.pair_cache(name, directed=directed)
+        self.directed = directed
         self.compared = 0
 
     def confidences(self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]) -> list[Float32]:
@@ -48,6 +49,7 @@ class CachedComparison:
             for place, rounded in zip(missing, self._cache.get([keys[place] for place in missing]), strict=True):
                 known[place] = rounded
             self.compared += len(missing)
+            self._catalog.write_learnt()
         return [found for found in known if found is not None]
 
     def _keep(self, keys: Sequence[tuple[str, str]], own: LocalFeatures, theirs: Sequence[LocalFeatures]) -> None:
@@ -61,11 +63,11 @@ class VerifiedPairing(CachedComparison):
     """
 
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
-        super().__init__(catalog, engine.comparison, engine.compare)
+        super().__init__(catalog, engine.comparison, engine.compare, directed=engine.directed)
         if engine.reranking.verification is None:
             raise ValueError("this engine does not verify")
         self._matcher, self._tolerances = engine.matcher, engine.reranking.verification
-        self._unverified = catalog.pair_cache(unverified(engine).comparison)
+        self._unverified = catalog.pair_cache(unverified(engine).comparison, directed=engine.directed)
 
     def _keep(self, keys: Sequence[tuple[str, str]], own: LocalFeatures, theirs: Sequence[LocalFeatures]) -> None:
         matches = self._matcher.match(own, theirs)
@@ -76,6 +78,16 @@ class VerifiedPairing(CachedComparison):
 def unverified(engine: Engine) -> Engine:
     """The same without geometric verification."""
     return replace(engine, reranking=replace(engine.reranking, verification=None))
+
+
+def looks_of(catalog: Catalog, engine: Engine) -> CachedComparison:
+    """The engine's first stage."""
+    return CachedComparison(catalog, engine.looking, engine.look, directed=engine.directed)
+
+
+def pairs_of(catalog: Catalog, engine: Engine) -> CachedComparison:
+    """The engine's closer look."""
+    return CachedComparison(catalog, engine.comparison, engine.compare, directed=engine.directed)
 
 
 class Cascade:
@@ -89,8 +101,8 @@ class Cascade:
 
     def __init__(self, catalog: Catalog, engine: Engine, pairs: CachedComparison | None = None) -> None:
         self._recipe = engine.reranking
-        self.first_matches = CachedComparison(catalog, engine.looking, engine.look)
-        self.pairs = pairs or CachedComparison(catalog, engine.comparison, engine.compare)
+        self.first_matches = looks_of(catalog, engine)
+        self.pairs = pairs or pairs_of(catalog, engine)
 
     def compare(
         self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
@@ -131,7 +143,7 @@ class Compared:
         wanted: dict[int, list[int]] = defaultdict(list)
         for trial in trials:
             for row in map(int, trial.shortlist):
-                pair = ordered_pair(trial.query, row)
+                pair = self._pair(trial.query, row)
                 if pair not in self.rows:
                     self.rows[pair] = len(self.rows)
                     wanted[trial.query].append(row)
@@ -147,7 +159,10 @@ class Compared:
 
     def of(self, trial: Trial) -> npt.NDArray[np.int64]:
         """Places of a trial's pairs in `confidences`, int64 [k]."""
-        return np.array([self.rows[ordered_pair(trial.query, int(row))] for row in trial.shortlist], np.int64)
+        return np.array([self.rows[self._pair(trial.query, int(row))] for row in trial.shortlist], np.int64)
+
+    def _pair(self, query: int, row: int) -> tuple[int, int]:
+        return (query, row) if self._pairing.directed else ordered_pair(query, row)
 
     def _features(self, photo: Photo) -> LocalFeatures:
         [features] = self._catalog.features([photo])

@@ -53,17 +53,23 @@ class PairScorer:
         self._engine = engine
         self._null = null
         self._cascade = Cascade(catalog, engine)
-        self._cache = catalog.pair_cache(engine.comparison)
+        self._cache = catalog.pair_cache(engine.comparison, directed=engine.directed)
 
     @property
     def compared(self) -> int:
         """Pairs that the matcher looked at; those from the cache are not counted."""
         return self._cascade.pairs.compared
 
-    def missing(self, photo: Photo, others: Sequence[Photo]) -> int:
-        """How many of these pairs the matcher would have to look at."""
-        pairs = [(photo.key, other.key) for other in _of_other_files(photo, others)]
-        return sum(one is None for one in self._cache.get(pairs))
+    def to_compare(self, photo: Photo, others: Sequence[Photo], own: Sequence[Photo]) -> int:
+        """How many pairs the matcher would have to look at, at most: few of the others, and all of the turtle's own."""
+        keep = self._engine.reranking.keep
+        missing = self._missing(photo, others)
+        return (missing if keep is None else min(keep, missing)) + self._missing(photo, own)
+
+    def _missing(self, photo: Photo, others: Sequence[Photo]) -> int:
+        return sum(
+            one is None for one in self._cache.get([(photo.key, other.key) for other in _of_other_files(photo, others)])
+        )
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
         """The photo against those of the others that the recipe compares, best first; never within one file."""

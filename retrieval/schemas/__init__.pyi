@@ -1,4 +1,6 @@
 from .answers import (
+    ANSWERS as ANSWERS,
+    answer_row as answer_row,
     candidate_records as candidate_records,
     coverage_record as coverage_record,
     encounter_answer_record as encounter_answer_record,
@@ -7,6 +9,7 @@ from .answers import (
     prediction_record as prediction_record,
 )
 from .evaluation import evaluation_record as evaluation_record
+from .plain_names import encoder_name as encoder_name, extractor_name as extractor_name, matcher_name as matcher_name
 from .registry import (
     DIFFERENCES as DIFFERENCES,
     ENCOUNTERS as ENCOUNTERS,

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from retrieval.schemas.registry import Kind
+
 if TYPE_CHECKING:  # importing them would load what compares photos
     from index.registry import StoredModel
     from retrieval.novelty import DecisionPolicy, Prediction
-    from retrieval.pipeline import Answer, AnsweredEncounter, Identification
+    from retrieval.pipeline import Answer, AnsweredEncounter, Identification, OtherSide
     from retrieval.scoring import Candidate
 
 
@@ -37,6 +39,9 @@ def prediction_record(prediction: Prediction, top: int | None = None) -> dict[st
         "p_new_interval": None if interval is None else list(interval),
         "p_not_compared": prediction.p_not_compared,
         "reason": prediction.reason,
+        "lean": prediction.lean,
+        "settle": prediction.settle,
+        "prior_new": prediction.prior_new,
         "candidates": candidate_records(prediction.candidates[:top]),
     }
 
@@ -52,12 +57,26 @@ def coverage_record(answer: Identification) -> dict[str, object]:
 
 def identification_record(answer: Identification, top: int) -> dict[str, object]:
     """The documented JSON object of one query photo."""
+    from retrieval.pipeline import next_step
+
     return {
         "photo": answer.photo,
         **prediction_record(answer.prediction, top),
         **coverage_record(answer),
         "matcher": answer.matcher,
         "seconds": round(answer.seconds, 3),
+        "next": next_step(answer),
+        "other_side": None if answer.other_side is None else _other_side_record(answer.other_side),
+    }
+
+
+def _other_side_record(found: OtherSide) -> dict[str, object]:
+    return {
+        "side": str(found.side),
+        "turtle": found.turtle,
+        "probability": found.probability,
+        "matches": found.matches,
+        "photo": found.photo.path,
     }
 
 
@@ -92,14 +111,59 @@ def evidence_record(
     }
 
 
+ANSWERS = Kind(
+    *(
+        (
+            *("photo", "side", "verdict", "turtle", "p_new", "first", "first_probability", "first_matches"),
+            *("second", "second_probability", "second_matches", "reason", "next", "enrolled_as", "kept_as"),
+        ),
+    )
+    * 2
+)
+
+
+def answer_row(one: Answer | AnsweredEncounter, kept: Sequence[int]) -> dict[str, object]:
+    """An answer as a row of a table; an encounter's photos and sides stand in one cell each."""
+    from retrieval.pipeline import Answer, next_for_encounter, next_step
+
+    photos: tuple[Identification, ...]
+    if isinstance(one, Answer):
+        photos, prediction, step = (one.identification,), one.identification.prediction, next_step(one.identification)
+    else:
+        photos, prediction, step = one.found.photos, one.found.prediction, next_for_encounter(one.found)
+    first, second = (*prediction.candidates, None, None)[:2]
+    return {
+        "photo": "; ".join(photo.photo for photo in photos),
+        "side": "; ".join(dict.fromkeys(str(photo.query.side) for photo in photos if photo.query.side)),
+        "verdict": str(prediction.verdict),
+        "turtle": prediction.turtle,
+        "p_new": prediction.p_new,
+        "first": first and first.turtle,
+        "first_probability": first and first.probability,
+        "first_matches": first and first.matches,
+        "second": second and second.turtle,
+        "second_probability": second and second.probability,
+        "second_matches": second and second.matches,
+        "reason": prediction.reason,
+        "next": step,
+        "enrolled_as": one.enrolled_as,
+        "kept_as": "; ".join(map(str, kept)),
+    }
+
+
 def encounter_answer_record(one: AnsweredEncounter, top: int) -> dict[str, object]:
     """The documented JSON object of one encounter."""
+    from retrieval.pipeline import next_for_encounter
+
     found = one.found
     return {
         "encounter": found.name,
         **prediction_record(found.prediction, top),
         "not_searched": found.unsearched_turtles,
         "enrolled_as": one.enrolled_as,
+        "moved_from": list(one.moved_from),
+        "next": next_for_encounter(found),
+        "two_ids": None if found.two_ids is None else list(found.two_ids),
         "seconds": round(found.seconds, 3),
         "photos": [
             identification_record(photo, top) | {"side": None if photo.query.side is None else str(photo.query.side)}

@@ -8,15 +8,21 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from index.exchange import COARSE_DEGREES
-from index.registry import CatalogSummary, Change, Encounter, Event, KeptQuery, PhotoRecord, Turtle
+from index.registry import CatalogSummary, Change, Encounter, Event, EventSubject, KeptQuery, PhotoRecord, Turtle
+from index.times import local
 from index.types import Recipe
+from retrieval.schemas.plain_names import encoder_name, extractor_name, matcher_name
 
 if TYPE_CHECKING:
     from index.exchange import Difference, JoinReport
     from retrieval.review import SameId
 
 
-def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[str, str]]:
+FITTED = "novelty"
+"""Kind under which the registry keeps what `turtleidx fit` found out."""
+
+
+def summary_rows(path: str, recipe: Recipe, summary: CatalogSummary) -> list[tuple[str, str]]:
     """What `info` tells, as pairs of name and value."""
     sides = ", ".join(
         f"{count} {name}"
@@ -35,7 +41,7 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
         ("photos", f"{summary.photos} ({sides})" if sides else str(summary.photos)),
         ("turtles", str(summary.turtles)),
         ("encounters", f"{summary.encounters}, {summary.unidentified} of them unidentified"),
-        ("made with", recipe),
+        ("made with", f"{extractor_name(recipe.extractor)}; {encoder_name(recipe.encoder)} find similar photos"),
         (
             "on disk",
             f"{_size(stored)}: registry {_size(summary.registry_bytes)}, features {_size(summary.features_bytes)}, "
@@ -44,8 +50,11 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
     ]
     if summary.vectors_recall is not None:
         rows.append(("shortlists", f"find {summary.vectors_recall:.1%} of what an exact search finds"))
-    models = [(one.kind, f"{one.made_at:%Y-%m-%d %H:%M} UTC, for {one.recipe}") for one in summary.models]
-    rows += [(f"model: {kind}", made) for kind, made in models]
+    rows += [
+        ("known or new", f"fitted {local(model.made_at)} for {matcher_name(model.recipe)}")
+        for model in summary.models
+        if model.kind == FITTED
+    ] or [("known or new", "nothing is fitted yet: `turtleidx fit`")]
     return rows + [("health", sentence) for sentence in summary.health or ("all well",)]
 
 
@@ -104,14 +113,15 @@ PHOTOS = Kind(
 )
 ENCOUNTERS = Kind(*(("encounter", "name", "turtle", "day", "photos", "sides"),) * 2)
 EVENTS = Kind(
-    ("id", "at", "who", "action", "command", "why", "undoes"), ("id", "at", "who", "action", "undoes", "command", "why")
+    ("id", "at", "who", "action", "command", "why", "undoes", "subject", "turtles", "photos"),
+    ("id", "at", "who", "action", "subject", "why"),
 )
 QUERIES = Kind(
     (
         *("query", "photo", "sha256", "verdict", "asked_at", "answer", "turtle", "who", "why", "decided_at"),
-        "evidence",
+        *("evidence", "side", "first", "first_probability", "p_new"),
     ),
-    ("query", "verdict", "asked_at", "answer", "turtle", "who", "photo"),
+    ("query", "verdict", "side", "first", "first_probability", "p_new", "answer", "turtle", "photo"),
 )
 DIFFERENCES = Kind(*(("record", "key", "column", "ours", "theirs"),) * 2)
 
@@ -149,9 +159,12 @@ def encounter_record(encounter: Encounter) -> dict[str, object]:
     return dict(zip(ENCOUNTERS.columns, values, strict=True))
 
 
-def event_record(event: Event) -> dict[str, object]:
+def event_record(event: Event, subject: EventSubject) -> dict[str, object]:
     """An event as a JSON object; the time is UTC."""
-    values = (event.id, event.at.isoformat(), event.who, event.action, event.command, event.why, event.undoes)
+    values = (
+        *(event.id, event.at.isoformat(), event.who, event.action, event.command, event.why, event.undoes),
+        *(subject.sentence, list(subject.turtles), list(subject.photos)),
+    )
     return dict(zip(EVENTS.columns, values, strict=True))
 
 
@@ -163,7 +176,12 @@ def query_record(query: KeptQuery) -> dict[str, object]:
         at = decided.made_at.isoformat()
         answered = (str(decided.answer), decided.turtle, decided.who, decided.why, at)
     asked_at = query.made_at.isoformat()
-    values = (query.id, query.path, query.sha256, query.verdict, asked_at, *answered, json.loads(query.evidence))
+    evidence = json.loads(query.evidence)
+    best: dict[str, object] = next(iter(evidence.get("candidates", ())), {})
+    values = (
+        *(query.id, query.path, query.sha256, query.verdict, asked_at, *answered, evidence),
+        *(evidence.get("side"), best.get("turtle"), best.get("probability"), evidence.get("p_new")),
+    )
     return dict(zip(QUERIES.columns, values, strict=True))
 
 
@@ -197,12 +215,20 @@ def join_record(report: JoinReport, likenesses: Mapping[str, SameId]) -> dict[st
     }
 
 
-def change_record(change: Change) -> dict[str, object]:
-    """A changed row as a JSON object: only the columns that differ, each with its value before and after."""
+def change_record(change: Change, names: Mapping[int, str]) -> dict[str, object]:
+    """A changed row as a JSON object: only the columns that differ, each with its value before and after.
+
+    Parameters
+    ----------
+    names : mapping
+        Ids of turtles by the numbers that stand in the columns.
+    """
     before, after = change_contents(change)
     differing = {name: [before[name], after[name]] for name in after if name in before and before[name] != after[name]}
     what = "changed" if after else "gone" if before else "new"
-    return {"record": change.record, "key": change.key, "name": change_name(change), "what": what, "columns": differing}
+    record = {"record": change.record, "key": change.key, "name": change_name(change), "what": what}
+    turtles = [names.get(int(str(one))) if one is not None else None for one in differing.get("turtle", ())]
+    return record | {"columns": differing} | ({"turtles": turtles} if turtles else {})
 
 
 def change_contents(change: Change) -> tuple[dict[str, object], dict[str, object]]:

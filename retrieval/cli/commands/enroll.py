@@ -15,7 +15,7 @@ import typer
 from index.catalog import Catalog
 from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
 from index.exchange import NearIds, difference, parse_date
-from index.naming import checked_id
+from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
@@ -92,7 +92,7 @@ def enroll_command(
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
     if turtle is not None:
-        turtle = checked_id(turtle)
+        turtle = turtle if turtle.lower() == NEXT_FREE else checked_id(turtle)
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
     choices = EngineOptions(
@@ -102,6 +102,8 @@ def enroll_command(
         extractor_weights=extractor_weights,
     )
     catalog = _open_or_create(common, choices)
+    if turtle is not None and turtle.lower() == NEXT_FREE:
+        known = replace(known, turtle=catalog.next_turtle_id())
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     passed = Passed()
     sightings = without_lookalikes(
@@ -175,12 +177,25 @@ def fit_command(
     _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed)
 
 
-def weights_command(as_json: options.Json = False) -> None:
+def weights_command(
+    fetch: Annotated[
+        tuple[str, str] | None, typer.Argument(metavar="[fetch NAME]", help="Get what NAME needs; aliked: both files.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
     """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
     from retrieval.encoders import list_encoders
     from retrieval.features import list_extractors  # torch takes seconds to import
     from retrieval.matching.lightglue import list_weights
 
+    if fetch is not None:
+        if fetch[0] != "fetch":
+            raise typer.BadParameter(f"{fetch[0]} is nothing to do with weights: say `turtleidx weights fetch NAME`.")
+        from retrieval.engine import fetch_weights
+
+        for path in fetch_weights(fetch[1]):
+            printing.out.print(str(path))
+        return
     printing.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -26,23 +27,34 @@ def add_to(app: typer.Typer) -> None:
     app.command("reindex")(reindex_command)
 
 
-def check_command(context: typer.Context, as_json: options.Json = False) -> None:
+def check_command(
+    context: typer.Context,
+    originals: Annotated[
+        bool, typer.Option("--originals", help="Read the original files too: are they there, and unchanged?")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
     """Compare the three stores, repair what can be repaired; exit code 3 when problems remain."""
     from retrieval.pipeline import mark_alike, outdated
 
     catalog = opened(context)
-    report = check_catalog(catalog)
+    with printing.progress_bar("reading originals", None) if originals else nullcontext() as advance:
+        report = check_catalog(catalog, originals=originals, progress=advance)
     earlier = outdated(catalog)
     mark_alike(catalog, earlier)
     report = replace(report, problems=(*report.problems, *earlier.sentences()))
     if as_json:
-        printing.print_json({"photos": report.photos, "problems": report.problems, "repaired": report.repaired})
+        record = {"photos": report.photos, "problems": report.problems, "repaired": report.repaired}
+        files = report.originals
+        lost = {} if files is None else {"missing": files.missing, "changed": files.changed}
+        printing.print_json(record | ({"originals": lost} if files else {}))
     else:
         for sentence in report.repaired:
             printing.out.print(f"repaired: {sentence}", markup=False)
         for sentence in report.problems:
             printing.out.print(f"problem: {sentence}", markup=False)
-        printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems")
+        looked_at = "" if originals else "; --originals looks for their files too"
+        printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems{looked_at}")
     if report.problems:
         raise typer.Exit(ExitCode.SOME_REFUSED)
 

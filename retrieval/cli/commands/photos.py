@@ -13,7 +13,17 @@ from index.registry import ChangeReport
 from index.types import Side
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of, tell_of_more, tell_of_retired
+from retrieval.cli.common import (
+    ChangeOptions,
+    browser,
+    change,
+    form_of,
+    opened,
+    page_of,
+    target_turtle,
+    tell_of_more,
+    tell_of_retired,
+)
 from retrieval.cli.exit_codes import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
@@ -38,7 +48,10 @@ def list_photos(
     context: typer.Context,
     turtle: Annotated[str | None, typer.Option(help="Only this turtle's photos.")] = None,
     encounter: Annotated[int | None, typer.Option(help="Only photos of this encounter.")] = None,
-    side: Annotated[Side | None, typer.Option(help="Only photos of this side of the head.")] = None,
+    side: Annotated[
+        Side | None,
+        typer.Option(parser=options.parsed_side, metavar=options.SIDES, help="Only photos of this side of the head."),
+    ] = None,
     site: Annotated[str | None, typer.Option(help="Only photos of this site.")] = None,
     taken_from: Annotated[
         dt.date | None, typer.Option("--from", parser=options.parsed_day, metavar="DATE", help="Taken then or later.")
@@ -91,7 +104,9 @@ def show_photos(
 def move_photos(
     context: typer.Context,
     photos: Photos,
-    turtle: Annotated[str | None, typer.Option("--to", metavar="TURTLE", help="Made when it is new.")] = None,
+    turtle: Annotated[
+        str | None, typer.Option("--to", metavar="TURTLE", help="An id that is there, or new for the next free one.")
+    ] = None,
     nobody: Annotated[bool, typer.Option("--to-nobody", help="Nobody knows which turtle they show.")] = False,
     why: options.Why = "",
     dry_run: options.DryRun = False,
@@ -100,7 +115,8 @@ def move_photos(
     """Say which turtle photos show."""
     _choose_one(turtle is not None, nobody, "--to", "--to-nobody")
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.move_photos(chosen, turtle))
+    into = None if turtle is None else target_turtle(opened(context), turtle)
+    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.move_photos(chosen, into))
     tell_of_retired(opened(context), chosen)
 
 
@@ -136,7 +152,12 @@ def restore_photos(
 def set_side(
     context: typer.Context,
     photos: Photos,
-    side: Annotated[Side | None, typer.Option("--is", help="The side of the head that they show.")] = None,
+    side: Annotated[
+        Side | None,
+        typer.Option(
+            "--is", parser=options.parsed_side, metavar=options.SIDES, help="The side of the head that they show."
+        ),
+    ] = None,
     unknown: Annotated[bool, typer.Option("--unknown", help="Nobody knows.")] = False,
     why: options.Why = "",
     dry_run: options.DryRun = False,

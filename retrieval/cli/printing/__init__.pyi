@@ -3,6 +3,8 @@ from .answers import (
     print_encounter as print_encounter,
     print_enrolment as print_enrolment,
     print_fit as print_fit,
+    print_summary as print_summary,
+    print_told as print_told,
 )
 from .evaluation import print_evaluation as print_evaluation
 from .registry import (
@@ -10,6 +12,7 @@ from .registry import (
     print_changes as print_changes,
     print_done as print_done,
     print_encounters as print_encounters,
+    print_history as print_history,
     print_join as print_join,
     print_pairs as print_pairs,
     print_record as print_record,

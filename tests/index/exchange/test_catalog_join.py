@@ -25,7 +25,7 @@ def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_pa
     catalog.enroll([photo(1, "A", taken_on=day(1)), photo(2, "B")], "Ana")
     field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
     field.enroll(
-        [photo(3, "A", taken_on=day(1), side=Side.LEFT, site="Reef"), photo(4, "New", encounter="dusk")], "Ben"
+        [photo(3, "A", taken_on=day(1), side=Side.LEFT, site="Reef"), photo(4, "Fresh", encounter="dusk")], "Ben"
     )
     Curator(field, "Ben").move_photos([2], "A")
     Curator(field, "Ben").note_turtle("B", "gone?")
@@ -44,7 +44,7 @@ def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_pa
     joined = Browser(catalog).photo("3")
     assert (joined.turtle, joined.side, joined.site, joined.encounter) == ("A", Side.LEFT, "Reef", 1)
     assert Browser(catalog).photo("4").encounter_name == "dusk"
-    assert catalog.shortlist(vector(4), 1, GalleryFilter()).photos[0].turtle == "New"
+    assert catalog.shortlist(vector(4), 1, GalleryFilter()).photos[0].turtle == "Fresh"
     assert check_catalog(catalog).problems == ()
     assert join(catalog, field, "Ana").added == 0
 
