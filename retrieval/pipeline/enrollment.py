@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
@@ -18,10 +18,12 @@ from index.catalog import Catalog
 from index.errors import PhotoRefused
 from index.exchange import RefusedRow
 from index.types import Photo, PreparedPhoto, Refusal, Sighting
+from retrieval.defaults import EncountersBy
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.features import one_core_a_photo
 from retrieval.images import FileDigests, file_digests
 from retrieval.parallel import keep_freed_memory, on_all_cores, one_ahead
+from retrieval.pipeline.occasions import Occasions
 from retrieval.pipeline.results import EnrollReport
 
 BATCH = 64
@@ -104,10 +106,16 @@ def enroll(
     engine: Engine,
     who: str,
     progress: Progress | None = None,
+    encounters_by: EncountersBy | None = None,
 ) -> EnrollReport:
     """Add photos to the gallery, a transaction a batch; what is there already is left as it is.
 
     A run that was interrupted is continued by the same call: photos of committed batches are recognised by their bytes.
+
+    Parameters
+    ----------
+    encounters_by : EncountersBy or None
+        How undated photos without a named encounter are told apart into occasions.
 
     Raises
     ------
@@ -118,10 +126,12 @@ def enroll(
     already_there: list[int] = []
     refused: list[Refusal] = []
     remarks: list[Refusal] = []
+    occasions = None if encounters_by is None else Occasions(encounters_by)
     catalog.require(engine.recipe)
     with catalog.writing("enroll"):
         for batch in prepared(catalog, sightings, engine):
-            outcomes = catalog.enroll(batch.photos, who)
+            photos = batch.photos if occasions is None else [_grouped(photo, occasions) for photo in batch.photos]
+            outcomes = catalog.enroll(photos, who)
             enrolled += (outcome.photo.id for outcome in outcomes if not outcome.already_there)
             again = [
                 (one.sighting, out.photo) for one, out in zip(batch.photos, outcomes, strict=True) if out.already_there
@@ -136,6 +146,13 @@ def enroll(
     return EnrollReport(tuple(enrolled), tuple(already_there), tuple(refused), seconds, tuple(remarks))
 
 
+def _grouped(photo: PreparedPhoto, occasions: Occasions) -> PreparedPhoto:
+    seen = photo.sighting
+    if seen.taken_on is not None or seen.encounter is not None:
+        return photo
+    return replace(photo, sighting=replace(seen, encounter=occasions.name(seen)))
+
+
 def _told_apart(catalog: Catalog, again: Sequence[tuple[Sighting, Photo]]) -> tuple[list[int], list[Refusal]]:
     """Photos that are there already as what they were brought for, and those that are there as another turtle."""
     standing = catalog.standing_ids({sighting.turtle for sighting, _ in again if sighting.turtle is not None})
@@ -146,11 +163,12 @@ def _told_apart(catalog: Catalog, again: Sequence[tuple[Sighting, Photo]]) -> tu
         if name is None or standing.get(name, name) == photo.turtle:
             there.append(photo.id)
         else:
-            refused.append(Refusal(sighting.path, _elsewhere(sighting, photo)))
+            refused.append(Refusal(sighting.path, elsewhere_sentence(sighting, photo)))
     return there, refused
 
 
-def _elsewhere(sighting: Sighting, photo: Photo) -> str:
+def elsewhere_sentence(sighting: Sighting, photo: Photo) -> str:
+    """That a photo is there already as another turtle, or as nobody, and what can be done."""
     owner = "nobody's yet" if photo.turtle is None else f"turtle {photo.turtle}"
     apart = "" if photo.turtle is None else " (if it shows both, give each its own head box in columns x, y, w, h)"
     return (
