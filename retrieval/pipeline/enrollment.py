@@ -23,6 +23,7 @@ from retrieval.engine import Each, Engine, Extracted
 from retrieval.features import one_core_a_photo
 from retrieval.images import FileDigests, file_digests
 from retrieval.parallel import keep_freed_memory, on_all_cores, one_ahead
+from retrieval.pipeline.intake_check import elsewhere_sentence
 from retrieval.pipeline.occasions import Occasions
 from retrieval.pipeline.results import EnrollReport
 
@@ -165,14 +166,3 @@ def _told_apart(catalog: Catalog, again: Sequence[tuple[Sighting, Photo]]) -> tu
         else:
             refused.append(Refusal(sighting.path, elsewhere_sentence(sighting, photo)))
     return there, refused
-
-
-def elsewhere_sentence(sighting: Sighting, photo: Photo) -> str:
-    """That a photo is there already as another turtle, or as nobody, and what can be done."""
-    owner = "nobody's yet" if photo.turtle is None else f"turtle {photo.turtle}"
-    apart = "" if photo.turtle is None else " (if it shows both, give each its own head box in columns x, y, w, h)"
-    return (
-        f"{sighting.path} has the bytes, or the picture, of {photo.path}, which is {owner}, and was not enrolled as "
-        f"{sighting.turtle}: if it is {sighting.turtle}, use `turtleidx photos move {photo.id} --to {sighting.turtle}`"
-        f"{apart}."
-    )

@@ -15,7 +15,6 @@ from index.errors import PhotoRefused
 from index.exchange import RefusedRow
 from index.types import Photo, Sighting, same_head
 from retrieval.images import FileDigests, Glance, file_digests, glance
-from retrieval.pipeline.enrollment import elsewhere_sentence
 
 BATCH = 256
 
@@ -123,3 +122,14 @@ def _foreseen(
         return Foreseen(row.path, Outcome.THERE, seen, found.glance.size, f"as {twin.path}")
     words = f"{row.path} has the bytes, or the picture, of {twin.path}, which is turtle {twin.turtle}."
     return Foreseen(row.path, Outcome.REFUSED, seen, found.glance.size, words)
+
+
+def elsewhere_sentence(sighting: Sighting, photo: Photo) -> str:
+    """That a photo is there already as another turtle, or as nobody, and what can be done."""
+    owner = "nobody's yet" if photo.turtle is None else f"turtle {photo.turtle}"
+    apart = "" if photo.turtle is None else " (if it shows both, give each its own head box in columns x, y, w, h)"
+    return (
+        f"{sighting.path} has the bytes, or the picture, of {photo.path}, which is {owner}, and was not enrolled as "
+        f"{sighting.turtle}: if it is {sighting.turtle}, use `turtleidx photos move {photo.id} --to {sighting.turtle}`"
+        f"{apart}."
+    )
