@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -67,7 +68,7 @@ class Catalog:
         self.feature_store = FeatureStore(path / FEATURES, recipe.extractor, on_step)
         self._on_step = on_step
         self._lock = WriterLock(path)
-        self._command = ""
+        self._commands = threading.local()
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, on_step: OnStep = no_steps) -> Catalog:
@@ -139,15 +140,24 @@ class Catalog:
     @contextmanager
     def writing(self, command: str) -> Iterator[None]:
         """Be the one writer for a whole command; repairs what a crash left. Raises CatalogBusy naming the other."""
-        with self._lock.holding(command) as outermost:
-            if not outermost:
-                yield
-                return
-            self._command = command
-            self._repair()
+        with self._lock.holding(command, self._repair) as outermost, self._named(command):
             yield
-            if "searcher" in self.__dict__:  # somebody asked
+            if outermost and "searcher" in self.__dict__:  # somebody asked
                 self.searcher.save_if_worth()
+
+    @contextmanager
+    def _named(self, command: str) -> Iterator[None]:
+        """What this thread's events name as their command is the outermost one."""
+        named = self._command
+        self._commands.name = named or command
+        try:
+            yield
+        finally:
+            self._commands.name = named
+
+    @property
+    def _command(self) -> str:
+        return str(getattr(self._commands, "name", ""))
 
     @contextmanager
     def reading(self, as_of: int | None = None) -> Iterator[Session]:

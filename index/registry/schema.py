@@ -52,9 +52,25 @@ CREATE TABLE recent_scores (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES)
+ANSWERS = """
+CREATE TABLE rejections (
+    id BIGINT, encounter BIGINT, turtle BIGINT, photos BIGINT[], seen BIGINT[], who VARCHAR, why VARCHAR,
+    made_at TIMESTAMP
+);
+CREATE TABLE proposals (
+    id BIGINT, encounters BIGINT[], answer VARCHAR, turtle BIGINT, who VARCHAR, why VARCHAR, made_at TIMESTAMP
+);
+CREATE TABLE answers (
+    key VARCHAR, event BIGINT, answer VARCHAR, turtle VARCHAR, who VARCHAR, seconds DOUBLE, made_at TIMESTAMP
+);
+"""
 
-JOURNALLED = ("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews")
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, ANSWERS)
+
+JOURNALLED = (
+    *("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews", "rejections"),
+    "proposals",
+)
 
 DERIVED = {"photos": ("keypoints", "quality", "width", "height")}
 """Columns that tell what the program read from a file, not what people said: they change without a journal, by

@@ -1,3 +1,4 @@
 from .auditing import audit as audit
-from .clustering import Group as Group, Link as Link, discover as discover
+from .clustering import Group as Group, Link as Link, discover as discover, resolve as resolve
 from .findings import Finding as Finding
+from .neighbours import PhotoNeighbours as PhotoNeighbours, named as named, neighbours_of as neighbours_of
