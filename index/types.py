@@ -193,6 +193,8 @@ class GalleryFilter:
         Leave this turtle's photos out (how impostor scores are measured).
     without_encounter : int or None
         Leave this encounter's photos out (how genuine scores are measured).
+    without_photo : int or None
+        Leave this photo out (it is the query itself).
     """
 
     side: Side | None = None
@@ -203,6 +205,7 @@ class GalleryFilter:
     identified: bool = True
     without_turtle: str | None = None
     without_encounter: int | None = None
+    without_photo: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

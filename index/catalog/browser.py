@@ -19,10 +19,13 @@ from index.registry import (
     Session,
     Turtle,
     TurtleStatus,
+    count_without,
     find_photo,
+    newest_standing,
     read_encounters,
     read_events,
     read_records,
+    read_sides,
     read_turtles,
 )
 from index.types import Side
@@ -93,6 +96,21 @@ class Browser:
         if not found:
             raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
         return found[0]
+
+    def sides(self, turtles: Sequence[str]) -> dict[str, frozenset[Side]]:
+        """Of which sides these turtles have photos; turtles that are not there are left out."""
+        with self._session() as session:
+            return read_sides(session, turtles)
+
+    def turtles_without(self, sides: Sequence[Side]) -> int:
+        """How many turtles with photos have none of any of these sides."""
+        with self._session() as session:
+            return count_without(session, sides)
+
+    def newest_standing(self) -> int:
+        """The newest event that was not undone. Raises InputError where there is none."""
+        with self._session() as session:
+            return newest_standing(session)
 
     def photos(
         self,

@@ -97,6 +97,8 @@ class Gallery:
             admitted &= self.turtle != self.turtle_keys[where.without_turtle]
         if where.without_encounter is not None:
             admitted &= self.encounter != where.without_encounter
+        if where.without_photo is not None:
+            admitted &= self.ids != where.without_photo
         return admitted
 
     def individuals(self, rows: npt.NDArray[Any]) -> Int64:

@@ -11,6 +11,16 @@ from index.errors import PhotoRefused, TooFewKeypoints
 from index.types import Descriptor, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
 from retrieval.defaults import PER_TURTLE, SHORTLIST
 from retrieval.encoders import Encoder
+from retrieval.engine.factory import (
+    EngineOptions,
+    default_matcher,
+    encoder_of,
+    first_stage_of,
+    load_extractor,
+    matcher_of,
+    reranking_of,
+    wanted_extractor,
+)
 from retrieval.features import Extractor, Found
 from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
 from retrieval.matching import FIRST_STAGE, Compare, Matcher, RerankRecipe, compare, first_stage, rerank, verifying
@@ -42,6 +52,38 @@ class Engine:
     shortlist: int = SHORTLIST
     per_turtle: int = PER_TURTLE
     look: Compare = first_stage
+
+    @classmethod
+    def load(cls, recipe: Recipe | None = None, options: EngineOptions | None = None) -> Engine:
+        """Load what the options name, and what a catalogue's recipe was made with where they name nothing.
+
+        Raises
+        ------
+        WeightsUnavailable, WeightsCorrupt, DeviceUnavailable, RecipeMismatch
+        """
+        chosen = options or EngineOptions()
+        extractor = load_extractor(wanted_extractor(chosen.extractor, recipe), chosen.extractor_weights, chosen.device)
+        matcher = chosen.matcher or default_matcher(extractor.id)
+        return cls(
+            extractor=extractor,
+            encoder=encoder_of(chosen, recipe, extractor),
+            matcher=matcher_of(matcher, chosen),
+            reranking=reranking_of(matcher, chosen.verify),
+            score=chosen.score,
+            shortlist=chosen.shortlist,
+            per_turtle=PER_TURTLE,
+            look=first_stage_of(matcher, chosen.device),
+        )
+
+    def with_matcher(self, options: EngineOptions) -> Engine:
+        """The same engine with the matcher that the options name. Raises as `load`."""
+        matcher = options.matcher or default_matcher(self.extractor.id)
+        return replace(
+            self,
+            matcher=matcher_of(matcher, options),
+            reranking=reranking_of(matcher, options.verify),
+            look=first_stage_of(matcher, options.device),
+        )
 
     @property
     def recipe(self) -> Recipe:

@@ -1,16 +1,15 @@
-"""From the names that a user gives, or a catalogue remembers, to a loaded engine."""
+"""The parts of an engine by the names that a user gives, or a catalogue remembers."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
-from retrieval.defaults import PER_TURTLE, SHORTLIST
+from retrieval.defaults import SHORTLIST
 from retrieval.encoders import BUNDLED, WORDS_ID, Encoder, SiftBeside, VladEncoder, WordEncoder
-from retrieval.engine.engine import Engine
 from retrieval.features import Extractor, SiftExtractor
 from retrieval.matching import (
     NEIGHBOURS,
@@ -43,7 +42,7 @@ KEEP = 10
 """Candidates that a network sees of a shortlist."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineOptions:
     """What a user may choose; None takes the best that is at hand.
 
@@ -77,45 +76,13 @@ class EngineOptions:
     extractor_weights: Path | None = None
 
 
-def load_engine(choices: EngineOptions, recipe: Recipe | None = None) -> Engine:
-    """Load what `choices` name, and what the catalogue's `recipe` was made with where they name nothing.
-
-    Raises
-    ------
-    WeightsUnavailable, WeightsCorrupt, DeviceUnavailable, RecipeMismatch
-    """
-    extractor = load_extractor(_wanted(choices.extractor, recipe), choices.extractor_weights, choices.device)
-    matcher = choices.matcher or default_matcher(extractor.id)
-    return Engine(
-        extractor=extractor,
-        encoder=_encoder(choices, recipe, extractor),
-        matcher=_matcher(matcher, choices),
-        reranking=_reranking(matcher, choices.verify),
-        score=choices.score,
-        shortlist=choices.shortlist,
-        per_turtle=PER_TURTLE,
-        look=_look(matcher, choices.device),
-    )
-
-
-def with_matcher(engine: Engine, choices: EngineOptions) -> Engine:
-    """The same engine with the matcher that `choices` name. Raises as `load_engine`."""
-    matcher = choices.matcher or default_matcher(engine.extractor.id)
-    return replace(
-        engine,
-        matcher=_matcher(matcher, choices),
-        reranking=_reranking(matcher, choices.verify),
-        look=_look(matcher, choices.device),
-    )
-
-
 def default_matcher(extractor: str) -> str:
     """The matcher for an extractor's keypoints: but for SIFT's, its published LightGlue has the extractor's name."""
     family = _family(extractor)
     return OF_SIFT if family == "sift" else family
 
 
-def _wanted(choice: str | None, recipe: Recipe | None) -> str:
+def wanted_extractor(choice: str | None, recipe: Recipe | None) -> str:
     """A name without numbers means the catalogue's own extractor where that is of this kind."""
     if recipe is not None and choice in (None, _family(recipe.extractor)):
         return re.sub(
@@ -128,25 +95,27 @@ def _family(extractor: str) -> str:
     return re.split(r"[#-]", extractor, maxsplit=1)[0]
 
 
-def _encoder(choices: EngineOptions, recipe: Recipe | None, extractor: Extractor) -> Encoder:
-    spec = choices.encoder or (recipe.encoder if recipe else WORDS)
-    if choices.encoder is None and spec.startswith(SUCCEEDED):
+def encoder_of(options: EngineOptions, recipe: Recipe | None, extractor: Extractor) -> Encoder:
+    """The encoder that the options name, else the recipe's; those of SIFT find its keypoints beside other ones."""
+    spec = options.encoder or (recipe.encoder if recipe else WORDS)
+    if options.encoder is None and spec.startswith(SUCCEEDED):
         spec = WORDS  # an older one becomes this version's: `require` tells them apart
-    encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], choices.encoder_weights, choices.device)
+    encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], options.encoder_weights, options.device)
     of_sift = not spec.startswith("timm:")
     return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder
 
 
-def _matcher(name: str, choices: EngineOptions) -> Matcher:
+def matcher_of(name: str, options: EngineOptions) -> Matcher:
+    """`load_matcher`, with the way out where the default's weights are missing."""
     try:
-        return load_matcher(name, choices.device)
+        return load_matcher(name, options.device)
     except WeightsUnavailable as error:
-        if choices.matcher is not None:
+        if options.matcher is not None:
             raise
         raise WeightsUnavailable(f"{error} Or choose --matcher {NEAREST}, which needs no weights.") from error
 
 
-def _reranking(matcher: str, verify: bool) -> RerankRecipe:
+def reranking_of(matcher: str, verify: bool) -> RerankRecipe:
     """A network looks closer at the most promising only; nearest neighbours are the first look themselves.
 
     Where both judge, neighbours alone speak about those that the network does not see.
@@ -158,7 +127,7 @@ def _reranking(matcher: str, verify: bool) -> RerankRecipe:
     return RerankRecipe(KEEP, Verification(), NEIGHBOURS if matcher.endswith(BESIDE) else None)
 
 
-def _look(matcher: str, device: str | None) -> Compare:
+def first_stage_of(matcher: str, device: str | None) -> Compare:
     """How a shortlist is looked at: on the network's device, where there is a network."""
     if matcher == NEAREST:
         return first_stage

@@ -1,10 +1,10 @@
 from .figures import Evaluation as Evaluation, worst_errors as worst_errors
 from .methods import (
-    Entrant as Entrant,
+    Method as Method,
     enroll_gallery as enroll_gallery,
-    entrants as entrants,
-    fitted_contenders as fitted_contenders,
-    stored_contenders as stored_contenders,
+    fit_methods as fit_methods,
+    methods_of as methods_of,
+    stored_methods as stored_methods,
 )
 from .metrics import ErrorRate as ErrorRate
 from .protocol import (
@@ -18,7 +18,8 @@ from .report import Material as Material, WorstError as WorstError, write_report
 from .run import (
     Comparison as Comparison,
     FittedMethod as FittedMethod,
-    compete as compete,
+    compare_methods as compare_methods,
+    evaluate as evaluate,
     groups_of as groups_of,
     picture as picture,
 )

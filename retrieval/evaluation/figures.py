@@ -150,14 +150,14 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class MethodResult:
     """The same queries answered in one way: a score, a matcher, a cut-off."""
 
     evaluation: Evaluation
     outcomes: tuple[Outcome, ...]
 
 
-def evaluate(outcomes: Sequence[Outcome], rates: Rates, name: str = "all photos") -> Evaluation:
+def summarize(outcomes: Sequence[Outcome], rates: Rates, name: str = "all photos") -> Evaluation:
     """All figures of some queries."""
     codes = {turtle: code for code, turtle in enumerate(sorted({one.turtle for one in outcomes}))}
     individual = np.array([codes[one.turtle] for one in outcomes], np.int64)
@@ -207,7 +207,7 @@ def by_group(outcomes: Sequence[Outcome], rates: Rates) -> tuple[Evaluation, ...
     for third, name in enumerate(("lowest", "middle", "highest")):
         members = [one for one in outcomes if int(np.searchsorted(limits, one.quality)) == third]
         groups.append((f"quality: {name} third", members))
-    return tuple(evaluate(members, rates, name) for name, members in groups if members)
+    return tuple(summarize(members, rates, name) for name, members in groups if members)
 
 
 def worst_errors(outcomes: Sequence[Outcome], count: int = 20) -> tuple[Outcome, ...]:

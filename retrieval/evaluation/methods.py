@@ -32,14 +32,14 @@ COMPARED = (Score.WASSERSTEIN, Score.WASSERSTEIN_DISTANCE, Score.MATCH_COUNT, Sc
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entrant:
+class Method:
     """A way to compare and score photos, under the name that tables give it."""
 
     name: str
     engine: Engine
 
 
-def entrants(engine: Engine, others: Sequence[Engine] = (), compare: bool = True) -> list[Entrant]:
+def methods_of(engine: Engine, others: Sequence[Engine] = (), compare: bool = True) -> list[Method]:
     """The recipe first, then what it is compared with: other scores, other methods, each by the recipe's score.
 
     Parameters
@@ -49,15 +49,15 @@ def entrants(engine: Engine, others: Sequence[Engine] = (), compare: bool = True
     compare : bool
         False takes the recipe and `others` alone.
     """
-    found = [Entrant(engine.score.value, engine)]
+    found = [Method(engine.score.value, engine)]
     if compare:
         scores = [score for score in COMPARED if score != engine.score]
-        found += [Entrant(score.value, replace(engine, score=score)) for score in scores]
+        found += [Method(score.value, replace(engine, score=score)) for score in scores]
         nearest = replace(engine, matcher=NearestNeighbourMatcher(), reranking=RerankRecipe())
         methods = {"nearest, verified": nearest, "nearest, unverified": unverified(nearest)}
         known = {engine.comparing}
-        found += [Entrant(name, one) for name, one in methods.items() if one.comparing not in known]
-    return [*found, *(Entrant(one.matcher.id, one) for one in others)]
+        found += [Method(name, one) for name, one in methods.items() if one.comparing not in known]
+    return [*found, *(Method(one.matcher.id, one) for one in others)]
 
 
 def enroll_gallery(
@@ -71,9 +71,9 @@ def enroll_gallery(
     return report
 
 
-def fitted_contenders(
+def fit_methods(
     catalog: Catalog,
-    among: Sequence[Entrant],
+    among: Sequence[Method],
     who: str,
     progress: FitProgress | None = None,
 ) -> list[FittedMethod]:
@@ -95,7 +95,7 @@ def fitted_contenders(
     return [FittedMethod(one.name, one.engine, model) for one, model in zip(among, judges, strict=True)]
 
 
-def stored_contenders(catalog: Catalog, among: Sequence[Entrant]) -> list[FittedMethod]:
+def stored_methods(catalog: Catalog, among: Sequence[Method]) -> list[FittedMethod]:
     """The first entrant with the catalogue's model, and the others, which have none there."""
     model = CatalogModel.load(catalog, among[0].engine.evidence)
     reason = "The catalogue's model was fitted to another recipe."

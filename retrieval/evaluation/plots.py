@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from retrieval.evaluation.figures import Evaluation, Method, Outcome
+from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome
 from retrieval.evaluation.metrics import cumulative_match, reliability
 from retrieval.scoring import PairConfidences
 
@@ -33,7 +33,7 @@ def _style() -> AbstractContextManager[None]:
     )
 
 
-def cumulative_match_curves(methods: Sequence[Method]) -> str:
+def cumulative_match_curves(methods: Sequence[MethodResult]) -> str:
     """Share of catalogued turtles' photos whose turtle is among the first k candidates, one curve a method."""
     with _style():
         figure, axes = _canvas("Candidates looked at", "True turtle among them")

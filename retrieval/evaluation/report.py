@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrieval.evaluation import plots
-from retrieval.evaluation.figures import Evaluation, Method, Outcome
+from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome
 from retrieval.evaluation.metrics import ErrorRate
 from retrieval.scoring import PairConfidences
 
@@ -28,7 +28,7 @@ class Material:
 
     Attributes
     ----------
-    methods : tuple of Method
+    methods : tuple of MethodResult
         The first is the one that is reported; the others are compared with it.
     groups : tuple of Evaluation
         By side and quality.
@@ -37,7 +37,7 @@ class Material:
     """
 
     title: str
-    methods: tuple[Method, ...]
+    methods: tuple[MethodResult, ...]
     groups: tuple[Evaluation, ...]
     matching: PairConfidences
     different: PairConfidences

@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import MATCH_THRESHOLD, Float32, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
+from index.types import Float32, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
 from retrieval.engine import Each, Engine, Extracted
-from retrieval.evaluation.figures import Evaluation, Method, Outcome, RankedTurtle, by_group, evaluate
+from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome, RankedTurtle, by_group, summarize
 from retrieval.evaluation.metrics import ErrorRate
-from retrieval.evaluation.protocol import Protocol, Query
+from retrieval.evaluation.protocol import Protocol, Query, leave_one_out
 from retrieval.features import one_core_a_photo
 from retrieval.fitting import Cascade, VerifiedPairing, unverified
 from retrieval.images import Panel, decode, jpeg, match_picture
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
 from retrieval.parallel import one_ahead
 from retrieval.pipeline import BATCH
-from retrieval.scoring import Candidate, PairConfidences, best_first, score_pairs
+from retrieval.scoring import Candidate, PairConfidences, best_first, count_matches, first_of_each, score_pairs
 
 Float64 = npt.NDArray[np.float64]
 
@@ -63,13 +63,13 @@ class Comparison:
 
     Attributes
     ----------
-    methods : tuple of Method
+    methods : tuple of MethodResult
         In the order of the contenders.
     matching, different : PairConfidences
         Of each query and its first shortlisted photo of the same turtle, and a random one of another turtle.
     """
 
-    methods: tuple[Method, ...]
+    methods: tuple[MethodResult, ...]
     answered: tuple[Answered, ...]
     matching: PairConfidences
     different: PairConfidences
@@ -80,7 +80,7 @@ class Comparison:
         return next(one for one in self.answered if one.outcomes[0] is outcome)
 
 
-def compete(
+def compare_methods(
     catalog: Catalog,
     protocol: Protocol,
     engine: Engine,
@@ -122,6 +122,23 @@ def compete(
     return Comparison(tuple(methods), tuple(answered), *pairs, tuple(left_out))
 
 
+def evaluate(
+    catalog: Catalog, engine: Engine, policy: DecisionPolicy | None = None, protocol: Protocol | None = None
+) -> Evaluation:
+    """Figures of the catalogue's own model on the catalogue's own photos; raises CatalogBusy.
+
+    Parameters
+    ----------
+    protocol : Protocol or None
+        Which photos are asked about and against which gallery; None asks about each without its encounter, and once
+        without its turtle (`leave_one_out`).
+    """
+    model = CatalogModel.load(catalog, engine.evidence)
+    asked = leave_one_out(catalog) if protocol is None else protocol
+    method = FittedMethod(str(engine.score), engine, model)
+    return compare_methods(catalog, asked, engine, [method], policy or DecisionPolicy()).methods[0].evaluation
+
+
 def groups_of(comparison: Comparison, rates: Rates) -> tuple[Evaluation, ...]:
     """The first method's figures by side and quality."""
     outcomes = comparison.methods[0].outcomes
@@ -142,7 +159,7 @@ def picture(catalog: Catalog, answered: Answered, engine: Engine) -> bytes | Non
     panels = []
     for shown, own, matches in zip(answered.shown, features, engine.compare(photo.features, features), strict=True):
         role = "true turtle" if shown.turtle == answered.query.turtle else "first candidate"
-        counted = int((matches.confidence >= MATCH_THRESHOLD).sum())
+        counted = count_matches(matches.confidence)
         caption = f"{role} {shown.turtle}: {counted} matches   {shown.path}"
         panels.append(Panel(caption, decode(catalog.thumbnail(shown)), own, matches))
     return jpeg(match_picture(decode(photo.thumbnail), photo.features, panels))
@@ -169,7 +186,7 @@ class _Compared:
     @cached_property
     def matches(self) -> Int64:
         """Matches of each photo that count, int64 [k]."""
-        return np.add.reduceat(self.pairs.values >= MATCH_THRESHOLD, self.pairs.start[:-1], dtype=np.int64)
+        return self.pairs.matches()
 
 
 def _prepared(
@@ -275,18 +292,18 @@ def _rank(compared: _Compared, fitted_method: FittedMethod) -> tuple[Candidate, 
     if not compared.photos:
         return ()
     scores = score_pairs(compared.pairs, fitted_method.model.null, fitted_method.engine.score)
-    best: dict[str, Candidate] = {}
-    for row in best_first(scores, compared.mean):
-        photo = compared.photos[row]
-        turtle = str(photo.turtle)
-        if turtle not in best:
-            best[turtle] = Candidate(turtle, float(scores[row]), None, int(compared.matches[row]), photo, _UNSEEN)
-    return tuple(best.values())
+    photos = compared.photos
+    return tuple(
+        Candidate(str(photos[row].turtle), float(scores[row]), None, int(compared.matches[row]), photos[row], _UNSEEN)
+        for row in first_of_each(best_first(scores, compared.mean).tolist(), lambda row: photos[row].turtle)
+    )
 
 
-def _method(fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy) -> Method:
-    figures = evaluate(outcomes, policy.rates, fitted_method.name)
-    return Method(figures if fitted_method.model.novelty else _without_verdicts(figures, policy.rates), tuple(outcomes))
+def _method(fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy) -> MethodResult:
+    figures = summarize(outcomes, policy.rates, fitted_method.name)
+    return MethodResult(
+        figures if fitted_method.model.novelty else _without_verdicts(figures, policy.rates), tuple(outcomes)
+    )
 
 
 def _without_verdicts(figures: Evaluation, rates: Rates) -> Evaluation:

@@ -18,9 +18,8 @@ from retrieval.fitting.decided_queries import Decided, decided_queries
 from retrieval.fitting.descriptor_similarity import DescriptorSimilarity, no_descriptors
 from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress
 from retrieval.fitting.trials import Trial, TrialPlan
-from retrieval.matching import strength, strongest
-from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, TooSmall, fit_novelty
-from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, no_null, score_pairs
+from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
+from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, first_of_each, no_null, score_pairs
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -134,8 +133,7 @@ def fit(
         catalog.save_model(MODEL, engine.evidence, model.to_json(), who)
     queried = {trial.query for trial in trial_scores.trials}
     return FitReport(
-        fitted=model.novelty is not None,
-        reason=model.missing,
+        model=model,
         photos=len(queried),
         turtles=len({int(trial_scores.table.turtle[row]) for row in queried}),
         pairs=len((trial_scores.rest.first_matches if trial_scores.rest else trial_scores.pairs).rows),
@@ -186,7 +184,10 @@ def run_trials(
         looking = CachedComparison(catalog, engine.looking, engine.look)
         first_matches = Compared(photos, catalog, looking)
         first_matches.run(trials, progress)
-        seen = tuple(_let_through(trial, first_matches, recipe.keep) for trial in trials)
+        seen = tuple(
+            np.array(recipe.kept([first_matches.confidences[place] for place in first_matches.of(trial)]), np.int64)
+            for trial in trials
+        )
         shown = [trial.only(rows) for trial, rows in zip(trials, seen, strict=True)]
         compared += looking.compared
         if recipe.others is None:
@@ -206,13 +207,6 @@ def fit_is_due(catalog: Catalog, engine: Engine) -> bool:
     if stored is None or stored.recipe != engine.evidence:
         return True
     return catalog.identified() >= GROWTH * CatalogModel.from_json(stored.payload).photos
-
-
-def _let_through(trial: Trial, first_matches: Compared, keep: int) -> Int64:
-    """Those places of the trial's shortlist that the cascade lets the matcher see, int64 [k]."""
-    return np.array(
-        strongest([strength(first_matches.confidences[place]) for place in first_matches.of(trial)], keep), np.int64
-    )
 
 
 def learn(
@@ -243,7 +237,7 @@ def learn(
     impostors = _impostor_maxima(table, [one.standardised(cohort) for one in removed])
     genuine = _genuine_scores(table, [one.standardised(cohort) for one in searches if one.trial.own])
     known = None if before is None else before.novelty
-    model = fit_novelty(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort, known)
+    model = NoveltyModel.fit(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort, known)
     if isinstance(model, TooSmall):
         return CatalogModel(null, None, table.gallery_photos, model.reason)
     return CatalogModel(null, model, table.gallery_photos)
@@ -279,13 +273,13 @@ class _Search:
 def _search(table: TrialPlan, trial: Trial, scores: Float64) -> _Search:
     turtle = table.turtle[trial.shortlist]
     own = turtle == table.turtle[trial.query]
-    order = np.argsort(-scores[~own], kind="stable")
-    names, first = np.unique(turtle[~own][order], return_index=True)  # the first of each is its best
+    order = np.argsort(-scores, kind="stable")
+    best = first_of_each(order[~own[order]].tolist(), lambda place: int(turtle[place]))
     return _Search(
         trial,
         float(scores[own].max()) if own.any() else np.nan,
-        scores[~own][order][np.sort(first)],
-        int(trial.turtle_photos[~own][order[0]]) if len(names) else 0,
+        scores[best],
+        int(trial.turtle_photos[best[0]]) if best else 0,
     )
 
 
@@ -317,8 +311,8 @@ class FitReport:
 
     Attributes
     ----------
-    fitted : bool
-        False when the catalogue is too small; `reason` says what is missing.
+    model : CatalogModel
+        What was stored.
     photos, turtles : int
         Photos and turtles that were queried.
     pairs, compared : int
@@ -327,11 +321,20 @@ class FitReport:
         Kept queries that were learnt from because a person decided them.
     """
 
-    fitted: bool
-    reason: str
+    model: CatalogModel
     photos: int
     turtles: int
     pairs: int
     compared: int
     seconds: float
     decided: int = 0
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is a novelty model now; False when the catalogue is too small."""
+        return self.model.novelty is not None
+
+    @property
+    def reason(self) -> str:
+        """What is missing for a novelty model."""
+        return self.model.missing

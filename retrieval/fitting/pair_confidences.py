@@ -15,7 +15,7 @@ from index.features import PairCache
 from index.types import Float32, LocalFeatures, Matches, Photo
 from retrieval.engine import Engine
 from retrieval.fitting.trials import Trial, ordered_pair
-from retrieval.matching import Compare, strength, strongest, verified
+from retrieval.matching import Compare, verified
 from retrieval.scoring import pair_confidences
 
 Progress = Callable[[int, int], None]
@@ -96,15 +96,13 @@ class Cascade:
         self, sha256: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
     ) -> tuple[list[int], list[Float32]]:
         """Which of the others were compared, by place in order, and their confidences; arguments of `confidences`."""
-        keep = self._recipe.keep
-        if keep is None or keep >= len(others):
+        if self._recipe.sees_all(len(others)):
             return list(range(len(others))), self.pairs.confidences(sha256, features, others)
         first_matches = self.first_matches.confidences(sha256, features, others)
-        seen = strongest([strength(look) for look in first_matches], keep)
+        seen = self._recipe.kept(first_matches)
         found = dict(zip(seen, self.pairs.confidences(sha256, features, [others[row] for row in seen]), strict=True))
-        if self._recipe.others is not None:
-            share = np.float32(self._recipe.others)
-            found = {row: look * share for row, look in enumerate(first_matches)} | found
+        unseen = {row: self._recipe.unseen(one) for row, one in enumerate(first_matches)}
+        found = {row: one for row, one in unseen.items() if one is not None} | found
         return sorted(found), [found[row] for row in sorted(found)]
 
 

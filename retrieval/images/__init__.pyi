@@ -4,6 +4,7 @@ from .inputs import (
     from_manifest as from_manifest,
     from_paths as from_paths,
     questions as questions,
+    sightings_in as sightings_in,
     why_none as why_none,
 )
 from .match_plot import Panel as Panel, Pixels as Pixels, match_picture as match_picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,17 @@ def from_paths(paths: Iterable[Path], known: Sighting, by_folder: bool) -> Itera
                 yield _checked(replace(known, path=str(photo), turtle=known.turtle or owner))
         except NoPhotos as error:
             yield RefusedRow(0, shown(path), shown(str(error)), {})
+
+
+def sightings_in(folder: str | os.PathLike[str], side: Side | None = None) -> Iterator[Sighting | RefusedRow]:
+    """Every photo below a folder whose sub-folders are turtles; photos that lie in none of them are of nobody.
+
+    Parameters
+    ----------
+    side : Side or None
+        From which all of them were taken.
+    """
+    return from_paths([Path(folder)], Sighting("", side=side), by_folder=True)
 
 
 def _checked(sighting: Sighting) -> Sighting | RefusedRow:

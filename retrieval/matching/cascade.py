@@ -51,6 +51,24 @@ class RerankRecipe:
             return "all"
         return str(self.keep) if self.others is None else f"{self.keep}+{self.others:g}"
 
+    def kept(self, first_stage: Sequence[Float32]) -> Sequence[int]:
+        """Whom the matcher sees, by row in order: those whose first stage is strongest, of equals the first.
+
+        Parameters
+        ----------
+        first_stage : sequence of float32 [n]
+            Confidences of each candidate's first stage, in any order.
+        """
+        return strongest([strength(one) for one in first_stage], self.keep)
+
+    def sees_all(self, candidates: int) -> bool:
+        """Whether the matcher sees all of so many candidates, so that nobody needs a first stage."""
+        return self.keep is None or self.keep >= candidates
+
+    def unseen(self, confidences: Float32) -> Float32 | None:
+        """What those whom the matcher does not see are judged by; None: they are not compared."""
+        return None if self.others is None else confidences * np.float32(self.others)
+
 
 def rerank(
     query: LocalFeatures,
@@ -66,13 +84,14 @@ def rerank(
     look : callable or None
         How the cascade looks at all candidates; None takes `first_stage`.
     """
-    if recipe.keep is None or recipe.keep >= len(candidates):
+    if recipe.sees_all(len(candidates)):
         return [*compare(query, candidates, matcher, recipe.verification)]
     first_matches = (look or first_stage)(query, candidates)
-    seen = strongest([strength(one.confidence) for one in first_matches], recipe.keep)
-    found: list[Matches | None] = [None] * len(candidates)
-    if recipe.others is not None:
-        found = [Matches(one.pairs, one.confidence * np.float32(recipe.others)) for one in first_matches]
+    seen = recipe.kept([one.confidence for one in first_matches])
+    found = [
+        None if (confidence := recipe.unseen(one.confidence)) is None else Matches(one.pairs, confidence)
+        for one in first_matches
+    ]
     photos, known = [candidates[row] for row in seen], [first_matches[row] for row in seen]
     for row, matches in zip(seen, compare(query, photos, matcher, recipe.verification, known), strict=True):
         found[row] = matches
@@ -111,8 +130,8 @@ def strength(confidences: Float32) -> float:
     return float(confidences.sum(dtype=np.float64))
 
 
-def strongest(strengths: Sequence[float], keep: int) -> Sequence[int]:
-    """Row numbers, in order, of the `keep` strongest first looks, of equals the first."""
+def strongest(strengths: Sequence[float], keep: int | None) -> Sequence[int]:
+    """Row numbers, in order, of the `keep` strongest first stages (None: all), of equals the first."""
     return sorted(np.argsort(-np.asarray(strengths), kind="stable")[:keep].tolist())
 
 

@@ -3,10 +3,11 @@ from .catalog_model import (
     CatalogModel as CatalogModel,
     Prediction as Prediction,
     explained as explained,
+    posterior_of as posterior_of,
 )
 from .conformal import Rates as Rates
 from .decision import DecisionPolicy as DecisionPolicy, Verdict as Verdict, decide as decide
 from .likelihood import LikelihoodRatio as LikelihoodRatio
-from .model import REPLICATES as REPLICATES, NoveltyModel as NoveltyModel, fit_novelty as fit_novelty
+from .model import REPLICATES as REPLICATES, NoveltyModel as NoveltyModel
 from .posterior import Candidates as Candidates, Posterior as Posterior, fuse as fuse
 from .samples import GenuineScores as GenuineScores, ImpostorMaxima as ImpostorMaxima, TooSmall as TooSmall

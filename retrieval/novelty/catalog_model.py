@@ -13,10 +13,10 @@ from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import Decision, Verdict, decide
 from retrieval.novelty.model import NoveltyModel
 from retrieval.novelty.posterior import Candidates, Posterior
-from retrieval.scoring import Candidate, ConfidenceNull, dump_model, load_model, no_null
+from retrieval.scoring import Candidate, ConfidenceNull, model_json, model_record, no_null, read_model
 
 MODEL = "novelty"
-_KIND, _VERSION = "fitted model", 1
+_KIND, _VERSION = "fitted model", 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,34 @@ class Prediction:
 
     Attributes
     ----------
+    turtle : str or None
+        For KNOWN.
+    candidates : tuple of Candidate
+        Best first.
     posterior : Posterior or None
-        Its turtles are row numbers of `candidates`.
+        What the model says of one photo (its turtles are row numbers of `candidates`) or of several; None without one.
     """
 
     verdict: Verdict
     turtle: str | None
     reason: str
     candidates: tuple[Candidate, ...]
-    p_new: float | None = None
-    p_new_low: float | None = None
-    p_new_high: float | None = None
-    p_not_compared: float | None = None
     posterior: Posterior | None = None
+
+    @property
+    def p_new(self) -> float | None:
+        """Probability of a turtle that is not in the catalogue."""
+        return None if self.posterior is None else self.posterior.p_new
+
+    @property
+    def p_new_interval(self) -> tuple[float, float] | None:
+        """Its 90 % bootstrap interval."""
+        return None if self.posterior is None else (self.posterior.p_new_low, self.posterior.p_new_high)
+
+    @property
+    def p_not_compared(self) -> float | None:
+        """Probability of a catalogued turtle that the search did not compare."""
+        return None if self.posterior is None else self.posterior.p_not_compared
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,16 +91,16 @@ class CatalogModel:
 
     def to_json(self) -> str:
         """JSON text for `from_json`."""
-        novelty = None if self.novelty is None else self.novelty.to_json()
-        values = {"null": self.null.to_json(), "novelty": novelty, "photos": self.photos, "missing": self.missing}
-        return dump_model(_KIND, _VERSION, values)
+        novelty = None if self.novelty is None else self.novelty.to_record()
+        values = {"null": self.null.to_record(), "novelty": novelty, "photos": self.photos, "missing": self.missing}
+        return model_json(model_record(_KIND, _VERSION, values))
 
     @classmethod
     def from_json(cls, text: str) -> CatalogModel:
         """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
-        read = load_model(text, _KIND, _VERSION, ("null", "novelty", "photos", "missing"))
-        novelty = None if read["novelty"] is None else NoveltyModel.from_json(read["novelty"])
-        return cls(ConfidenceNull.from_json(read["null"]), novelty, int(read["photos"]), read["missing"])
+        read = read_model(text, _KIND, _VERSION, ("null", "novelty", "photos", "missing"))
+        novelty = None if read["novelty"] is None else NoveltyModel.from_record(read["novelty"])
+        return cls(ConfidenceNull.from_record(read["null"]), novelty, int(read["photos"]), read["missing"])
 
     def predict(
         self, candidates: Sequence[Candidate], shortlist: Shortlist, prior_new: float, rates: Rates
@@ -97,35 +112,41 @@ class CatalogModel:
             return Prediction(Verdict.UNDECIDED, None, _nobody(turtles), ranked)
         if self.novelty is None:
             return Prediction(Verdict.UNDECIDED, None, self.missing, ranked)
-        absent = 1 - shortlist.gallery_turtles / turtles
-        posterior = self.novelty.posterior(_table(ranked, shortlist), shortlist.gallery_turtles, prior_new, absent)
+        posterior = posterior_of(self.novelty, ranked, shortlist, prior_new)
         decision = decide(posterior, self.novelty.thresholds(rates))
-        return _judgement(decision, posterior, ranked, turtles - shortlist.gallery_turtles)
+        return _predicted(decision, posterior, ranked, turtles - shortlist.gallery_turtles)
 
 
-def _table(candidates: Sequence[Candidate], shortlist: Shortlist) -> Candidates:
-    photos = {photo.turtle: int(count) for photo, count in zip(shortlist.photos, shortlist.turtle_photos, strict=True)}
-    return Candidates(
-        turtle=np.arange(len(candidates)),
-        score=np.array([candidate.score for candidate in candidates], np.float64),
-        photos=np.array([photos[candidate.turtle] for candidate in candidates], np.int64),
+def posterior_of(
+    novelty: NoveltyModel, ranked: Sequence[Candidate], gallery: Shortlist, prior_new: float, left_out: int = 0
+) -> Posterior:
+    """What the model says about a ranking (best first) out of a gallery.
+
+    Parameters
+    ----------
+    gallery : Shortlist
+        Holds a photo of every candidate.
+    left_out : int
+        Individuals of the gallery that were taken out of the ranking.
+    """
+    photos = {str(one.turtle): int(count) for one, count in zip(gallery.photos, gallery.turtle_photos, strict=True)}
+    candidates = Candidates(
+        turtle=np.arange(len(ranked)),
+        score=np.array([one.score for one in ranked], np.float64),
+        photos=np.array([photos[one.turtle] for one in ranked], np.int64),
     )
+    turtles = gallery.gallery_turtles - left_out
+    absent = 1 - turtles / (gallery.catalogued_turtles - left_out)
+    return novelty.posterior(candidates, turtles, prior_new, absent)
 
 
-def _judgement(decision: Decision, posterior: Posterior, ranked: tuple[Candidate, ...], absent: int) -> Prediction:
-    probable = tuple(
-        Candidate(one.turtle, one.score, float(p), one.matches, one.photo, one.evidence)
-        for one, p in zip(ranked, posterior.p_candidates, strict=True)
-    )
+def _predicted(decision: Decision, posterior: Posterior, ranked: tuple[Candidate, ...], absent: int) -> Prediction:
+    probable = tuple(replace(one, probability=float(p)) for one, p in zip(ranked, posterior.p_candidates, strict=True))
     return Prediction(
         verdict=decision.verdict,
         turtle=None if decision.turtle is None else ranked[decision.turtle].turtle,
         reason=explained(decision, absent),
         candidates=probable,
-        p_new=posterior.p_new,
-        p_new_low=posterior.p_new_low,
-        p_new_high=posterior.p_new_high,
-        p_not_compared=posterior.p_not_compared,
         posterior=posterior,
     )
 

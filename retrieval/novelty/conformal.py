@@ -116,6 +116,26 @@ class Calibration:
     individual: Int64
 
     @classmethod
+    def fit(cls, fit: LikelihoodRatio, impostors: ImpostorMaxima, genuine: GenuineScores) -> Calibration:
+        """Statistics of held-out photos under a fitted model.
+
+        Where the shortlist missed the turtle, or nobody else was compared, the missing score counts as the lowest.
+        """
+        lowest = fit.grid[0]
+        scores = np.stack((genuine.score, genuine.impostor, genuine.second))
+        scores = np.where(np.isnan(scores), lowest, scores)
+        second, best = np.sort(scores, axis=0)[1:]
+        return Calibration(
+            fit.impostor_survival(impostors.score, impostors.gallery),
+            impostors.individual,
+            fit.impostor_survival(best, genuine.gallery),
+            np.exp(fit.log_lead(best, second)),
+            fit.known_cdf(best, genuine.gallery, genuine.photos),
+            scores[0] <= scores[1],
+            genuine.individual,
+        )
+
+    @classmethod
     def joined(cls, parts: Sequence[Calibration]) -> Calibration:
         """All parts in one."""
         return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
@@ -151,23 +171,3 @@ class Calibration:
                 self.low, np.ones(len(self.low), np.bool_), self.individual, rates.false_new, rates.false_new
             ),
         )
-
-
-def calibrate(fit: LikelihoodRatio, impostors: ImpostorMaxima, genuine: GenuineScores) -> Calibration:
-    """Statistics of held-out photos under a fitted model.
-
-    Where the shortlist missed the turtle, or nobody else was compared, the missing score counts as the lowest.
-    """
-    lowest = fit.grid[0]
-    scores = np.stack((genuine.score, genuine.impostor, genuine.second))
-    scores = np.where(np.isnan(scores), lowest, scores)
-    second, best = np.sort(scores, axis=0)[1:]
-    return Calibration(
-        fit.impostor_survival(impostors.score, impostors.gallery),
-        impostors.individual,
-        fit.impostor_survival(best, genuine.gallery),
-        np.exp(fit.log_lead(best, second)),
-        fit.known_cdf(best, genuine.gallery, genuine.photos),
-        scores[0] <= scores[1],
-        genuine.individual,
-    )

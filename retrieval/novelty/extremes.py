@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.novelty.pareto import ParetoTail, fit_tail, fit_tail_at
+from retrieval.novelty.pareto import ParetoTail
 
 if TYPE_CHECKING:  # scipy takes half a second to import
     from scipy.interpolate import PchipInterpolator
@@ -47,6 +47,24 @@ class Growth:
     held_out: float | None = None
     held_out_distance: float = 0.0
 
+    @classmethod
+    def fit(cls, sample: Sample, start: Growth | None = None, frail: bool = True) -> Growth:
+        """Fit γ (and θ if `frail`): every size's empirical distribution is foretold from every other size's.
+
+        One size alone says nothing about growth: then γ = 1 and θ = 0, which is independence.
+        """
+        curves = _curves(sample)
+        if len(curves.number) < 2:
+            return Growth(1.0 if frail else 0.0, 0.0)
+        fitted = _minimise(curves, start, frail)
+        if start is not None or len(curves.number) < 3:
+            return fitted
+        largest = len(curves.number) - 1
+        without = _minimise(_Curves(curves.number[:-1], curves.cdf[:-1], curves.count[:-1]), fitted, frail)
+        foretold = _foretell(curves.cdf[largest - 1], curves.number[largest] / curves.number[largest - 1], without)
+        distance = float(np.abs(foretold - curves.cdf[largest]).max())
+        return replace(fitted, held_out=float(curves.number[largest]), held_out_distance=distance)
+
 
 @dataclass(frozen=True)
 class MaximumDistribution:
@@ -65,6 +83,42 @@ class MaximumDistribution:
     rarity: Float64
     tail: ParetoTail
     growth: Growth
+
+    @classmethod
+    def fit(
+        cls,
+        sample: Sample,
+        growth: Growth,
+        reference: float,
+        seed: int | None,
+        level: float = 0.0,
+        finest: float = 1e-9,
+    ) -> MaximumDistribution:
+        """Fit body and tail at `reference` from all rows of the sample, each brought there by `growth`.
+
+        Parameters
+        ----------
+        seed : int or None
+            Draws the tail's goodness of fit and chooses its threshold; None takes the threshold at `level`.
+        finest : float
+            The tail's scale is at least this.
+        """
+        factor = (sample.number / reference) ** growth.exponent
+        order = np.argsort(sample.score, kind="stable")
+        score, weight = sample.score[order], sample.weight[order]
+        at_risk = np.cumsum(weight * factor[order])
+        steps = weight / at_risk
+        work = np.cumsum(steps[::-1])[::-1] - steps / 2
+        cdf = np.exp(-work)
+        at_reference = np.maximum(np.diff(cdf, prepend=0.0), 1e-12)
+        individual = sample.individual[order]
+        tail = (
+            ParetoTail.fit_above(score, at_reference, level, finest)
+            if seed is None
+            else ParetoTail.fit(score, at_reference, individual, seed, finest)
+        )
+        knots, rarity = _body_knots(score, cdf, tail, growth.frailty)
+        return MaximumDistribution(reference, knots, rarity, tail, growth)
 
     @cached_property
     def _body(self) -> PchipInterpolator:
@@ -154,41 +208,6 @@ def weigh_by_individual(individual: Int64) -> Float64:
     return np.asarray(1.0 / count[code.ravel()])
 
 
-def fit_best_of(
-    sample: Sample,
-    growth: Growth,
-    reference: float,
-    seed: int | None,
-    level: float = 0.0,
-    finest: float = 1e-9,
-) -> MaximumDistribution:
-    """Fit body and tail at `reference` from all rows of the sample, each brought there by `growth`.
-
-    Parameters
-    ----------
-    seed : int or None
-        Draws the tail's goodness of fit and chooses its threshold; None takes the threshold at `level`.
-    finest : float
-        The tail's scale is at least this.
-    """
-    factor = (sample.number / reference) ** growth.exponent
-    order = np.argsort(sample.score, kind="stable")
-    score, weight = sample.score[order], sample.weight[order]
-    at_risk = np.cumsum(weight * factor[order])
-    steps = weight / at_risk
-    work = np.cumsum(steps[::-1])[::-1] - steps / 2
-    cdf = np.exp(-work)
-    at_reference = np.maximum(np.diff(cdf, prepend=0.0), 1e-12)
-    individual = sample.individual[order]
-    tail = (
-        fit_tail_at(score, at_reference, level, finest)
-        if seed is None
-        else fit_tail(score, at_reference, individual, seed, finest)
-    )
-    knots, rarity = _body_knots(score, cdf, tail, growth.frailty)
-    return MaximumDistribution(reference, knots, rarity, tail, growth)
-
-
 def _body_knots(score: Float64, cdf: Float64, tail: ParetoTail, frailty: float) -> tuple[Float64, Float64]:
     """Knots evenly spaced in rarity from the lowest score to the threshold, where the tail takes over."""
     support, last = np.unique(score[::-1], return_index=True)
@@ -209,24 +228,6 @@ def _work_of(cdf: Float64, frailty: float) -> Float64:
     """Λ from H: inverse of the module's formula at n = n0."""
     log_cdf = np.log(cdf)
     return np.asarray(np.expm1(-frailty * log_cdf) / frailty if frailty > 1e-9 else -log_cdf)
-
-
-def fit_growth(sample: Sample, start: Growth | None = None, frail: bool = True) -> Growth:
-    """Fit γ (and θ if `frail`): every size's empirical distribution is foretold from every other size's.
-
-    One size alone says nothing about growth: then γ = 1 and θ = 0, which is independence.
-    """
-    curves = _curves(sample)
-    if len(curves.number) < 2:
-        return Growth(1.0 if frail else 0.0, 0.0)
-    fitted = _minimise(curves, start, frail)
-    if start is not None or len(curves.number) < 3:
-        return fitted
-    largest = len(curves.number) - 1
-    without = _minimise(_Curves(curves.number[:-1], curves.cdf[:-1], curves.count[:-1]), fitted, frail)
-    foretold = _foretell(curves.cdf[largest - 1], curves.number[largest] / curves.number[largest - 1], without)
-    distance = float(np.abs(foretold - curves.cdf[largest]).max())
-    return replace(fitted, held_out=float(curves.number[largest]), held_out_distance=distance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.novelty.extremes import Growth, MaximumDistribution, Sample, fit_best_of, fit_growth, weigh_by_individual
+from retrieval.novelty.extremes import Growth, MaximumDistribution, Sample, weigh_by_individual
 from retrieval.novelty.pareto import ParetoTail
 from retrieval.novelty.recalibration import RankCorrection, Recalibration
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima
@@ -51,6 +51,55 @@ class LikelihoodRatio:
     grid: Float64
     recalibration: Recalibration
     first_place: RankCorrection
+
+    @classmethod
+    def fit(
+        cls,
+        impostors: ImpostorMaxima,
+        genuine: GenuineScores,
+        photos: Int64,
+        seed: int = 0,
+        like: LikelihoodRatio | None = None,
+    ) -> LikelihoodRatio:
+        """Fit both distributions; every individual counts once.
+
+        Parameters
+        ----------
+        photos : int64 [turtles]
+            Photos of each catalogued turtle; those without any are left out.
+        like : LikelihoodRatio or None
+            An earlier fit to start from and whose tail levels are kept, for bootstrap and cross-fitting.
+        """
+        photos = photos[photos > 0]
+        found, largest = np.flatnonzero(genuine.shortlisted), _largest(impostors.gallery)
+        seen, last = (
+            genuine.take(found, genuine.individual[found]),
+            impostors.take(largest, impostors.individual[largest]),
+        )
+        of_genuine = _sample(seen.score, seen.individual, seen.photos)
+        growth = Growth.fit(
+            _sample(impostors.score, impostors.individual, impostors.gallery), like.impostor.growth if like else None
+        )
+        with_photos = Growth.fit(of_genuine, like.genuine.growth if like else None, frail=False)
+        reference = float(np.exp(np.log(last.gallery).mean()))
+        at_largest = _sample(last.score, last.individual, np.full(len(last), reference))
+        fit_seed = None if like else seed
+        exponent, mean = _photo_exponent(impostors.photos, weigh_by_individual(impostors.individual), photos)
+        weight = weigh_by_individual(genuine.individual)
+        levels = (like.impostor.tail.level, like.genuine.tail.level) if like else (0.0, 0.0)
+        finest = _FINEST * float(np.ptp(np.concatenate((last.score, seen.score)))) or 1e-9
+        fit = LikelihoodRatio(
+            MaximumDistribution.fit(at_largest, growth, reference, fit_seed, levels[0], finest),
+            MaximumDistribution.fit(of_genuine, with_photos, 1.0, fit_seed, levels[1], finest),
+            exponent,
+            mean,
+            _even_quantiles(photos),
+            float((weight[~genuine.shortlisted].sum() + 0.5) / (weight.sum() + 1.0)),
+            _score_grid(last.score, seen.score),
+            Recalibration(),
+            RankCorrection(),
+        )
+        return _corrected(fit, last, seen)
 
     def candidate_evidence(self, score: Float64, photos: Float64, gallery: float) -> Float64:
         """Log-likelihood ratio of "this turtle" against "new", per candidate and gallery turtle, float64 [k].
@@ -138,47 +187,6 @@ def _best_of(record: dict[str, Any]) -> MaximumDistribution:
     return MaximumDistribution(
         record["reference"], knots, rarity, ParetoTail(**record["tail"]), Growth(**record["growth"])
     )
-
-
-def fit_separation(
-    impostors: ImpostorMaxima, genuine: GenuineScores, photos: Int64, seed: int = 0, like: LikelihoodRatio | None = None
-) -> LikelihoodRatio:
-    """Fit both distributions; every individual counts once.
-
-    Parameters
-    ----------
-    photos : int64 [turtles]
-        Photos of each catalogued turtle; those without any are left out.
-    like : LikelihoodRatio or None
-        An earlier fit to start from and whose tail levels are kept, for bootstrap and cross-fitting.
-    """
-    photos = photos[photos > 0]
-    found, largest = np.flatnonzero(genuine.shortlisted), _largest(impostors.gallery)
-    seen, last = genuine.take(found, genuine.individual[found]), impostors.take(largest, impostors.individual[largest])
-    of_genuine = _sample(seen.score, seen.individual, seen.photos)
-    growth = fit_growth(
-        _sample(impostors.score, impostors.individual, impostors.gallery), like.impostor.growth if like else None
-    )
-    with_photos = fit_growth(of_genuine, like.genuine.growth if like else None, frail=False)
-    reference = float(np.exp(np.log(last.gallery).mean()))
-    at_largest = _sample(last.score, last.individual, np.full(len(last), reference))
-    fit_seed = None if like else seed
-    exponent, mean = _photo_exponent(impostors.photos, weigh_by_individual(impostors.individual), photos)
-    weight = weigh_by_individual(genuine.individual)
-    levels = (like.impostor.tail.level, like.genuine.tail.level) if like else (0.0, 0.0)
-    finest = _FINEST * float(np.ptp(np.concatenate((last.score, seen.score)))) or 1e-9
-    fit = LikelihoodRatio(
-        fit_best_of(at_largest, growth, reference, fit_seed, levels[0], finest),
-        fit_best_of(of_genuine, with_photos, 1.0, fit_seed, levels[1], finest),
-        exponent,
-        mean,
-        _even_quantiles(photos),
-        float((weight[~genuine.shortlisted].sum() + 0.5) / (weight.sum() + 1.0)),
-        _score_grid(last.score, seen.score),
-        Recalibration(),
-        RankCorrection(),
-    )
-    return _corrected(fit, last, seen)
 
 
 def _largest(gallery: Int64) -> Int64:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.novelty.conformal import Calibration, Rates, Thresholds, calibrate
-from retrieval.novelty.likelihood import LikelihoodRatio, fit_separation
+from retrieval.novelty.conformal import Calibration, Rates, Thresholds
+from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.posterior import Candidates, Posterior, Search
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima, TooSmall
-from retrieval.scoring import TNorm, dump_model, load_model
+from retrieval.scoring import TNorm, model_json, model_record, read_model
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -47,6 +49,54 @@ class NoveltyModel:
     replicates: tuple[LikelihoodRatio, ...]
     calibration: Calibration
     cohort: TNorm | None = None
+
+    @classmethod
+    def fit(
+        cls,
+        impostors: ImpostorMaxima,
+        genuine: GenuineScores,
+        photos: Int64,
+        seed: int = 0,
+        replicates: int = REPLICATES,
+        cohort: TNorm | None = None,
+        before: NoveltyModel | None = None,
+    ) -> NoveltyModel | TooSmall:
+        """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.
+
+        Parameters
+        ----------
+        photos : int64 [turtles]
+            Photos of each catalogued turtle.
+        cohort : TNorm or None
+            What `impostors` and `genuine` were standardised with; queries then are, too.
+        before : NoveltyModel or None
+            A model of these very searches, perhaps: it is returned where its first fit is the same, because the
+            bootstrap and the calibration then are, too, and take fifty times as long.
+        """
+        refusal = _too_small(impostors, genuine)
+        if refusal is not None:
+            return refusal
+        rng = np.random.default_rng(seed)
+        known = np.unique(impostors.individual)
+        separation = LikelihoodRatio.fit(impostors, genuine, photos, seed)
+        if before is not None and _same_fit(
+            before, NoveltyModel(separation, (), before.calibration, cohort), replicates
+        ):
+            return before
+        resampled = []
+        for _ in range(replicates):
+            drawn = rng.choice(known, len(known))
+            of_impostors, of_genuine = _rows_of(impostors.individual, drawn), _rows_of(genuine.individual, drawn)
+            resampled.append(
+                LikelihoodRatio.fit(
+                    impostors.take(of_impostors.row, of_impostors.code),
+                    genuine.take(of_genuine.row, of_genuine.code),
+                    photos,
+                    like=separation,
+                )
+            )
+        calibration = _cross_fit(impostors, genuine, photos, separation, rng.permutation(known))
+        return NoveltyModel(separation, tuple(resampled), calibration, cohort)
 
     def posterior(self, candidates: Candidates, gallery: int, prior_new: float, not_compared: float = 0.0) -> Posterior:
         """Probabilities of new, of every candidate, and of a catalogued turtle that was not compared.
@@ -93,14 +143,14 @@ class NoveltyModel:
         """Thresholds on `tail`, `lead` and `low` that keep these rates."""
         return _thresholds(self.calibration, rates)
 
-    def to_json(self) -> str:
-        """JSON text for `from_json`."""
-        return dump_model(_KIND, _VERSION, asdict(self))
+    def to_record(self) -> dict[str, object]:
+        """What `from_record` reads: nested plain values and arrays under a kind and a version."""
+        return model_record(_KIND, _VERSION, asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> NoveltyModel:
-        """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
-        read = load_model(text, _KIND, _VERSION, ("separation", "replicates", "calibration"))
+    def from_record(cls, record: Mapping[str, Any] | str) -> NoveltyModel:
+        """Read what `to_record` gave, or its JSON text; raises CatalogTooNew or CatalogDamaged."""
+        read = read_model(record, _KIND, _VERSION, ("separation", "replicates", "calibration"))
         return cls(
             LikelihoodRatio.from_record(read["separation"]),
             tuple(LikelihoodRatio.from_record(record) for record in read["replicates"]),
@@ -114,53 +164,10 @@ def _thresholds(calibration: Calibration, rates: Rates) -> Thresholds:
     return calibration.thresholds(rates)
 
 
-def fit_novelty(
-    impostors: ImpostorMaxima,
-    genuine: GenuineScores,
-    photos: Int64,
-    seed: int = 0,
-    replicates: int = REPLICATES,
-    cohort: TNorm | None = None,
-    before: NoveltyModel | None = None,
-) -> NoveltyModel | TooSmall:
-    """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.
-
-    Parameters
-    ----------
-    photos : int64 [turtles]
-        Photos of each catalogued turtle.
-    cohort : TNorm or None
-        What `impostors` and `genuine` were standardised with; queries then are, too.
-    before : NoveltyModel or None
-        A model of these very searches, perhaps: it is returned where its first fit is the same, because the bootstrap
-        and the calibration then are, too, and take fifty times as long.
-    """
-    refusal = _too_small(impostors, genuine)
-    if refusal is not None:
-        return refusal
-    rng = np.random.default_rng(seed)
-    known = np.unique(impostors.individual)
-    separation = fit_separation(impostors, genuine, photos, seed)
-    if before is not None and _same_fit(before, NoveltyModel(separation, (), before.calibration, cohort), replicates):
-        return before
-    resampled = []
-    for _ in range(replicates):
-        drawn = rng.choice(known, len(known))
-        of_impostors, of_genuine = _rows_of(impostors.individual, drawn), _rows_of(genuine.individual, drawn)
-        resampled.append(
-            fit_separation(
-                impostors.take(of_impostors.row, of_impostors.code),
-                genuine.take(of_genuine.row, of_genuine.code),
-                photos,
-                like=separation,
-            )
-        )
-    calibration = _cross_fit(impostors, genuine, photos, separation, rng.permutation(known))
-    return NoveltyModel(separation, tuple(resampled), calibration, cohort)
-
-
 def _same_fit(before: NoveltyModel, now: NoveltyModel, replicates: int) -> bool:
-    return len(before.replicates) == replicates and replace(before, replicates=()).to_json() == now.to_json()
+    return len(before.replicates) == replicates and model_json(
+        replace(before, replicates=()).to_record()
+    ) == model_json(now.to_record())
 
 
 def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores) -> TooSmall | None:
@@ -200,7 +207,7 @@ def _cross_fit(
     for fold in np.array_split(shuffled, _FOLDS):
         test_i, test_g = np.isin(impostors.individual, fold), np.isin(genuine.individual, fold)
         rest_i, rest_g = np.flatnonzero(~test_i), np.flatnonzero(~test_g)
-        fit = fit_separation(
+        fit = LikelihoodRatio.fit(
             impostors.take(rest_i, impostors.individual[rest_i]),
             genuine.take(rest_g, genuine.individual[rest_g]),
             photos,
@@ -209,7 +216,7 @@ def _cross_fit(
         held_i = np.flatnonzero(test_i & (impostors.gallery >= 0.9 * impostors.gallery.max()))
         held_g = np.flatnonzero(test_g)
         parts.append(
-            calibrate(
+            Calibration.fit(
                 fit,
                 impostors.take(held_i, impostors.individual[held_i]),
                 genuine.take(held_g, genuine.individual[held_g]),

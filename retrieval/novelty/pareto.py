@@ -41,6 +41,40 @@ class ParetoTail:
     shape: float
     p_value: float
 
+    @classmethod
+    def fit_above(cls, score: Float64, weight: Float64, level: float, finest: float = 1e-9) -> ParetoTail:
+        """Fit above one quantile by probability-weighted moments (Hosking and Wallis 1987); the p-value stays 1."""
+        order = np.argsort(score, kind="stable")
+        below = np.cumsum(weight[order]) / weight.sum()
+        threshold = float(score[order][min(int(np.searchsorted(below, level)), len(score) - 1)])
+        above = score > threshold
+        if not above.any():
+            share = float(weight[score >= threshold].sum() / weight.sum()) / 2
+            return ParetoTail(level, threshold, share, max(float(np.std(score)), finest), 0.0, 1.0)
+        scale, shape = _moments_fit((score[above] - threshold)[None], weight[above][None])
+        share = float(weight[above].sum() / weight.sum())
+        return ParetoTail(level, threshold, share, max(float(scale[0]), finest), float(shape[0]), 1.0)
+
+    @classmethod
+    def fit(cls, score: Float64, weight: Float64, individual: Int64, seed: int, finest: float = 1e-9) -> ParetoTail:
+        """Fit above the lowest of `LEVELS` whose goodness of fit is not rejected at 10 %.
+
+        A level qualifies while `MIN_INDIVIDUALS_ABOVE` individuals have a score above it; where every qualifying level
+        is rejected the highest is taken and its p-value tells. The scale is at least `finest`, so that a sample without
+        spread still leaves room for scores that have not come yet.
+        """
+        rng = np.random.default_rng(seed)
+        tail = ParetoTail.fit_above(score, weight, LEVELS[0], finest)
+        for level in LEVELS:
+            candidate = ParetoTail.fit_above(score, weight, level, finest)
+            above = score > candidate.threshold
+            if len(np.unique(individual[above])) < MIN_INDIVIDUALS_ABOVE:
+                break
+            tail = _with_p_value(candidate, score[above] - candidate.threshold, weight[above], rng)
+            if tail.p_value >= _ACCEPT:
+                break
+        return tail
+
     def log_survival(self, score: Float64) -> Float64:
         """Log of P(score > s) at or above the threshold, float64 like `score`."""
         excess = np.maximum(score - self.threshold, 0.0) / self.scale
@@ -49,40 +83,6 @@ class ParetoTail:
     def hazard(self, score: Float64) -> Float64:
         """Density over survival at or above the threshold, float64 like `score`."""
         return 1.0 / (self.scale + self.shape * np.maximum(score - self.threshold, 0.0))
-
-
-def fit_tail(score: Float64, weight: Float64, individual: Int64, seed: int, finest: float = 1e-9) -> ParetoTail:
-    """Fit above the lowest of `LEVELS` whose goodness of fit is not rejected at 10 %.
-
-    A level qualifies while `MIN_INDIVIDUALS_ABOVE` individuals have a score above it; where every qualifying level is
-    rejected the highest is taken and its p-value tells. The scale is at least `finest`, so that a sample without
-    spread still leaves room for scores that have not come yet.
-    """
-    rng = np.random.default_rng(seed)
-    tail = fit_tail_at(score, weight, LEVELS[0], finest)
-    for level in LEVELS:
-        candidate = fit_tail_at(score, weight, level, finest)
-        above = score > candidate.threshold
-        if len(np.unique(individual[above])) < MIN_INDIVIDUALS_ABOVE:
-            break
-        tail = _with_p_value(candidate, score[above] - candidate.threshold, weight[above], rng)
-        if tail.p_value >= _ACCEPT:
-            break
-    return tail
-
-
-def fit_tail_at(score: Float64, weight: Float64, level: float, finest: float = 1e-9) -> ParetoTail:
-    """Fit above one quantile by probability-weighted moments (Hosking and Wallis 1987); the p-value is left at 1."""
-    order = np.argsort(score, kind="stable")
-    below = np.cumsum(weight[order]) / weight.sum()
-    threshold = float(score[order][min(int(np.searchsorted(below, level)), len(score) - 1)])
-    above = score > threshold
-    if not above.any():
-        share = float(weight[score >= threshold].sum() / weight.sum()) / 2
-        return ParetoTail(level, threshold, share, max(float(np.std(score)), finest), 0.0, 1.0)
-    scale, shape = _moments_fit((score[above] - threshold)[None], weight[above][None])
-    share = float(weight[above].sum() / weight.sum())
-    return ParetoTail(level, threshold, share, max(float(scale[0]), finest), float(shape[0]), 1.0)
 
 
 def _with_p_value(tail: ParetoTail, excess: Float64, weight: Float64, rng: np.random.Generator) -> ParetoTail:

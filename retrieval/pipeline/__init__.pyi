@@ -1,5 +1,7 @@
-from .drift import drift_of as drift_of, remember as remember
+from .drift import drift_of as drift_of, recent_score as recent_score, remember as remember
+from .encounters import identify_encounter as identify_encounter
 from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
+from .identification import identify as identify
 from .kept_queries import keep as keep
 from .queries import (
     Answer as Answer,

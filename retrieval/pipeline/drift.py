@@ -123,22 +123,26 @@ def _drawn(fit: LikelihoodRatio, gallery: Int64, share: float, rng: np.random.Ge
     return drawn
 
 
-def remember(catalog: Catalog, answered: Sequence[Identification], encounter: str | None = None) -> None:
-    """Keep the best scores of photos that are not in the catalogue themselves.
+def recent_score(found: Identification, encounter: str | None = None) -> RecentScore | None:
+    """The best score of a photo that is not in the catalogue itself; None where the model said nothing about it.
 
     Photos of one encounter count as one: those that are answered together, else those of one day that resemble the same
-    turtle most. While another process writes, or where the catalogue cannot be written, nothing is kept.
+    turtle most.
     """
-    stored = catalog.model(MODEL)
-    scores = [
-        RecentScore(one.sha256, encounter or _encounter(one), one.posterior.score, round(one.posterior.gallery))
-        for one in answered
-        if one.posterior is not None and one.candidates and one.sha256 is not None and not one.enrolled
-    ]
-    if stored is None or not scores:
+    posterior, digest = found.prediction.posterior, found.query.sha256
+    if posterior is None or digest is None or not found.candidates or found.query.enrolled is not None:
+        return None
+    alone = digest if found.query.taken_on is None else f"{found.query.taken_on}/{found.candidates[0].turtle}"
+    return RecentScore(digest, encounter or alone, posterior.score, round(posterior.gallery))
+
+
+def remember(catalog: Catalog, scores: Sequence[RecentScore | None]) -> None:
+    """Keep what `recent_score` gave; nothing while another process writes, or where the catalogue cannot be written."""
+    stored, known = catalog.model(MODEL), [one for one in scores if one is not None]
+    if stored is None or not known:
         return
     with contextlib.suppress(CatalogBusy, PermissionError):  # the watch is no reason to refuse an answer
-        remember_scores(catalog, scores, stored.event)
+        remember_scores(catalog, known, stored.event)
 
 
 def drift_of(catalog: Catalog) -> Drift | None:
@@ -160,9 +164,3 @@ def drift_of(catalog: Catalog) -> Drift | None:
             np.array([code[one.encounter] for one in recent], np.int64),
         ),
     )
-
-
-def _encounter(found: Identification) -> str:
-    if found.taken_on is None:
-        return str(found.sha256)
-    return f"{found.taken_on}/{found.candidates[0].turtle}"

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from index.catalog import Catalog
-from index.registry import count_without, read_sides
-from index.types import Side
-from retrieval.novelty import CatalogModel, DecisionPolicy, Posterior, Verdict, decide, explained, fuse
+from index.catalog import Browser, Catalog
+from index.types import Side, Sighting
+from retrieval.engine import Engine
+from retrieval.novelty import CatalogModel, DecisionPolicy, Posterior, Prediction, Verdict, decide, explained, fuse
+from retrieval.pipeline.identification import identify
 from retrieval.pipeline.results import EncounterAnswer, Identification
 from retrieval.scoring import Candidate
+
+
+def identify_encounter(
+    catalog: Catalog,
+    photos: Sequence[Sighting | str | os.PathLike[str]],
+    engine: Engine,
+    model: CatalogModel,
+    policy: DecisionPolicy | None = None,
+    name: str | None = None,
+) -> EncounterAnswer:
+    """Say which enrolled turtle several photos of one turtle on one occasion show, or that it is new.
+
+    Parameters
+    ----------
+    photos : sequence of Sighting, str or path
+        Each is searched in the gallery of its side.
+    name : str or None
+        Of the encounter, for the answer.
+    """
+    policy = policy or DecisionPolicy()
+    alone = tuple(identify(catalog, one, engine, model, policy) for one in photos)
+    return answer_together(catalog, name, alone, model, policy)
 
 
 def answer_together(
@@ -23,8 +47,8 @@ def answer_together(
     Photos of one side are near-duplicates and together count as one; the two sides are separate evidence. A turtle that
     is known only by a side that no photo shows was not compared, which speaks neither for it nor for NEW.
     """
-    searched = [one for one in photos if one.posterior is not None]
-    unsearched = _unsearched_by_all(catalog, [one.side for one in photos if one.candidates])
+    searched = [one for one in photos if one.prediction.posterior is not None]
+    unsearched = _unsearched_by_all(catalog, [one.query.side for one in photos if one.candidates])
     if not searched or model.novelty is None:
         return _without_model(name, photos, unsearched)
     names = sorted({candidate.turtle for one in searched for candidate in one.candidates})
@@ -34,14 +58,13 @@ def answer_together(
     return EncounterAnswer(
         name=name,
         photos=photos,
-        verdict=decision.verdict,
-        turtle=None if decision.turtle is None else names[decision.turtle],
-        p_new=posterior.p_new,
-        p_new_low=posterior.p_new_low,
-        p_new_high=posterior.p_new_high,
-        p_not_compared=posterior.p_not_compared,
-        reason=f"{_together(searched)} {explained(decision, unsearched)}",
-        candidates=_candidates(searched, probability),
+        prediction=Prediction(
+            verdict=decision.verdict,
+            turtle=None if decision.turtle is None else names[decision.turtle],
+            reason=f"{_together(searched)} {explained(decision, unsearched)}",
+            candidates=_candidates(searched, probability),
+            posterior=posterior,
+        ),
         unsearched_turtles=unsearched,
         seconds=sum(one.seconds for one in photos),
     )
@@ -49,24 +72,23 @@ def answer_together(
 
 def _fused(catalog: Catalog, searched: Sequence[Identification], names: Sequence[str]) -> Posterior:
     code = {name: number for number, name in enumerate(names)}
-    with catalog.reading() as session:
-        sides = read_sides(session, names)
+    sides = Browser(catalog).sides(names)
     posteriors, unsearched = [], []
     for one in searched:
-        if one.posterior is not None:
+        posterior, side = one.prediction.posterior, one.query.side
+        if posterior is not None:
             codes = np.array([code[candidate.turtle] for candidate in one.candidates], np.int64)
-            best = None if one.posterior.best is None else int(codes[one.posterior.best])
-            posteriors.append(replace(one.posterior, turtle=codes, best=best))
-            unsearched.append([code[name] for name in names if one.side is not None and one.side not in sides[name]])
-    return fuse(posteriors, [one.side for one in searched], unsearched)
+            best = None if posterior.best is None else int(codes[posterior.best])
+            posteriors.append(replace(posterior, turtle=codes, best=best))
+            unsearched.append([code[name] for name in names if side is not None and side not in sides[name]])
+    return fuse(posteriors, [one.query.side for one in searched], unsearched)
 
 
 def _unsearched_by_all(catalog: Catalog, sides: Sequence[Side | None]) -> int:
     shown = [side for side in sides if side is not None]
     if not shown or len(shown) < len(sides):
         return 0
-    with catalog.reading() as session:
-        return count_without(session, shown)
+    return Browser(catalog).turtles_without(shown)
 
 
 def _candidates(searched: Sequence[Identification], probability: dict[str, np.float64] | None) -> tuple[Candidate, ...]:
@@ -88,20 +110,18 @@ def _without_model(name: str | None, photos: tuple[Identification, ...], unsearc
     return EncounterAnswer(
         name=name,
         photos=photos,
-        verdict=verdicts.pop() if len(verdicts) == 1 else Verdict.UNDECIDED,
-        turtle=None,
-        p_new=None,
-        p_new_low=None,
-        p_new_high=None,
-        p_not_compared=None,
-        reason=(answered or photos)[0].reason,
-        candidates=_candidates(answered, None),
+        prediction=Prediction(
+            verdict=verdicts.pop() if len(verdicts) == 1 else Verdict.UNDECIDED,
+            turtle=None,
+            reason=(answered or photos)[0].reason,
+            candidates=_candidates(answered, None),
+        ),
         unsearched_turtles=unsearched,
         seconds=sum(one.seconds for one in photos),
     )
 
 
 def _together(searched: Sequence[Identification]) -> str:
-    counts = [(side, sum(one.side == side for one in searched)) for side in (*Side, None)]
+    counts = [(side, sum(one.query.side == side for one in searched)) for side in (*Side, None)]
     shown = ", ".join(f"{count} {side or 'of no stated side'}" for side, count in counts if count)
     return f"{len(searched)} photos together ({shown})." if len(searched) > 1 else "One photo could be compared."

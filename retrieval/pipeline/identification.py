@@ -1,16 +1,71 @@
-"""The way of a photograph: `enroll` into the gallery, `identify` against it."""
+"""Which enrolled turtle does a photo show, or is it new?"""
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from index.catalog import Catalog
 from index.errors import PhotoRefused, TooFewKeypoints, TurtleidxError
-from index.types import GalleryFilter, Photo, PreparedPhoto, Sighting
+from index.types import GalleryFilter, Photo, PreparedPhoto, Side, Sighting
 from retrieval.engine import Engine
-from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
-from retrieval.pipeline.results import Identification
+from retrieval.novelty import CatalogModel, DecisionPolicy, Prediction, Verdict
+from retrieval.pipeline.results import Coverage, Identification, QueryPhoto
 from retrieval.scoring import Pair, rank
+
+
+def identify(
+    catalog: Catalog,
+    photo: Sighting | str | os.PathLike[str],
+    engine: Engine,
+    model: CatalogModel,
+    policy: DecisionPolicy | None = None,
+    query: PreparedPhoto | PhotoRefused | None = None,
+    *,
+    side: Side | None = None,
+) -> Identification:
+    """Say which enrolled turtle a photo shows, or that it is new: shortlist, re-rank, predict.
+
+    The gallery of the photo's side is searched, or the whole one where none is stated. A photo that is enrolled itself
+    is not compared with itself.
+
+    Parameters
+    ----------
+    photo : Sighting, str or path
+        The photo and what is known about it, or its file alone.
+    query : PreparedPhoto or PhotoRefused or None
+        What `read_query` gave, where that was done while another photo was matched.
+    side : Side or None
+        Where the sighting states none.
+    """
+    started = time.perf_counter()
+    sighting = photo if isinstance(photo, Sighting) else Sighting(str(Path(photo)))
+    sighting = replace(sighting, side=sighting.side or side)
+    query = read_query(sighting, engine) if query is None else query
+    if isinstance(query, PhotoRefused):
+        return unanswered(sighting.path, query, engine, time.perf_counter() - started)
+    enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
+    gallery = GalleryFilter(side=sighting.side, without_photo=None if enrolled is None else enrolled.id)
+    probe = engine.encoder.probe(query.features, query.vector)
+    shortlist = catalog.shortlist(probe, engine.shortlist, gallery, engine.per_turtle)
+    features = catalog.features(shortlist.photos)
+    pairs = [
+        Pair(one, own, matches)
+        for one, own, matches in zip(shortlist.photos, features, engine.rerank(query.features, features), strict=True)
+        if matches is not None
+    ]
+    candidates = rank(pairs, len(query.features), model.null, engine.score)
+    policy = policy or DecisionPolicy()
+    prediction = model.predict(candidates, shortlist, policy.prior_new, policy.rates)
+    return Identification(
+        query=QueryPhoto(sighting.path, sighting.side, query, enrolled),
+        prediction=prediction if enrolled is None else replace(prediction, reason=_itself(prediction.reason, enrolled)),
+        coverage=Coverage(len(pairs), len(candidates), shortlist.gallery_photos, shortlist.gallery_turtles),
+        matcher=engine.matcher.id,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def read_query(sighting: Sighting, engine: Engine) -> PreparedPhoto | PhotoRefused:
@@ -22,89 +77,13 @@ def read_query(sighting: Sighting, engine: Engine) -> PreparedPhoto | PhotoRefus
     return query
 
 
-def identify(
-    catalog: Catalog,
-    sighting: Sighting,
-    engine: Engine,
-    model: CatalogModel,
-    policy: DecisionPolicy,
-    query: PreparedPhoto | PhotoRefused | None = None,
-) -> Identification:
-    """Say which enrolled turtle a photo shows, or that it is new: shortlist, match, score, judge.
-
-    The gallery of the sighting's side is searched, or the whole one where it has none.
-
-    Parameters
-    ----------
-    query : PreparedPhoto or PhotoRefused or None
-        What `read_query` gave, where that was done while another photo was matched.
-    """
-    started = time.perf_counter()
-    query = read_query(sighting, engine) if query is None else query
-    if isinstance(query, PhotoRefused):
-        return unanswered(sighting.path, query, engine, time.perf_counter() - started)
-    enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
-    where = GalleryFilter(side=sighting.side)
-    probe = engine.encoder.probe(query.features, query.vector)
-    shortlist = catalog.shortlist(probe, engine.shortlist + 1, where, engine.per_turtle)
-    gallery = [one for one in shortlist.photos if one.sha256 != query.sha256][: engine.shortlist]
-    features = catalog.features(gallery)
-    pairs = [
-        Pair(photo, own, matches)
-        for photo, own, matches in zip(gallery, features, engine.rerank(query.features, features), strict=True)
-        if matches is not None
-    ]
-    candidates = rank(pairs, len(query.features), model.null, engine.score)
-    prediction = model.predict(candidates, shortlist, policy.prior_new, policy.rates)
-    return Identification(
-        photo=sighting.path,
-        verdict=prediction.verdict,
-        turtle=prediction.turtle,
-        p_new=prediction.p_new,
-        p_new_low=prediction.p_new_low,
-        p_new_high=prediction.p_new_high,
-        p_not_compared=prediction.p_not_compared,
-        reason=_with_enrolment(prediction.reason, enrolled),
-        candidates=prediction.candidates,
-        compared_photos=len(pairs),
-        compared_turtles=len(candidates),
-        gallery_photos=shortlist.gallery_photos,
-        gallery_turtles=shortlist.gallery_turtles,
-        matcher=engine.matcher.id,
-        seconds=time.perf_counter() - started,
-        features=query.features,
-        side=sighting.side,
-        posterior=prediction.posterior,
-        sha256=query.sha256,
-        taken_on=query.sighting.taken_on,
-        enrolled=enrolled is not None,
-    )
-
-
-def _with_enrolment(reason: str, enrolled: Photo | None) -> str:
-    if enrolled is None:
-        return reason
+def _itself(reason: str, enrolled: Photo) -> str:
     owner = f"as turtle {enrolled.turtle}" if enrolled.turtle else "without a turtle"
     return f"{reason} This very photo is enrolled already, {owner}; it was not compared with itself."
 
 
 def unanswered(photo: str, error: TurtleidxError, engine: Engine, seconds: float = 0.0) -> Identification:
     """The answer about a photo that cannot be used; too few keypoints make it NOT_COMPARABLE, which is not NEW."""
-    return Identification(
-        photo=photo,
-        verdict=Verdict.NOT_COMPARABLE if isinstance(error, TooFewKeypoints) else Verdict.REFUSED,
-        turtle=None,
-        p_new=None,
-        p_new_low=None,
-        p_new_high=None,
-        p_not_compared=None,
-        reason=str(error),
-        candidates=(),
-        compared_photos=0,
-        compared_turtles=0,
-        gallery_photos=0,
-        gallery_turtles=0,
-        matcher=engine.matcher.id,
-        seconds=seconds,
-        features=None,
-    )
+    verdict = Verdict.NOT_COMPARABLE if isinstance(error, TooFewKeypoints) else Verdict.REFUSED
+    prediction = Prediction(verdict, None, str(error), ())
+    return Identification(QueryPhoto(photo), prediction, Coverage(), engine.matcher.id, seconds)

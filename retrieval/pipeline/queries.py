@@ -6,19 +6,17 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, tee
-from pathlib import Path
 
 from index.catalog import Catalog
 from index.curation import Curator
 from index.errors import PhotoRefused, PhotoUnreadable
 from index.exchange import RefusedRow
-from index.types import PreparedPhoto, Sighting
+from index.types import PreparedPhoto
 from retrieval.engine import Engine
-from retrieval.images import Panel, Pixels, Question, decode, load_photo, match_picture
+from retrieval.images import Panel, Pixels, Question, decode, match_picture
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
 from retrieval.parallel import one_ahead
 from retrieval.pipeline.encounters import answer_together
-from retrieval.pipeline.enrollment import enroll
 from retrieval.pipeline.identification import identify, read_query, unanswered
 from retrieval.pipeline.results import EncounterAnswer, Identification
 
@@ -77,7 +75,7 @@ def answer(
         found = identify(catalog, question.sighting, engine, model, policy, query)
         found = replace(found, seconds=time.perf_counter() - started)
         wished = _wished(catalog, _usable([question], [found]), found, follow_up)
-        yield Answer(question, found, _enroll_as(catalog, wished, found, engine, who))
+        yield Answer(question, found, _enroll_as(catalog, wished, found, who))
         started = time.perf_counter()
 
 
@@ -137,31 +135,30 @@ def answer_encounters(
         )
         found = answer_together(catalog, encounter.name, photos, model, policy)
         wished = _wished(catalog, _usable(encounter.photos, photos), found, follow_up)
-        yield AnsweredEncounter(encounter, found, _enroll_as(catalog, wished, found, engine, who))
+        yield AnsweredEncounter(encounter, found, _enroll_as(catalog, wished, found, who))
 
 
-def picture(catalog: Catalog, sighting: Sighting, found: Identification, long_side: int) -> Pixels | None:
+def picture(catalog: Catalog, found: Identification) -> Pixels | None:
     """The query beside its best candidates, RGB uint8 [h, w, 3]; None where there is nothing to show."""
-    best = found.candidates[:PICTURED]
-    if not best or found.features is None:
+    best, query = found.candidates[:PICTURED], found.query.prepared
+    if not best or query is None:
         return None
-    query = load_photo(Path(sighting.path), long_side, sighting.box).pixels
     features = catalog.features([candidate.photo for candidate in best])
     panels = []
     for candidate, own in zip(best, features, strict=True):
         probability = "" if candidate.probability is None else f", probability {candidate.probability:.2f}"
         caption = f"{candidate.turtle}: {candidate.matches} matches{probability}   {candidate.photo.path}"
         panels.append(Panel(caption, decode(catalog.thumbnail(candidate.photo)), own, candidate.evidence))
-    return match_picture(query, found.features, panels)
+    return match_picture(decode(query.thumbnail), query.features, panels)
 
 
-def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identification]) -> dict[str, Sighting]:
+def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identification]) -> dict[str, PreparedPhoto]:
     """Photos that can be enrolled, by their bytes' digests."""
     return {
-        alone.sha256: one.sighting
+        alone.query.prepared.sha256: alone.query.prepared
         for one, alone in zip(asked, found, strict=True)
         if isinstance(one, Question)
-        and alone.sha256 is not None
+        and alone.query.prepared is not None
         and alone.verdict not in (Verdict.REFUSED, Verdict.NOT_COMPARABLE)
     }
 
@@ -170,13 +167,13 @@ def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identificati
 class _Wished:
     """Photos, by digest, that are to be enrolled as a turtle; `made` if it is a new one."""
 
-    photos: Mapping[str, Sighting]
+    photos: Mapping[str, PreparedPhoto]
     turtle: str
     made: bool
 
 
 def _wished(
-    catalog: Catalog, photos: Mapping[str, Sighting], found: Identification | EncounterAnswer, follow_up: FollowUp
+    catalog: Catalog, photos: Mapping[str, PreparedPhoto], found: Identification | EncounterAnswer, follow_up: FollowUp
 ) -> _Wished | None:
     """What shall be enrolled of the usable photos of one answer.
 
@@ -192,24 +189,21 @@ def _wished(
         return None
     if not owners:
         return _Wished(photos, catalog.next_turtle_id(), made=True)
-    rest = {digest: sighting for digest, sighting in photos.items() if digest not in owned}
+    rest = {digest: photo for digest, photo in photos.items() if digest not in owned}
     return _Wished(rest, owners.pop(), made=False)
 
 
 def _enroll_as(
-    catalog: Catalog,
-    wished: _Wished | None,
-    found: Identification | EncounterAnswer,
-    engine: Engine,
-    who: str,
+    catalog: Catalog, wished: _Wished | None, found: Identification | EncounterAnswer, who: str
 ) -> str | None:
     """The id that the photos have then; an id that was merged into another stands for that one."""
     if wished is None:
         return None
-    for sighting in wished.photos.values():
-        report = enroll(catalog, [replace(sighting, turtle=wished.turtle)], engine, who)
-        if report.already_there:
-            Curator(catalog, who).move_photos(list(report.already_there), wished.turtle)
+    for photo in wished.photos.values():
+        named = replace(photo, sighting=replace(photo.sighting, turtle=wished.turtle))
+        [outcome] = catalog.enroll([named], who)
+        if outcome.already_there:
+            Curator(catalog, who).move_photos([outcome.photo.id], wished.turtle)
     if wished.made and found.unsearched_turtles:
         why = f"{found.unsearched_turtles} catalogued turtles have no photo of this side and were not compared."
         Curator(catalog, who, why).tag_turtle(wished.turtle, [OTHER_SIDE])

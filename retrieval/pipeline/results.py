@@ -1,12 +1,12 @@
-"""What the pipeline answers: frozen rows that the command line prints and evaluation counts."""
+"""What the pipeline answers: frozen records that the command line, pages and evaluation share."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
 
-from index.types import LocalFeatures, Refusal, Side
-from retrieval.novelty import Posterior, Verdict
+from index.types import LocalFeatures, Photo, PreparedPhoto, Refusal, Side
+from retrieval.novelty import Prediction, Verdict
 from retrieval.scoring import Candidate
 
 
@@ -29,61 +29,105 @@ class EnrollReport:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Identification:
-    """The answer about one query photo.
+class QueryPhoto:
+    """The photo that was asked about.
 
     Attributes
     ----------
-    turtle : str or None
-        For KNOWN.
-    p_new, p_new_low, p_new_high : float or None
-        Probability of a turtle that is not in the catalogue, with its 90 % bootstrap interval.
-    p_not_compared : float or None
-        Probability of a catalogued turtle that the search did not compare.
-    candidates : tuple of Candidate
-        Best first.
-    compared_photos, compared_turtles, gallery_photos, gallery_turtles : int
-        What was matched, and what the searched gallery holds.
-    features : LocalFeatures or None
-        The query's own, for pictures; None when it could not be read.
+    path : str
+        As the user named it.
     side : Side or None
         Whose gallery was searched; None is the whole one.
-    posterior : Posterior or None
-        What the model says, its turtles being row numbers of `candidates`; None without a fitted model or gallery.
-    sha256 : str or None
-        Of the photo's bytes; None when it could not be read.
-    taken_on : date or None
-        As the user or EXIF says.
-    enrolled : bool
-        Whether the photo itself is in the catalogue.
+    prepared : PreparedPhoto or None
+        What was computed from it; None when it could not be read.
+    enrolled : Photo or None
+        The catalogue's own record of this very photo, where it has one.
     """
 
-    photo: str
-    verdict: Verdict
-    turtle: str | None
-    p_new: float | None
-    p_new_low: float | None
-    p_new_high: float | None
-    p_not_compared: float | None
-    reason: str
-    candidates: tuple[Candidate, ...]
-    compared_photos: int
-    compared_turtles: int
-    gallery_photos: int
-    gallery_turtles: int
+    path: str
+    side: Side | None = None
+    prepared: PreparedPhoto | None = None
+    enrolled: Photo | None = None
+
+    @property
+    def features(self) -> LocalFeatures | None:
+        """Its local features; None when it could not be read."""
+        return None if self.prepared is None else self.prepared.features
+
+    @property
+    def sha256(self) -> str | None:
+        """Of its bytes; None when it could not be read."""
+        return None if self.prepared is None else self.prepared.sha256
+
+    @property
+    def taken_on(self) -> dt.date | None:
+        """As the user or EXIF says."""
+        return None if self.prepared is None else self.prepared.sighting.taken_on
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many photos and turtles were matched, and how many the searched gallery holds."""
+
+    photos: int = 0
+    turtles: int = 0
+    gallery_photos: int = 0
+    gallery_turtles: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identification:
+    """The answer about one query photo: what was asked, what the model says, and what was compared for it.
+
+    Attributes
+    ----------
+    matcher : str
+        Id of what matched.
+    seconds : float
+        Wall-clock time.
+    """
+
+    query: QueryPhoto
+    prediction: Prediction
+    coverage: Coverage
     matcher: str
     seconds: float
-    features: LocalFeatures | None
-    side: Side | None = None
-    posterior: Posterior | None = None
-    sha256: str | None = None
-    taken_on: dt.date | None = None
-    enrolled: bool = False
+
+    @property
+    def photo(self) -> str:
+        """Path of the query photo."""
+        return self.query.path
+
+    @property
+    def verdict(self) -> Verdict:
+        """KNOWN, NEW, UNDECIDED, NOT_COMPARABLE or REFUSED."""
+        return self.prediction.verdict
+
+    @property
+    def turtle(self) -> str | None:
+        """The turtle's id, for KNOWN."""
+        return self.prediction.turtle
+
+    @property
+    def p_new(self) -> float | None:
+        """Probability of a turtle that is not in the catalogue; None without a fitted model."""
+        return self.prediction.p_new
+
+    @property
+    def reason(self) -> str:
+        """One sentence or two."""
+        return self.prediction.reason
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Compared turtles, best first."""
+        return self.prediction.candidates
 
     @property
     def unsearched_turtles(self) -> int:
         """Catalogued turtles without a photo in the searched gallery; 0 where that is not known."""
-        return 0 if self.posterior is None else round(self.posterior.turtles - self.posterior.gallery)
+        posterior = self.prediction.posterior
+        return 0 if posterior is None else round(posterior.turtles - posterior.gallery)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,21 +138,30 @@ class EncounterAnswer:
     ----------
     photos : tuple of Identification
         The answer about each photo alone.
-    candidates : tuple of Candidate
-        Most probable first, without a fitted model best first; each by its best match in any photo.
+    prediction : Prediction
+        About all of them together; its candidates are most probable first, without a fitted model best first, each by
+        its best match in any photo.
     unsearched_turtles : int
         Catalogued turtles without a photo of any side that the encounter shows.
     """
 
     name: str | None
     photos: tuple[Identification, ...]
-    verdict: Verdict
-    turtle: str | None
-    p_new: float | None
-    p_new_low: float | None
-    p_new_high: float | None
-    p_not_compared: float | None
-    reason: str
-    candidates: tuple[Candidate, ...]
+    prediction: Prediction
     unsearched_turtles: int
     seconds: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """KNOWN, NEW, UNDECIDED, or what all photos have in common."""
+        return self.prediction.verdict
+
+    @property
+    def turtle(self) -> str | None:
+        """The turtle's id, for KNOWN."""
+        return self.prediction.turtle
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """Compared turtles, most probable first."""
+        return self.prediction.candidates

@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from index.catalog import Catalog
 from index.types import Photo
 from retrieval.engine import Engine
-from retrieval.novelty import CatalogModel, DecisionPolicy, NoveltyModel, Prediction, Rates, Verdict
+from retrieval.novelty import CatalogModel, DecisionPolicy, NoveltyModel, Prediction, Rates, Verdict, posterior_of
 from retrieval.review.neighbours import PhotoNeighbours, Progress, named, neighbours_of
-from retrieval.review.pair_scores import search
 from retrieval.scoring import Candidate
 
 
@@ -72,7 +71,7 @@ class Group:
     links: tuple[Link, ...]
 
 
-def discover(
+def cluster_encounters(
     catalog: Catalog,
     engine: Engine,
     policy: DecisionPolicy,
@@ -151,7 +150,7 @@ def _links_of(
         other = candidate.photo.encounter
         rates = _shared(policy.rates, max(len(neighbours[near.photo.encounter]), len(neighbours[other])))
         below = [turtle for turtle in near.turtles[1:] if turtle.score < candidate.score]
-        posterior = search(novelty, [candidate, *below], gallery, policy.prior_new)
+        posterior = posterior_of(novelty, [candidate, *below], gallery, policy.prior_new)
         if posterior.tail > novelty.thresholds(rates).false_known.value or posterior.p_new > 0.5:
             break  # the following score less
         probability = 1 - posterior.p_new - posterior.p_not_compared

@@ -18,8 +18,8 @@ from enum import StrEnum
 import numpy as np
 
 from index.types import Photo, Shortlist, Side
-from retrieval.novelty import CatalogModel, NoveltyModel
-from retrieval.review.pair_scores import PairScore, candidates_of, search
+from retrieval.novelty import CatalogModel, NoveltyModel, posterior_of
+from retrieval.review.pair_scores import PairScore, candidates_of
 from retrieval.scoring import Candidate
 
 PRIOR_WRONG = 0.05
@@ -146,7 +146,7 @@ def _duplicates(
         asked = max(counts[shown.turtle, shown.side] for shown in (one.photo, candidate.photo))
         chance = probability = None
         if novelty is not None:
-            found = search(novelty, one.others[place:], one.gallery, 1 - PRIOR_WRONG, left_out=place)
+            found = posterior_of(novelty, one.others[place:], one.gallery, 1 - PRIOR_WRONG, left_out=place)
             chance, probability = min(1.0, asked * found.tail), 1 - found.p_new - found.p_not_compared
             if chance > MOST_CHANCE:
                 return
@@ -204,7 +204,7 @@ def _foreign(bond: _Bond, larger: int, novelty: NoveltyModel) -> float:
         turtle_photos=np.append(one.gallery.turtle_photos, larger),
         gallery_turtles=one.gallery.gallery_turtles + 1,
     )
-    found = search(novelty, ranking, gallery, 0.5)
+    found = posterior_of(novelty, ranking, gallery, 0.5)
     at = [candidate.turtle for candidate in ranking].index(own[0].turtle)
     right = (1 - PRIOR_WRONG) * float(np.exp(found.evidence[at]))
     others = float(np.exp(np.delete(found.evidence, at)).sum()) / max(found.turtles - 1, 1)

@@ -9,11 +9,18 @@ from functools import partial
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import MATCH_THRESHOLD, Float32, LocalFeatures, Matches, Photo, Shortlist
+from index.types import Float32, LocalFeatures, Matches, Photo
 from retrieval.engine import Engine
 from retrieval.fitting import Cascade
-from retrieval.novelty import Candidates, NoveltyModel, Posterior
-from retrieval.scoring import Candidate, ConfidenceNull, PairConfidences, best_first, score_pairs
+from retrieval.scoring import (
+    Candidate,
+    ConfidenceNull,
+    PairConfidences,
+    best_first,
+    count_matches,
+    first_of_each,
+    score_pairs,
+)
 
 _NO_MATCHES = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 
@@ -72,7 +79,7 @@ class PairScorer:
         confidences = PairConfidences.of(found)
         scores = score_pairs(confidences, self._null, self._engine.score)
         return [
-            PairScore(others[row], float(scores[row]), int((found[row] >= MATCH_THRESHOLD).sum()))
+            PairScore(others[row], float(scores[row]), count_matches(found[row]))
             for row in best_first(scores, confidences.mean())
         ]
 
@@ -81,31 +88,10 @@ class PairScorer:
         return features
 
 
-def search(
-    novelty: NoveltyModel, ranking: Sequence[Candidate], gallery: Shortlist, prior_new: float, left_out: int = 0
-) -> Posterior:
-    """What the model says about a ranking (best first) out of a gallery.
-
-    Parameters
-    ----------
-    left_out : int
-        Individuals of the gallery that were taken out of the ranking.
-    """
-    photos = {str(one.turtle): int(count) for one, count in zip(gallery.photos, gallery.turtle_photos, strict=True)}
-    candidates = Candidates(
-        turtle=np.arange(len(ranking)),
-        score=np.array([one.score for one in ranking], np.float64),
-        photos=np.array([photos[one.turtle] for one in ranking], np.int64),
-    )
-    turtles = gallery.gallery_turtles - left_out
-    absent = 1 - turtles / (gallery.catalogued_turtles - left_out)
-    return novelty.posterior(candidates, turtles, prior_new, absent)
-
-
 def candidates_of(likenesses: Sequence[PairScore], name: Callable[[Photo], str]) -> tuple[Candidate, ...]:
     """Individuals by their best photo, best first; `name` says whom a photo shows."""
-    best: dict[str, Candidate] = {}
-    for one in sorted(likenesses, key=lambda one: -one.score):
-        owner = name(one.photo)
-        best.setdefault(owner, Candidate(owner, one.score, None, one.matches, one.photo, _NO_MATCHES))
-    return tuple(best.values())
+    ordered = sorted(likenesses, key=lambda one: -one.score)
+    return tuple(
+        Candidate(name(one.photo), one.score, None, one.matches, one.photo, _NO_MATCHES)
+        for one in first_of_each(ordered, lambda one: name(one.photo))
+    )

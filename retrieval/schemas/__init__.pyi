@@ -1,4 +1,11 @@
-from .answers import encounter_answer_record as encounter_answer_record, identification_record as identification_record
+from .answers import (
+    candidate_records as candidate_records,
+    coverage_record as coverage_record,
+    encounter_answer_record as encounter_answer_record,
+    evidence_record as evidence_record,
+    identification_record as identification_record,
+    prediction_record as prediction_record,
+)
 from .evaluation import evaluation_record as evaluation_record
 from .registry import (
     DIFFERENCES as DIFFERENCES,

@@ -2,38 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from retrieval.pipeline import AnsweredEncounter
+if TYPE_CHECKING:  # importing them would load what compares photos
+    from index.registry import StoredModel
+    from retrieval.novelty import DecisionPolicy, Prediction
+    from retrieval.pipeline import Answer, AnsweredEncounter, Identification
+    from retrieval.scoring import Candidate
 
-if TYPE_CHECKING:
-    from retrieval.pipeline import Identification
+
+def candidate_records(candidates: Sequence[Candidate]) -> list[dict[str, object]]:
+    """Compared turtles, each with its best photo."""
+    return [
+        {
+            "turtle": one.turtle,
+            "score": one.score,
+            "probability": one.probability,
+            "matches": one.matches,
+            "photo": one.photo.path,
+        }
+        for one in candidates
+    ]
+
+
+def prediction_record(prediction: Prediction, top: int | None = None) -> dict[str, object]:
+    """What is said about a photo or an encounter, with the `top` best candidates."""
+    interval = prediction.p_new_interval
+    return {
+        "verdict": str(prediction.verdict),
+        "turtle": prediction.turtle,
+        "p_new": prediction.p_new,
+        "p_new_interval": None if interval is None else list(interval),
+        "p_not_compared": prediction.p_not_compared,
+        "reason": prediction.reason,
+        "candidates": candidate_records(prediction.candidates[:top]),
+    }
+
+
+def coverage_record(answer: Identification) -> dict[str, object]:
+    """What was compared, and what the searched gallery holds."""
+    coverage = answer.coverage
+    return {
+        "compared": {"photos": coverage.photos, "turtles": coverage.turtles},
+        "gallery": {"photos": coverage.gallery_photos, "turtles": coverage.gallery_turtles},
+    }
 
 
 def identification_record(answer: Identification, top: int) -> dict[str, object]:
     """The documented JSON object of one query photo."""
     return {
         "photo": answer.photo,
-        "verdict": str(answer.verdict),
-        "turtle": answer.turtle,
-        "p_new": answer.p_new,
-        "p_new_interval": None if answer.p_new is None else [answer.p_new_low, answer.p_new_high],
-        "p_not_compared": answer.p_not_compared,
-        "reason": answer.reason,
-        "candidates": [
-            {
-                "turtle": candidate.turtle,
-                "score": candidate.score,
-                "probability": candidate.probability,
-                "matches": candidate.matches,
-                "photo": candidate.photo.path,
-            }
-            for candidate in answer.candidates[:top]
-        ],
-        "compared": {"photos": answer.compared_photos, "turtles": answer.compared_turtles},
-        "gallery": {"photos": answer.gallery_photos, "turtles": answer.gallery_turtles},
+        **prediction_record(answer.prediction, top),
+        **coverage_record(answer),
         "matcher": answer.matcher,
         "seconds": round(answer.seconds, 3),
+    }
+
+
+def evidence_record(
+    answer: Answer, recipe: str, model: StoredModel | None, policy: DecisionPolicy
+) -> dict[str, object]:
+    """What a kept query's answer rested on; photos are named by their bytes, which outlast paths.
+
+    Parameters
+    ----------
+    recipe : str
+        `Engine.evidence` of what compared.
+    model : StoredModel or None
+        What predicted.
+    """
+    found = answer.identification
+    said = prediction_record(found.prediction)
+    del said["verdict"]  # stands beside the evidence
+    photos = [one.photo.sha256 for one in found.candidates]
+    records = zip(candidate_records(found.candidates), photos, strict=True)
+    taken_on = found.query.taken_on
+    return {
+        **said,
+        "candidates": [record | {"photo": sha256} for record, sha256 in records],
+        **coverage_record(found),
+        "enrolled_as": answer.enrolled_as,
+        "side": found.query.side,
+        "taken_on": None if taken_on is None else str(taken_on),
+        "recipe": recipe,
+        "model": None if model is None else {"recipe": model.recipe, "event": model.event},
+        "terms": {"prior_new": policy.prior_new, **asdict(policy.rates)},
     }
 
 
@@ -42,27 +97,12 @@ def encounter_answer_record(one: AnsweredEncounter, top: int) -> dict[str, objec
     found = one.found
     return {
         "encounter": found.name,
-        "verdict": str(found.verdict),
-        "turtle": found.turtle,
-        "p_new": found.p_new,
-        "p_new_interval": None if found.p_new is None else [found.p_new_low, found.p_new_high],
-        "p_not_compared": found.p_not_compared,
-        "reason": found.reason,
-        "candidates": [
-            {
-                "turtle": candidate.turtle,
-                "score": candidate.score,
-                "probability": candidate.probability,
-                "matches": candidate.matches,
-                "photo": candidate.photo.path,
-            }
-            for candidate in found.candidates[:top]
-        ],
+        **prediction_record(found.prediction, top),
         "not_searched": found.unsearched_turtles,
         "enrolled_as": one.enrolled_as,
         "seconds": round(found.seconds, 3),
         "photos": [
-            identification_record(photo, top) | {"side": None if photo.side is None else str(photo.side)}
+            identification_record(photo, top) | {"side": None if photo.query.side is None else str(photo.query.side)}
             for photo in found.photos
         ],
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retrieval.schemas.answers import candidate_records
+
 if TYPE_CHECKING:
     from retrieval.review import Finding, Group, Link
 
@@ -22,16 +24,7 @@ def group_record(group: Group) -> dict[str, object]:
         "turtle": group.turtle,
         "p_new": group.p_new,
         "reason": group.reason,
-        "candidates": [
-            {
-                "turtle": one.turtle,
-                "score": one.score,
-                "probability": one.probability,
-                "matches": one.matches,
-                "photo": one.photo.path,
-            }
-            for one in group.candidates[:TOP]
-        ],
+        "candidates": candidate_records(group.candidates[:TOP]),
         "links": [_link_record(link) for link in group.links],
     }
 

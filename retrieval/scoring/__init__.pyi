@@ -1,7 +1,11 @@
-from .confidences import PairConfidences as PairConfidences, pair_confidences as pair_confidences
+from .confidences import (
+    PairConfidences as PairConfidences,
+    count_matches as count_matches,
+    pair_confidences as pair_confidences,
+)
 from .normalization import TNorm as TNorm
-from .ranking import Candidate as Candidate, Pair as Pair, rank as rank
-from .serialization import dump_model as dump_model, load_model as load_model
+from .ranking import Candidate as Candidate, Pair as Pair, first_of_each as first_of_each, rank as rank
+from .serialization import model_json as model_json, model_record as model_record, read_model as read_model
 from .wasserstein import (
     ConfidenceNull as ConfidenceNull,
     Score as Score,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from index.types import Float32, Float64, Int64, Matches
+from index.types import MATCH_THRESHOLD, Float32, Float64, Int64, Matches
 
 
 def pair_confidences(matches: Matches, query: int, candidate: int) -> Float32:
@@ -27,6 +27,11 @@ def pair_confidences(matches: Matches, query: int, candidate: int) -> Float32:
     if len(matches):
         confidences[-len(matches) :] = np.sort(matches.confidence)
     return confidences
+
+
+def count_matches(confidences: Float32) -> int:
+    """Keypoint matches that count: those with a confidence of at least `MATCH_THRESHOLD`."""
+    return int(np.count_nonzero(confidences >= MATCH_THRESHOLD))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,3 +72,9 @@ class PairConfidences:
         if not len(self):
             return np.zeros(0)
         return np.asarray(np.add.reduceat(self.values, self.start[:-1], dtype=np.float64) / self.keypoints)
+
+    def matches(self) -> Int64:
+        """Keypoint matches of each pair that count, int64 [pairs], as `count_matches` does."""
+        if not len(self):
+            return np.zeros(0, np.int64)
+        return np.add.reduceat(self.values >= MATCH_THRESHOLD, self.start[:-1], dtype=np.int64)

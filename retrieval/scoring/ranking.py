@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from index.types import MATCH_THRESHOLD, LocalFeatures, Matches, Photo
-from retrieval.scoring.confidences import PairConfidences, pair_confidences
+from index.types import LocalFeatures, Matches, Photo
+from retrieval.scoring.confidences import PairConfidences, count_matches, pair_confidences
 from retrieval.scoring.wasserstein import ConfidenceNull, Score, best_first, score_pairs
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,13 +34,32 @@ def rank(pairs: Sequence[Pair], keypoints: int, null: ConfidenceNull, score: Sco
         return ()
     confidences = PairConfidences.of([pair_confidences(one.matches, keypoints, len(one.features)) for one in pairs])
     scores = score_pairs(confidences, null, score)
-    best: dict[str, Candidate] = {}
-    for row in best_first(scores, confidences.mean()):
-        photo, evidence = pairs[row].photo, pairs[row].matches
-        if photo.turtle is not None and photo.turtle not in best:
-            counted = int((evidence.confidence >= MATCH_THRESHOLD).sum())
-            best[photo.turtle] = Candidate(photo.turtle, float(scores[row]), None, counted, photo, evidence)
-    return tuple(best.values())
+    identified = [row for row in best_first(scores, confidences.mean()) if pairs[row].photo.turtle is not None]
+    return tuple(
+        Candidate(
+            turtle=str(pairs[row].photo.turtle),
+            score=float(scores[row]),
+            probability=None,
+            matches=count_matches(pairs[row].matches.confidence),
+            photo=pairs[row].photo,
+            evidence=pairs[row].matches,
+        )
+        for row in first_of_each(identified, lambda row: pairs[row].photo.turtle)
+    )
+
+
+def first_of_each(best_first: Iterable[Item], individual: Callable[[Item], object]) -> list[Item]:
+    """The best photo of each individual, in order: those that come first of their individual.
+
+    Parameters
+    ----------
+    individual : callable
+        Whom a photo shows.
+    """
+    kept: dict[object, Item] = {}
+    for one in best_first:
+        kept.setdefault(individual(one), one)
+    return list(kept.values())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Fitted models as JSON text that names its kind and version; pickle is never read."""
+"""Fitted models as plain records that name their kind and version, and go to JSON text; pickle is never read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import numpy as np
 from index.errors import CatalogDamaged, CatalogTooNew
 
 
-def dump_model(kind: str, version: int, values: Mapping[str, object]) -> str:
-    """Write a fitted model as JSON text; numpy arrays become lists, floats keep every digit."""
-    return json.dumps({"kind": kind, "version": version, **values}, default=_plain, allow_nan=False)
+def model_record(kind: str, version: int, values: Mapping[str, object]) -> dict[str, object]:
+    """A fitted model as a record for `read_model` and JSON; records may lie in records."""
+    return {"kind": kind, "version": version, **values}
 
 
-def load_model(text: str, kind: str, version: int, names: Collection[str]) -> dict[str, Any]:
-    """Read what `dump_model` wrote; all of `names` are there.
+def model_json(record: Mapping[str, object]) -> str:
+    """JSON text of a record; numpy arrays become lists, floats keep every digit."""
+    return json.dumps(record, default=_plain, allow_nan=False)
+
+
+def read_model(stored: Mapping[str, Any] | str, kind: str, version: int, names: Collection[str]) -> Mapping[str, Any]:
+    """Read what `model_record` gave, or JSON text of it; all of `names` are there.
 
     Raises
     ------
@@ -27,10 +32,10 @@ def load_model(text: str, kind: str, version: int, names: Collection[str]) -> di
         It is not JSON, another kind of model, or incomplete.
     """
     try:
-        values = json.loads(text)
+        values = json.loads(stored) if isinstance(stored, str) else stored
     except json.JSONDecodeError as error:
         raise CatalogDamaged(f"The stored {kind} cannot be read ({error}); run `turtleidx fit` again.") from error
-    if not isinstance(values, dict) or values.get("kind") != kind or not isinstance(values.get("version"), int):
+    if not isinstance(values, Mapping) or values.get("kind") != kind or not isinstance(values.get("version"), int):
         raise CatalogDamaged(f"What is stored as the {kind} is something else; run `turtleidx fit` again.")
     if values["version"] > version:
         raise CatalogTooNew(f"A newer version of turtleidx wrote the {kind}; update turtleidx or run `turtleidx fit`.")

@@ -7,16 +7,17 @@ match, so the score is its upper part W⁺ = ∫max(F0−F, 0).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from index.types import MATCH_THRESHOLD, Float32, Float64, Int64
+from index.types import Float32, Float64, Int64
 from retrieval.scoring.confidences import PairConfidences
-from retrieval.scoring.serialization import dump_model, load_model
+from retrieval.scoring.serialization import model_record, read_model
 
 _KIND, _VERSION = "confidence null", 1
 _NAMES = ("confidence", "weight", "keypoints", "mean", "spread")
@@ -80,14 +81,14 @@ class ConfidenceNull:
         u: Float64 = np.interp(confidence, self.confidence, -np.log(above))
         return u
 
-    def to_json(self) -> str:
-        """JSON text for `from_json`."""
-        return dump_model(_KIND, _VERSION, {name: getattr(self, name) for name in _NAMES})
+    def to_record(self) -> dict[str, object]:
+        """What `from_record` reads: named arrays under a kind and a version."""
+        return model_record(_KIND, _VERSION, {name: getattr(self, name) for name in _NAMES})
 
     @classmethod
-    def from_json(cls, text: str) -> ConfidenceNull:
-        """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
-        read = load_model(text, _KIND, _VERSION, _NAMES)
+    def from_record(cls, record: Mapping[str, Any] | str) -> ConfidenceNull:
+        """Read what `to_record` gave, or its JSON text; raises CatalogTooNew or CatalogDamaged."""
+        read = read_model(record, _KIND, _VERSION, _NAMES)
         return cls(*(np.asarray(read[name], np.float64) for name in _NAMES))
 
 
@@ -104,7 +105,7 @@ def score_pairs(pairs: PairConfidences, null: ConfidenceNull, score: Score) -> F
             mean = np.interp(pairs.keypoints, null.keypoints, null.mean)
             return (upper_work(pairs, null) - mean) / np.interp(pairs.keypoints, null.keypoints, null.spread)
         case Score.MATCH_COUNT:
-            return np.add.reduceat(pairs.values > MATCH_THRESHOLD, pairs.start[:-1], dtype=np.float64)
+            return pairs.matches().astype(np.float64)
         case Score.CONFIDENCE_SUM:
             return pairs.mean() * pairs.keypoints
 

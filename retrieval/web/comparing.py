@@ -248,8 +248,7 @@ class PhotoJudgement:
     verdict: Verdict
     turtle: str | None
     p_new: float | None
-    low: float | None
-    high: float | None
+    interval: tuple[float, float] | None
     posterior: Posterior | None
     gallery_turtles: int
     reason: str
@@ -261,7 +260,7 @@ def judged(item: Item, model: CatalogModel, policy: DecisionPolicy) -> list[Phot
     for near in item.neighbours:
         one = model.predict(near.turtles, near.shortlist, policy.prior_new, policy.rates)
         turtle = one.candidates[0].turtle if one.candidates else None
-        values = (one.p_new, one.p_new_low, one.p_new_high, one.posterior)
+        values = (one.p_new, one.p_new_interval, one.posterior)
         found.append(
             PhotoJudgement(near.photo.id, one.verdict, turtle, *values, near.shortlist.gallery_turtles, one.reason)
         )

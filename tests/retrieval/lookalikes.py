@@ -11,7 +11,7 @@ import numpy as np
 from index.catalog.catalog import Catalog
 from index.types import LocalFeatures, PreparedPhoto, Side
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.engine.factory import EngineOptions
 from retrieval.fitting.fit_model import fit
 from tests.index.making import day, features, photo
 
@@ -21,7 +21,7 @@ TURTLES = 24
 @cache
 def engine() -> Engine:
     """SIFT, nearest neighbours, and the encoder whose descriptors stay at hand while they are few, which is quicker."""
-    return load_engine(EngineOptions("sift-64-320", "vlad", matcher="nearest"))
+    return Engine.load(options=EngineOptions(extractor="sift-64-320", encoder="vlad", matcher="nearest"))
 
 
 def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) -> PreparedPhoto:

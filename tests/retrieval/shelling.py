@@ -14,9 +14,10 @@ import pytest
 
 from index.types import PreparedPhoto
 from retrieval.cli.app import main
-from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.engine.engine import Engine
+from retrieval.engine.factory import EngineOptions
 
-_INSTRUMENTS = load_engine(EngineOptions("sift-64-480", matcher="nearest"))
+_INSTRUMENTS = Engine.load(options=EngineOptions(extractor="sift-64-480", matcher="nearest"))
 RECIPE, ENCODER = _INSTRUMENTS.recipe, _INSTRUMENTS.encoder
 
 

@@ -13,8 +13,10 @@ from benchmarks.matching.verdicts import PART, WHOLE, compared
 from index.exchange.manifest import ManifestRow
 from index.types import Matches, Photo, Sighting
 from retrieval.matching.lightglue.checkpoints import BUNDLED, DEFAULT, load_network
+from retrieval.novelty.catalog_model import Prediction
 from retrieval.novelty.decision import Verdict
-from retrieval.pipeline.results import Identification
+from retrieval.novelty.posterior import Posterior
+from retrieval.pipeline.results import Coverage, Identification, QueryPhoto
 from retrieval.scoring.ranking import Candidate
 
 NO_MATCH = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
@@ -25,9 +27,14 @@ def answer(verdict: Verdict, first: str, p_new: float) -> Identification:
     photo = Photo(1, "0" * 64, first, first, 1, None, None, 512, 0.5)
     turtle = first if verdict is Verdict.KNOWN else None
     candidates = (Candidate(first, 1.0, None, 9, photo, NO_MATCH),)
-    return Identification(
-        "q.jpg", verdict, turtle, p_new, None, None, None, "", candidates, 9, 9, 9, 9, "nearest-1", 0.1, None
-    )
+    said = Prediction(verdict, turtle, "", candidates, posterior(p_new))
+    return Identification(QueryPhoto("q.jpg"), said, Coverage(9, 9, 9, 9), "nearest-1", 0.1)
+
+
+def posterior(p_new: float) -> Posterior:
+    none, empty = 0.0, np.zeros(0)
+    of_none = np.zeros(0, np.int64)
+    return Posterior(of_none, p_new, empty, none, p_new, p_new, None, none, none, none, none, 0.5, 9, 9, empty, none)
 
 
 def row(role: str, turtle: str) -> ManifestRow:

@@ -13,7 +13,8 @@ from benchmarks.indexing.shortlist import SHARES, measure, read, table
 from benchmarks.indexing.visual_words import BLOCK, CHANGED, crowd
 from index.visual_words.inverted_file import VotePart
 from index.visual_words.signature import SLOT_BYTES, packed, unpacked
-from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.engine.engine import Engine
+from retrieval.engine.factory import EngineOptions
 from synthetic.heads import draw_head
 
 
@@ -34,7 +35,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("encoder", ["vlad", "words"])
 def test_a_turned_photo_is_the_first_of_its_side(manifest: Path, encoder: str) -> None:
-    engine = load_engine(EngineOptions("sift-128-200", encoder=encoder, matcher="nearest"))
+    engine = Engine.load(options=EngineOptions(extractor="sift-128-200", encoder=encoder, matcher="nearest"))
     gallery, known = (read(manifest, role, engine) for role in ("gallery", "known"))
     found = measure(engine.encoder, gallery, known)
     assert (found.recall, found.top1) == ((1.0,) * len(SHARES), 1.0)

@@ -47,7 +47,13 @@ def init_command(
     common: options.Common = context.obj
     made = _create(
         common,
-        EngineOptions(extractor, encoder, encoder_weights, device=common.device, extractor_weights=extractor_weights),
+        EngineOptions(
+            extractor=extractor,
+            encoder=encoder,
+            encoder_weights=encoder_weights,
+            device=common.device,
+            extractor_weights=extractor_weights,
+        ),
     )
     printing.out.print(f"made {made.path} with {made.recipe.extractor} and {made.recipe.encoder}")
 
@@ -73,7 +79,7 @@ def enroll_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
-    from retrieval.engine import NEAREST, EngineOptions, load_engine
+    from retrieval.engine import NEAREST, Engine, EngineOptions
     from retrieval.images import count_photos, from_manifest, from_paths, why_none
     from retrieval.pipeline import enroll
 
@@ -86,9 +92,14 @@ def enroll_command(
         checked_id(turtle)
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
-    choices = EngineOptions(extractor, None, encoder_weights, device=common.device, extractor_weights=extractor_weights)
+    choices = EngineOptions(
+        extractor=extractor,
+        encoder_weights=encoder_weights,
+        device=common.device,
+        extractor_weights=extractor_weights,
+    )
     catalog = _open_or_create(common, choices)
-    engine = load_engine(replace(choices, matcher=NEAREST), catalog.recipe)
+    engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
     total = None if manifest else count_photos(photos or [])
     with printing.progress_bar("enrolling", total) as advance:
@@ -117,14 +128,20 @@ def fit_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Learn from the catalogue's own photos how right and wrong turtles score."""
-    from retrieval.engine import EngineOptions, load_engine
+    from retrieval.engine import Engine, EngineOptions
 
     common: options.Common = context.obj
     catalog = Catalog.open(common.catalog)
     choices = EngineOptions(
-        None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights
+        encoder_weights=encoder_weights,
+        matcher=matcher,
+        verify=verify,
+        device=common.device,
+        score=score,
+        shortlist=shortlist,
+        extractor_weights=extractor_weights,
     )
-    _fit(catalog, load_engine(choices, catalog.recipe), common.who, budget, seed)
+    _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed)
 
 
 def weights_command(as_json: options.Json = False) -> None:
@@ -151,9 +168,9 @@ def _open_or_create(common: options.Common, choices: EngineOptions) -> Catalog:
 
 
 def _create(common: options.Common, choices: EngineOptions) -> Catalog:
-    from retrieval.engine import NEAREST, licences, load_engine
+    from retrieval.engine import NEAREST, Engine, licences
 
-    made = Catalog.create(common.catalog, load_engine(replace(choices, matcher=NEAREST)).recipe)
+    made = Catalog.create(common.catalog, Engine.load(options=replace(choices, matcher=NEAREST)).recipe)
     for sentence in licences(made.recipe):
         printing.say(sentence)
     return made
@@ -161,11 +178,10 @@ def _create(common: options.Common, choices: EngineOptions) -> Catalog:
 
 def _fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> None:
     """The photos are enrolled already, so a matcher that is not at hand costs only the model."""
-    from retrieval.engine import with_matcher
     from retrieval.fitting import fit_is_due
 
     try:
-        matching = with_matcher(engine, choices)
+        matching = engine.with_matcher(choices)
     except WeightsUnavailable as error:
         printing.say(f"No model was fitted: {error}")
         return

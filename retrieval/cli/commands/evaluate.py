@@ -24,7 +24,7 @@ from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
-    from retrieval.evaluation import Comparison, Entrant, Evaluation, FittedMethod, Protocol
+    from retrieval.evaluation import Comparison, Evaluation, FittedMethod, Method, Protocol
 
 WORST = 12
 """Errors with a picture in the report."""
@@ -72,7 +72,7 @@ def evaluate_command(
     """How often are the answers right? On a manifest of known truth, or on the catalogue's own photos."""
     from retrieval.cli.outputs import check_page
     from retrieval.cli.printing import print_evaluation
-    from retrieval.evaluation import compete, entrants, groups_of, has_gallery, stored_contenders
+    from retrieval.evaluation import compare_methods, groups_of, has_gallery, methods_of, stored_methods
     from retrieval.novelty import DecisionPolicy
     from retrieval.schemas import evaluation_record
 
@@ -84,19 +84,26 @@ def evaluate_command(
         raise typer.BadParameter("--keep goes with a manifest that has gallery rows.")
     if report is not None:
         check_page(report)
-    from retrieval.engine import EngineOptions, load_engine
+    from retrieval.engine import Engine, EngineOptions
 
-    choices = EngineOptions(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    choices = EngineOptions(
+        encoder_weights=encoder_weights,
+        matcher=matcher,
+        verify=verify,
+        device=common.device,
+        score=score,
+        shortlist=shortlist,
+    )
     with tempfile.TemporaryDirectory(prefix="turtleidx-") if own_gallery and not keep else nullcontext("") as folder:
         if manifest is not None and own_gallery:
             catalog = _open_or_create(keep or Path(folder) / "turtles.catalog", choices)
-            engine = load_engine(choices, catalog.recipe)
-            among = entrants(engine, _others(against, choices, catalog), compare)
+            engine = Engine.load(catalog.recipe, choices)
+            among = methods_of(engine, _others(against, choices, catalog), compare)
             fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who)
         else:
             catalog = Catalog.open(common.catalog)
-            engine = load_engine(choices, catalog.recipe)
-            fitted_methods = stored_contenders(catalog, entrants(engine, _others(against, choices, catalog), compare))
+            engine = Engine.load(catalog.recipe, choices)
+            fitted_methods = stored_methods(catalog, methods_of(engine, _others(against, choices, catalog), compare))
         protocol = _protocol(catalog, manifest, since)
         protocol = protocol.drawn(most, seed) if most else protocol
         if not protocol.queries:
@@ -104,7 +111,7 @@ def evaluate_command(
         share = min(max(protocol.share_new, 0.001), 0.999)
         policy = DecisionPolicy(share if prior_new is None else prior_new, Rates(false_known, misidentified, false_new))
         with printing.progress_bar("identifying", len(protocol.queries)) as advance:
-            comparison = compete(catalog, protocol, engine, fitted_methods, policy, advance)
+            comparison = compare_methods(catalog, protocol, engine, fitted_methods, policy, advance)
         groups = groups_of(comparison, policy.rates)
         if as_json:
             record = evaluation_record(protocol.description, comparison, groups, policy, engine.evidence)
@@ -129,20 +136,20 @@ def _protocol(catalog: Catalog, manifest: Path | None, day: str | None) -> Proto
 
 
 def _others(names: list[str] | None, choices: EngineOptions, catalog: Catalog) -> list[Engine]:
-    from retrieval.engine import load_engine
+    from retrieval.engine import Engine
 
-    return [load_engine(replace(choices, matcher=name), catalog.recipe) for name in names or []]
+    return [Engine.load(catalog.recipe, replace(choices, matcher=name)) for name in names or []]
 
 
-def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Entrant], who: str) -> list[FittedMethod]:
-    from retrieval.evaluation import enroll_gallery, fitted_contenders
+def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Method], who: str) -> list[FittedMethod]:
+    from retrieval.evaluation import enroll_gallery, fit_methods
 
     with printing.progress_bar("enrolling", None) as advance:
         enrolled = enroll_gallery(catalog, manifest, among[0].engine, who, advance)
     for refusal in enrolled.refused:
         printing.say(f"not in the gallery: {refusal.reason}")
     with printing.progress_bar("fitting", None) as advance_fit:
-        return fitted_contenders(catalog, among, who, advance_fit)
+        return fit_methods(catalog, among, who, advance_fit)
 
 
 def _write_report(
@@ -170,9 +177,9 @@ def _open_or_create(path: Path, choices: EngineOptions) -> Catalog:
     try:
         return Catalog.open(path)
     except CatalogMissing:
-        from retrieval.engine import load_engine
+        from retrieval.engine import Engine
 
-        return Catalog.create(path, load_engine(replace(choices, matcher="nearest")).recipe)
+        return Catalog.create(path, Engine.load(options=replace(choices, matcher="nearest")).recipe)
 
 
 def _why(protocol: Protocol) -> str:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from index.errors import UnknownRecord
-from index.registry import newest_standing
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of
@@ -77,7 +76,6 @@ def undo_command(
 ) -> None:
     """Take an event back; undoing an undo brings it back."""
     if event is None:
-        with opened(context).reading() as session:
-            event = newest_standing(session)
+        event = browser(context).newest_standing()
     question = f"Take event {event} back?"
     change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.undo(event), question)

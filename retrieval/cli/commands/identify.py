@@ -72,7 +72,14 @@ def identify_command(
     from retrieval.novelty import DecisionPolicy
 
     common: options.Common = context.obj
-    choices = EngineOptions(None, None, encoder_weights, matcher, verify, common.device, score, shortlist)
+    choices = EngineOptions(
+        encoder_weights=encoder_weights,
+        matcher=matcher,
+        verify=verify,
+        device=common.device,
+        score=score,
+        shortlist=shortlist,
+    )
     policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
     catalog = opened(context)
     groups = _discovered(catalog, choices, policy, encounters or [])
@@ -85,12 +92,12 @@ def identify_command(
 
 
 def _discovered(catalog: Catalog, choices: EngineOptions, policy: DecisionPolicy, only: list[int]) -> list[Group]:
-    from retrieval.engine import load_engine
-    from retrieval.review import discover
+    from retrieval.engine import Engine
+    from retrieval.review import cluster_encounters
 
-    engine = load_engine(choices, catalog.recipe)
+    engine = Engine.load(catalog.recipe, choices)
     with printing.progress_bar("comparing", None) as advance:
-        groups = discover(catalog, engine, policy, only, advance)
+        groups = cluster_encounters(catalog, engine, policy, only, advance)
     absent = set(only) - {encounter for group in groups for encounter in group.encounters}
     if absent:
         raise InputError(f"Encounter {min(absent)} is not there, or has a turtle or no photo that can be searched.")

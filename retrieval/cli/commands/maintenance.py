@@ -93,16 +93,21 @@ def reindex_command(
     as_json: options.Json = False,
 ) -> None:
     """Read the originals again: with another extractor or encoder, or where records are missing or damaged."""
-    from retrieval.engine import NEAREST, EngineOptions, load_engine  # takes a second to import
+    from retrieval.engine import NEAREST, Engine, EngineOptions  # takes a second to import
     from retrieval.pipeline import lost_originals, reindex
 
     common: options.Common = context.obj
     catalog = opened(context)
     device = common.device
     choices = EngineOptions(
-        extractor, encoder, encoder_weights, NEAREST, device=device, extractor_weights=extractor_weights
+        extractor=extractor,
+        encoder=encoder,
+        encoder_weights=encoder_weights,
+        matcher=NEAREST,
+        device=device,
+        extractor_weights=extractor_weights,
     )
-    engine = load_engine(choices, catalog.recipe)
+    engine = Engine.load(catalog.recipe, choices)
     lost = lost_originals(catalog, engine)
     if lost and not (dry_run or yes):
         _name([one.reason for one in lost])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from index.catalog import Catalog
+from index.curation import RecentScore
 from index.errors import InputError
 from index.exchange import RefusedRow
 from index.naming import checked_id
@@ -24,7 +24,7 @@ from retrieval.defaults import SHORTLIST
 from retrieval.engine import Engine
 from retrieval.images import Question
 from retrieval.novelty import DecisionPolicy, Verdict
-from retrieval.pipeline import FollowUp, answer_encounters, by_encounter, drift_of, remember
+from retrieval.pipeline import FollowUp, answer_encounters, by_encounter, drift_of, recent_score, remember
 from retrieval.schemas import encounter_answer_record
 from retrieval.scoring import Score
 
@@ -71,10 +71,10 @@ def query_command(
     """Which enrolled turtle does a photo show, or is it new?"""
     from retrieval.cli.commands.query import query_encounters, warn_of_drift
     from retrieval.cli.outputs import picture_files
-    from retrieval.engine import EngineOptions, load_engine
+    from retrieval.engine import Engine, EngineOptions
     from retrieval.images import questions, why_none
-    from retrieval.novelty import DecisionPolicy, Rates
-    from retrieval.pipeline import FollowUp, answer, keep as keep_query, remember
+    from retrieval.novelty import MODEL, DecisionPolicy, Rates
+    from retrieval.pipeline import FollowUp, answer, keep as keep_query, recent_score, remember
 
     common: options.Common = context.obj
     if role and manifest is None:
@@ -96,26 +96,37 @@ def query_command(
     paths_asked = [Path(one.photo if isinstance(one, RefusedRow) else one.sighting.path) for one in asked]
     pictures = [] if plot is None else picture_files(plot, paths_asked, catalog)
     choices = EngineOptions(
-        None, None, encoder_weights, matcher, verify, common.device, score, shortlist, extractor_weights
+        matcher=matcher,
+        verify=verify,
+        score=score,
+        shortlist=shortlist,
+        device=common.device,
+        encoder_weights=encoder_weights,
+        extractor_weights=extractor_weights,
     )
-    engine = load_engine(choices, catalog.recipe)
+    engine = Engine.load(catalog.recipe, choices)
     policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
-    follow_up, refused, found = FollowUp(enroll_new, confirm), 0, []
+    follow_up, refused, scores = FollowUp(enroll_new, confirm), 0, list[RecentScore | None]()
+
+    def evidence(one: Answer) -> dict[str, object]:
+        return schemas.evidence_record(one, engine.evidence, catalog.model(MODEL), policy)
+
     with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
         if encounter:
             refused = query_encounters(catalog, asked, engine, common.who, policy, follow_up, top, as_json)
         answers = () if encounter else answer(catalog, asked, engine, common.who, policy, follow_up)
         for number, one in enumerate(answers):
-            found.append(replace(one.identification, candidates=one.identification.candidates[:1], features=None))
+            scores.append(recent_score(one.identification))
             refused += one.identification.verdict is Verdict.REFUSED
-            kept = keep_query(catalog, one, engine, policy, common.who) if keep else None
+            kept = keep_query(catalog, one, evidence(one), common.who) if keep else None
             _show(one, top, as_json, kept)
             if one.enrolled_as:
-                tell_of_retired(catalog, [photo.id for photo in catalog.enrolled([str(found[-1].sha256)]).values()])
+                digest = str(one.identification.query.sha256)
+                tell_of_retired(catalog, [photo.id for photo in catalog.enrolled([digest]).values()])
             if pictures:
-                _plot(catalog, one, engine, pictures[number])
+                _plot(catalog, one, pictures[number])
         if not encounter:
-            remember(catalog, found)
+            remember(catalog, scores)
             warn_of_drift(catalog)
     if refused:
         raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
@@ -133,13 +144,13 @@ def _show(one: Answer, top: int, as_json: bool, kept: KeptQuery | None) -> None:
     printing.print_json(record | ({"manifest": dict(one.question.columns)} if one.question.columns else {}))
 
 
-def _plot(catalog: Catalog, one: Answer, engine: Engine, target: Path) -> None:
+def _plot(catalog: Catalog, one: Answer, target: Path) -> None:
     from retrieval.images import save
     from retrieval.pipeline import picture
 
     if isinstance(one.question, RefusedRow):
         return
-    pixels = picture(catalog, one.question.sighting, one.identification, engine.extractor.long_side)
+    pixels = picture(catalog, one.identification)
     if pixels is None:
         printing.say(f"There is no match to draw for {one.identification.photo}.")
         return
@@ -167,10 +178,10 @@ def query_encounters(
         else:
             print_encounter(one, top)
         if one.enrolled_as:
-            digests = [photo.sha256 for photo in one.found.photos if photo.sha256]
+            digests = [photo.query.sha256 for photo in one.found.photos if photo.query.sha256]
             tell_of_retired(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
-        known_by = next((photo.sha256 for photo in one.found.photos if photo.sha256), None)
-        remember(catalog, one.found.photos, f"encounter of {known_by}")
+        known_by = next((photo.query.sha256 for photo in one.found.photos if photo.query.sha256), None)
+        remember(catalog, [recent_score(photo, f"encounter of {known_by}") for photo in one.found.photos])
     warn_of_drift(catalog)
     return refused
 

@@ -53,11 +53,18 @@ def audit_command(
         else:
             printing.out.print(f"event {event}; `turtleidx undo {event}` takes it back")
         return
-    from retrieval.engine import EngineOptions, load_engine
+    from retrieval.engine import Engine, EngineOptions
     from retrieval.review import audit  # what compares photos takes a second to import
 
-    choices = EngineOptions(None, None, encoder_weights, matcher, verify, common.device, score, SHORTLIST)
-    engine = load_engine(choices, catalog.recipe)
+    choices = EngineOptions(
+        encoder_weights=encoder_weights,
+        matcher=matcher,
+        verify=verify,
+        device=common.device,
+        score=score,
+        shortlist=SHORTLIST,
+    )
+    engine = Engine.load(catalog.recipe, choices)
     with printing.progress_bar("comparing", None) as advance:
         found = audit(catalog, engine, budget, advance)
     for finding in found.findings[:limit]:

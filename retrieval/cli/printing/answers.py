@@ -10,11 +10,11 @@ from rich.text import Text
 
 from retrieval.cli.printing.terminal import out, print_table, say
 from retrieval.novelty import Verdict
-from retrieval.pipeline import AnsweredEncounter
 
 if TYPE_CHECKING:
     from retrieval.fitting import FitReport
-    from retrieval.pipeline import Answer, EnrollReport, Identification
+    from retrieval.novelty import Prediction
+    from retrieval.pipeline import Answer, AnsweredEncounter, EnrollReport, Identification
     from retrieval.scoring import Candidate
 
 
@@ -51,21 +51,27 @@ def print_answer(one: Answer, top: int) -> None:
 
 def print_identification(answer: Identification, top: int) -> None:
     """Verdict, reason and the best candidates of one photo."""
-    headline = Text(f"{answer.photo}: ")
-    headline.append(str(answer.verdict), style=f"bold {COLOURS.get(answer.verdict, 'red')}")
-    if answer.turtle:
-        headline.append(f" {answer.turtle}", style="bold")
-    if answer.p_new is not None and answer.p_new_low is not None and answer.p_new_high is not None:
-        headline.append(f"  P(new) = {answer.p_new:.2f} ({answer.p_new_low:.2f} to {answer.p_new_high:.2f})")
-    out.print(headline)
-    out.print(Text(f"  {answer.reason}"))
+    _print_prediction(answer.photo, answer.prediction)
     if not answer.candidates:
         return
     print_candidates(answer.candidates[:top])
+    coverage = answer.coverage
     out.print(
-        f"  compared {answer.compared_photos} photos of {answer.compared_turtles} turtles, out of "
-        f"{answer.gallery_photos} of {answer.gallery_turtles}, with {answer.matcher} in {answer.seconds:.1f} s"
+        f"  compared {coverage.photos} photos of {coverage.turtles} turtles, out of "
+        f"{coverage.gallery_photos} of {coverage.gallery_turtles}, with {answer.matcher} in {answer.seconds:.1f} s"
     )
+
+
+def _print_prediction(name: str, prediction: Prediction) -> None:
+    headline = Text(f"{name}: ")
+    headline.append(str(prediction.verdict), style=f"bold {COLOURS.get(prediction.verdict, 'red')}")
+    if prediction.turtle:
+        headline.append(f" {prediction.turtle}", style="bold")
+    if prediction.p_new_interval is not None:
+        low, high = prediction.p_new_interval
+        headline.append(f"  P(new) = {prediction.p_new:.2f} ({low:.2f} to {high:.2f})")
+    out.print(headline)
+    out.print(Text(f"  {prediction.reason}"))
 
 
 def print_candidates(candidates: Sequence[Candidate]) -> None:
@@ -85,18 +91,11 @@ def print_candidates(candidates: Sequence[Candidate]) -> None:
 def print_encounter(one: AnsweredEncounter, top: int) -> None:
     """One verdict, its reason and the best candidates, then what each photo says alone."""
     found = one.found
-    headline = Text(f"{found.name or 'encounter'}: ")
-    headline.append(str(found.verdict), style=f"bold {COLOURS.get(found.verdict, 'red')}")
-    if found.turtle:
-        headline.append(f" {found.turtle}", style="bold")
-    if found.p_new is not None and found.p_new_low is not None and found.p_new_high is not None:
-        headline.append(f"  P(new) = {found.p_new:.2f} ({found.p_new_low:.2f} to {found.p_new_high:.2f})")
-    out.print(headline)
-    out.print(Text(f"  {found.reason}"))
+    _print_prediction(found.name or "encounter", found.prediction)
     if found.candidates:
         print_candidates(found.candidates[:top])
     for photo in found.photos:
-        side = f" ({photo.side})" if photo.side else ""
+        side = f" ({photo.query.side})" if photo.query.side else ""
         p_new = "" if photo.p_new is None else f", P(new) {photo.p_new:.2f}"
         first = f", first {photo.candidates[0].turtle}" if photo.candidates else ""
         out.print(Text(f"  alone: {photo.photo}{side}: {photo.verdict}{first}{p_new}"))

@@ -32,7 +32,7 @@ from index.errors import CatalogMissing
 from index.exchange import ManifestRow, read_manifest
 from index.naming import whole_path
 from index.types import Side
-from retrieval.engine import Engine, EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.evaluation import ErrorRate
 from retrieval.evaluation.metrics import error_rate
 from retrieval.fitting import fit
@@ -161,9 +161,9 @@ def _season(
     choices = EngineOptions(matcher=options.matcher, shortlist=options.shortlist)
     try:
         catalog = Catalog.open(folder / "season.catalog")
-        return catalog, load_engine(choices, catalog.recipe)
+        return catalog, Engine.load(catalog.recipe, choices)
     except CatalogMissing:
-        engine = load_engine(choices)
+        engine = Engine.load(options=choices)
     shutil.rmtree(folder / "made.catalog", ignore_errors=True)
     catalog = Catalog.create(folder / "made.catalog", engine.recipe)
     enroll(catalog, [row.sighting for row in gallery], engine, "benchmark")

@@ -25,7 +25,7 @@ from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import GalleryFilter, LocalFeatures, Sighting
 from retrieval.defaults import SHORTLIST
-from retrieval.engine import Engine, EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.evaluation.metrics import auroc, cumulative_match, reliability
 from retrieval.fitting import fit
 from retrieval.images import from_manifest
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         score=options.score,
         shortlist=options.shortlist,
     )
-    engine = load_engine(choices)
+    engine = Engine.load(options=choices)
     catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
     enrolled = enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), engine, "benchmark")
     fitted = fit(catalog, engine, "benchmark", budget=options.budget)
@@ -105,9 +105,9 @@ def _query(
 
 def _baseline(catalog: Catalog, sighting: Sighting, found: Identification, engine: Engine) -> dict[str, float]:
     """RANSAC inliers of the best photo of every shortlisted turtle."""
-    if found.features is None:
+    query = found.query.prepared
+    if query is None:
         return {}
-    [query] = engine.encode([engine.extract(sighting)])
     where = GalleryFilter(side=sighting.side)
     probe = engine.encoder.probe(query.features, query.vector)
     photos = catalog.shortlist(probe, engine.shortlist, where, engine.per_turtle).photos

@@ -32,7 +32,7 @@ from index.catalog import Catalog
 from index.errors import CatalogMissing
 from index.types import GalleryFilter, Photo, Sighting
 from retrieval.defaults import SHORTLIST
-from retrieval.engine import EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.evaluation import ErrorRate
 from retrieval.evaluation.metrics import auroc, error_rate, reliability
 from retrieval.fitting import learn, run_trials
@@ -97,8 +97,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     try:
         catalog = Catalog.open(folder / "all.catalog")
     except CatalogMissing:
-        catalog = Catalog.create(folder / "all.catalog", load_engine(EngineOptions()).recipe)
-    engine = load_engine(choices, catalog.recipe)
+        catalog = Catalog.create(folder / "all.catalog", Engine.load(options=EngineOptions()).recipe)
+    engine = Engine.load(catalog.recipe, choices)
     enroll(catalog, from_manifest(options.manifest, [], Sighting("")), engine, "benchmark")
     photos = catalog.photos(GalleryFilter())
     if options.quick:

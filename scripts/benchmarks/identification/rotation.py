@@ -25,7 +25,7 @@ from rich.table import Table
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import Sighting
-from retrieval.engine import EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.images import from_manifest, load_photo
 from retrieval.novelty import CatalogModel, DecisionPolicy
 from retrieval.pipeline import enroll
@@ -61,7 +61,7 @@ def main() -> None:
 
 def run(manifest: Path, photos: int, seed: int, folder: Path) -> tuple[dict[str, dict[int, float]], int]:
     """Share of right first turtles by canvas and angle, and how many photos were asked about."""
-    engine = load_engine(EngineOptions())
+    engine = Engine.load(options=EngineOptions())
     catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
     enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), engine, "benchmark")
     rows = [row.sighting for row in read_manifest(manifest, ["known"]) if isinstance(row, ManifestRow)]

@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from index.catalog import Catalog
 from index.errors import PhotoRefused
 from index.types import Sighting
-from retrieval.engine import NEAREST, Engine, EngineOptions, Extracted, load_engine
+from retrieval.engine import NEAREST, Engine, EngineOptions, Extracted
 from retrieval.features import one_core_a_photo
 from retrieval.images import file_sha256, from_manifest, from_paths, jpeg, load_photo, quality
 from retrieval.pipeline import BATCH, enroll
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, scratch: Path) -> dict[str, object]:
     """Enroll all photos in the pipeline, then some of them stage by stage."""
     originals = _originals(options, scratch)
     photos = originals if options.photos is None else _copies(originals, options.photos, scratch / "copies")
-    engine = load_engine(EngineOptions(options.extractor, options.encoder, matcher=NEAREST))
+    engine = Engine.load(options=EngineOptions(extractor=options.extractor, encoder=options.encoder, matcher=NEAREST))
     before = _peak_mib()
     catalog = Catalog.create(scratch / "pipeline.catalog", engine.recipe)
     cpu = time.process_time()

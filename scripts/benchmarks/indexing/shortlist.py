@@ -25,7 +25,7 @@ from index.types import Descriptor, Float32
 from index.vectors import probes
 from index.visual_words import VotePart
 from retrieval.encoders import Encoder
-from retrieval.engine import Engine, EngineOptions, Extracted, load_engine
+from retrieval.engine import Engine, EngineOptions, Extracted
 
 SHARES = (0.02, 0.05, 0.10, 0.25)
 
@@ -78,7 +78,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     faiss.omp_set_num_threads(1)  # threads that wait for each other count as busy
     every = 4 if options.quick else 1
-    engine = [load_engine(EngineOptions(encoder=name)) for name in options.encoder]
+    engine = [Engine.load(options=EngineOptions(encoder=name)) for name in options.encoder]
     gallery, known = (read(options.manifest, role, engine[0], every) for role in ("gallery", "known"))
     found = []
     for one in engine:

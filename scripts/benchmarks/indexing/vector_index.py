@@ -37,7 +37,7 @@ from index.exchange import ManifestRow, read_manifest
 from index.files import no_steps
 from index.types import Float32, GalleryFilter, Int64, Side, Sighting
 from index.vectors import Selection, VectorIndex
-from retrieval.engine import Engine, EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.images import from_manifest
 from retrieval.novelty import CatalogModel, DecisionPolicy
 from retrieval.pipeline import enroll
@@ -70,9 +70,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace, folder: Path) -> tuple[list[Row], dict[str, float | None]]:
     """Grow one catalogue from size to size and measure each; the figures of the last line."""
-    engine = load_engine(
-        EngineOptions(encoder="vlad")
-    )  # this is about vectors; `benchmark visual-words` has the others
+    engine = Engine.load(options=EngineOptions(encoder="vlad"))  # `benchmark visual-words` has the others
     manifest, gallery, asked = _photos(options, folder)
     catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
     report = enroll(catalog, from_manifest(manifest, gallery, Sighting("")), engine, "benchmark")
@@ -207,7 +205,7 @@ def _timed_searches(search: Search, vectors: Float32) -> tuple[list[Int64], Time
 
 def _real_recall(manifest: Path) -> float:
     """Share of known turtles' photos whose turtle is among the default encoder's first 50, three photos a turtle."""
-    engine = load_engine(EngineOptions())
+    engine = Engine.load(options=EngineOptions())
     encoder = engine.encoder
     gallery, asked = (read(manifest, role, engine) for role in ("gallery", "known"))
     described = encode(encoder, gallery.photos)

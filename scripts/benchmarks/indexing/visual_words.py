@@ -34,7 +34,7 @@ from index.types import GalleryFilter, Side, Sighting
 from index.vectors import Selection
 from index.visual_words import SLOT_BYTES, UInt8, VotingIndex
 from index.visual_words.signature import unpacked
-from retrieval.engine import Engine, EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.images import from_manifest
 from retrieval.novelty import CatalogModel, DecisionPolicy
 from retrieval.pipeline import enroll
@@ -88,7 +88,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace, folder: Path) -> list[Row]:
     """Grow one catalogue from size to size and measure each."""
-    engine = load_engine(EngineOptions())
+    engine = Engine.load(options=EngineOptions())
     manifest = write_samples(folder / "drawn", options.drawn, 4, 2).manifest
     catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
     enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), engine, "us")

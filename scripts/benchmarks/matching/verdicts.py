@@ -28,7 +28,7 @@ from benchmarks.matching.cascade import some_of
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import Sighting
-from retrieval.engine import Engine, EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.evaluation.metrics import auroc
 from retrieval.fitting import fit
 from retrieval.images import from_manifest
@@ -42,7 +42,7 @@ PART, WHOLE = "cascade", "everything"
 def main() -> None:
     options = _options()
     cv2.setNumThreads(1)
-    cascade = load_engine(EngineOptions(matcher=options.matcher))
+    cascade = Engine.load(options=EngineOptions(matcher=options.matcher))
     ways = {WHOLE: replace(cascade, reranking=replace(cascade.reranking, keep=None)), PART: cascade}
     rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
     asked = some_of(rows, options.known, options.new, options.seed)

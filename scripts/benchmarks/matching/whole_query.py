@@ -20,7 +20,7 @@ from benchmarks.matching.matchers import extract_all, sample
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import GalleryFilter, LocalFeatures, Matches, Side, Sighting
-from retrieval.engine import EngineOptions, load_engine
+from retrieval.engine import Engine, EngineOptions
 from retrieval.engine.factory import KEEP
 from retrieval.features import SiftExtractor
 from retrieval.images import from_manifest
@@ -212,7 +212,9 @@ def against(photos: int, matcher: str, queries: int, folder: Path, device: str |
         How often the command is run.
     """
     extractor = f"sift-{KEYPOINTS}-480"
-    engine = load_engine(EngineOptions(extractor, matcher=matcher, device=device, shortlist=SHORTLIST))
+    engine = Engine.load(
+        options=EngineOptions(extractor=extractor, matcher=matcher, device=device, shortlist=SHORTLIST)
+    )
     manifest = write_samples(folder / "drawn", DRAWN, 4, 2).manifest
     catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
     enroll(catalog, from_manifest(manifest, ["gallery"], Sighting("")), engine, "us")
@@ -235,5 +237,5 @@ def against(photos: int, matcher: str, queries: int, folder: Path, device: str |
         started = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True, env=os.environ)
         took.append(time.perf_counter() - started)
-    keypoints = len(found.features) if found.features else 0
-    return Asked(float(np.median(warm[1:])), warm[0], min(took, default=None), keypoints, found.compared_photos)
+    keypoints = len(found.query.features) if found.query.features else 0
+    return Asked(float(np.median(warm[1:])), warm[0], min(took, default=None), keypoints, found.coverage.photos)

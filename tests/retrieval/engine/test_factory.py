@@ -8,7 +8,8 @@ from kornia import feature
 from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
 from index.visual_words.signature import unpacked
-from retrieval.engine.factory import EXTRACTORS, EngineOptions, default_matcher, licences, load_engine, load_extractor
+from retrieval.engine.engine import Engine
+from retrieval.engine.factory import EXTRACTORS, EngineOptions, default_matcher, licences, load_extractor
 from retrieval.features.learned import LearnedExtractor
 from retrieval.features.sift import SiftExtractor
 from synthetic.heads import draw_head
@@ -48,20 +49,24 @@ def test_numbers_that_cannot_be_are_told_from_names_that_nobody_knows(name: str,
 def test_an_older_version_of_an_extractor_becomes_the_present_one() -> None:
     for made_with in ("sift-128-240", "sift-128-240-v1"):
         [bare, named] = (
-            load_engine(EngineOptions(name, matcher="nearest"), Recipe(made_with, "vlad-1", 512))
+            Engine.load(Recipe(made_with, "vlad-1", 512), EngineOptions(extractor=name, matcher="nearest"))
             for name in (None, "sift")
         )
         assert bare.extractor.id == named.extractor.id == "sift-128-240-v3"
-    beside = load_engine(EngineOptions(matcher="nearest"), Recipe("disk-512-480", "vlad-1+sift", 512))
+    beside = Engine.load(Recipe("disk-512-480", "vlad-1+sift", 512), EngineOptions(matcher="nearest"))
     assert beside.encoder.id == "vlad-1+sift-v3"
 
 
 def test_a_bare_name_means_the_catalogues_own_extractor() -> None:
     small = Recipe("sift-128-240-v3", "vlad-1", 512)
-    assert load_engine(EngineOptions(matcher="nearest"), small).extractor.id == small.extractor
-    assert load_engine(EngineOptions("sift", matcher="nearest"), small).extractor.id == small.extractor
-    assert load_engine(EngineOptions("sift-256-320", matcher="nearest"), small).extractor.id == "sift-256-320-v3"
-    assert isinstance(load_engine(EngineOptions("disk", matcher="nearest"), small).extractor, LearnedExtractor)
+    assert Engine.load(small, EngineOptions(matcher="nearest")).extractor.id == small.extractor
+    assert Engine.load(small, EngineOptions(extractor="sift", matcher="nearest")).extractor.id == small.extractor
+    assert (
+        Engine.load(small, EngineOptions(extractor="sift-256-320", matcher="nearest")).extractor.id == "sift-256-320-v3"
+    )
+    assert isinstance(
+        Engine.load(small, EngineOptions(extractor="disk", matcher="nearest")).extractor, LearnedExtractor
+    )
 
 
 def test_an_extractors_own_matcher_that_is_not_here_names_the_one_that_needs_no_weights(
@@ -70,20 +75,25 @@ def test_an_extractors_own_matcher_that_is_not_here_names_the_one_that_needs_no_
     (tmp_path / "file").touch()
     monkeypatch.setenv("TURTLEIDX_WEIGHTS", str(tmp_path / "file" / "below"))  # nothing can be put there
     with pytest.raises(WeightsUnavailable, match="--matcher nearest"):
-        load_engine(EngineOptions("disk"))
+        Engine.load(options=EngineOptions(extractor="disk"))
     with pytest.raises(WeightsUnavailable, match=r"disk_lightglue\.pth"):
-        load_engine(EngineOptions("disk", matcher="disk"))
+        Engine.load(options=EngineOptions(extractor="disk", matcher="disk"))
 
 
 def test_the_bundled_encoder_finds_its_own_sift_beside_a_learned_extractor(tmp_path: Path) -> None:
     torch.save(feature.HardNet(pretrained=False).state_dict(), tmp_path / "hardnet.pth")
-    choices = EngineOptions("doghardnet-64-160", matcher="nearest", extractor_weights=tmp_path / "hardnet.pth")
-    learned, plain = load_engine(choices), load_engine(EngineOptions("sift-512-160", matcher="nearest"))
+    choices = EngineOptions(
+        extractor="doghardnet-64-160", matcher="nearest", extractor_weights=tmp_path / "hardnet.pth"
+    )
+    learned, plain = (
+        Engine.load(options=choices),
+        Engine.load(options=EngineOptions(extractor="sift-512-160", matcher="nearest")),
+    )
     assert learned.encoder.id == plain.encoder.id + "+sift-v3"
     of_sift = SiftExtractor(512, 160).find(HEAD)
     [vector] = learned.encoder.encode([HEAD], [learned.extractor.extract(HEAD)])
     assert np.allclose(vector, plain.encoder.encode([HEAD], [of_sift])[0], atol=1e-6)
-    again = load_engine(choices, learned.recipe)
+    again = Engine.load(learned.recipe, choices)
     assert again.recipe == learned.recipe
     grey = np.full((64, 64, 3), 90, np.uint8)  # without one SIFT keypoint
     assert not len(unpacked(learned.encoder.encode([grey], []))[1])
@@ -98,4 +108,4 @@ def test_licences_are_said_where_others_published_the_weights() -> None:
 
 def test_a_catalogue_of_the_encoder_before_is_opened_with_its_successor() -> None:
     extractor = load_extractor("sift-64-320").id
-    assert load_engine(EngineOptions(), Recipe(extractor, "asmk-1", 4608, True)).encoder.id == "words-1"
+    assert Engine.load(Recipe(extractor, "asmk-1", 4608, True), EngineOptions()).encoder.id == "words-1"

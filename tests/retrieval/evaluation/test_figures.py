@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from index.types import Side
-from retrieval.evaluation.figures import Method, Outcome, RankedTurtle, by_group, evaluate, worst_errors
+from retrieval.evaluation.figures import MethodResult, Outcome, RankedTurtle, by_group, summarize, worst_errors
 from retrieval.evaluation.plots import cumulative_match_curves
 from retrieval.evaluation.report import Material, WorstError, write_report
 from retrieval.novelty.conformal import Rates
@@ -44,7 +44,7 @@ OUTCOMES = [
 
 
 def test_figures_by_hand() -> None:
-    figures = evaluate(OUTCOMES, RATES)
+    figures = summarize(OUTCOMES, RATES)
     assert (figures.known, figures.new) == (4, 2)
     assert figures.top1 == pytest.approx(2 / 4)
     assert figures.top3 == pytest.approx(3 / 4)
@@ -61,13 +61,13 @@ def test_figures_by_hand() -> None:
 
 
 def test_without_a_fitted_model_the_best_score_tells_known_from_new() -> None:
-    figures = evaluate([replace(one, p_new=None) for one in OUTCOMES], RATES)
+    figures = summarize([replace(one, p_new=None) for one in OUTCOMES], RATES)
     assert figures.auroc == 1
     assert np.isnan(figures.calibration_error)
 
 
 def test_json_has_null_for_what_does_not_exist() -> None:
-    figures = json.loads(evaluate([one for one in OUTCOMES if one.catalogued], RATES).to_json())
+    figures = json.loads(summarize([one for one in OUTCOMES if one.catalogued], RATES).to_json())
     assert figures["auroc"] is None
     assert figures["top5"] == 1
     assert figures["false_known"]["rate"] is None
@@ -82,7 +82,7 @@ def test_groups_are_by_side_and_quality() -> None:
 
 
 def test_nothing_to_evaluate_is_no_crash() -> None:
-    figures = evaluate([], RATES)
+    figures = summarize([], RATES)
     assert figures.known == figures.new == 0
     assert np.isnan(figures.top1)
     assert by_group([], RATES) == ()
@@ -110,8 +110,8 @@ class _Page(HTMLParser):
 
 
 def page(outcomes: list[Outcome], pairs: PairConfidences, picture: bytes | None = None) -> str:
-    method = Method(evaluate(outcomes, RATES, "<LightGlue>"), tuple(outcomes))
-    baseline = Method(evaluate(outcomes, RATES, "match count"), tuple(outcomes))
+    method = MethodResult(summarize(outcomes, RATES, "<LightGlue>"), tuple(outcomes))
+    baseline = MethodResult(summarize(outcomes, RATES, "match count"), tuple(outcomes))
     errors = tuple(WorstError(one, picture) for one in worst_errors(outcomes))
     return write_report(Material("Bay & reef", (method, baseline), by_group(outcomes, RATES), pairs, pairs, errors))
 
@@ -139,5 +139,5 @@ def test_the_page_of_no_photos_still_opens() -> None:
 
 
 def test_the_same_evaluation_gives_the_same_figure() -> None:
-    methods = [Method(evaluate(OUTCOMES, RATES), tuple(OUTCOMES))]
+    methods = [MethodResult(summarize(OUTCOMES, RATES), tuple(OUTCOMES))]
     assert cumulative_match_curves(methods) == cumulative_match_curves(methods)

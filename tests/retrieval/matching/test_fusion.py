@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 
 from index.errors import WeightsUnavailable
 from index.types import LocalFeatures, Matches
-from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.engine.engine import Engine
+from retrieval.engine.factory import EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.matching.fusion import NEIGHBOURS, BlendedMatcher, blended
 from retrieval.matching.nearest import NearestNeighbourMatcher
@@ -91,10 +92,10 @@ def test_beside_a_silent_network_neighbours_remain() -> None:
 @pytest.mark.parametrize(("name", "said"), [("nosuch+nearest", "called nosuch and"), ("+nearest", r"called \+nearest")])
 def test_a_network_that_is_not_there_is_named(name: str, said: str) -> None:
     with pytest.raises(WeightsUnavailable, match=said):
-        load_engine(EngineOptions(matcher=name))
+        Engine.load(options=EngineOptions(matcher=name))
 
 
 def test_a_network_beside_neighbours_is_chosen_by_name() -> None:
-    chosen = load_engine(EngineOptions(matcher="turtle-sift+nearest"))
+    chosen = Engine.load(options=EngineOptions(matcher="turtle-sift+nearest"))
     assert isinstance(chosen.matcher, BlendedMatcher)
     assert chosen.reranking.keep is not None

@@ -11,7 +11,7 @@ import pytest
 from index.types import Side
 from retrieval.novelty.conformal import Rates, Threshold, Thresholds
 from retrieval.novelty.decision import Verdict, decide
-from retrieval.novelty.model import NoveltyModel, fit_novelty
+from retrieval.novelty.model import NoveltyModel
 from retrieval.novelty.posterior import Candidates, Posterior, fuse
 from retrieval.novelty.samples import TooSmall
 from tests.retrieval.generated import World
@@ -23,7 +23,7 @@ THRESHOLDS = Thresholds(FIVE, Threshold(0.2, True), FIVE)
 @cache
 def model() -> NoveltyModel:
     world = World(0, 60)
-    fitted = fit_novelty(world.impostor_maxima(60), world.genuine_scores(60), world.photos, replicates=2)
+    fitted = NoveltyModel.fit(world.impostor_maxima(60), world.genuine_scores(60), world.photos, replicates=2)
     assert isinstance(fitted, NoveltyModel)
     return fitted
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, strategies as st
 
-from retrieval.novelty.extremes import Growth, MaximumDistribution, Sample, fit_best_of, fit_growth
+from retrieval.novelty.extremes import Growth, MaximumDistribution, Sample
 
 Float64 = npt.NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def at(sample: Sample, number: int) -> Sample:
 @pytest.fixture(scope="module")
 def fitted() -> MaximumDistribution:
     sample = drawn(0, (10, 20, 40), 0.5)
-    return fit_best_of(at(sample, 40), fit_growth(sample), 40.0, seed=0)
+    return MaximumDistribution.fit(at(sample, 40), Growth.fit(sample), 40.0, seed=0)
 
 
 def test_at_the_reference_it_is_the_sample(fitted: MaximumDistribution) -> None:
@@ -38,7 +38,7 @@ def test_at_the_reference_it_is_the_sample(fitted: MaximumDistribution) -> None:
 
 
 def test_independent_scores_grow_as_powers() -> None:
-    growth = fit_growth(drawn(2, (5, 10, 20, 40), 0.0))
+    growth = Growth.fit(drawn(2, (5, 10, 20, 40), 0.0))
     assert growth.exponent == pytest.approx(1, abs=0.05)
     assert growth.frailty < 0.1
     assert growth.held_out == pytest.approx(40)
@@ -47,15 +47,15 @@ def test_independent_scores_grow_as_powers() -> None:
 
 def test_a_shared_effect_is_noticed_and_foretold() -> None:
     sample = drawn(3, (5, 10, 20, 40), 0.7)
-    growth = fit_growth(sample)
+    growth = Growth.fit(sample)
     assert growth.exponent < 0.95 or growth.frailty > 0.1
-    model = fit_best_of(at(sample, 40), growth, 40.0, seed=0)
+    model = MaximumDistribution.fit(at(sample, 40), growth, 40.0, seed=0)
     later = drawn(4, (400,), 0.7).score
     assert model.survival(np.quantile(later, 0.95), 400) == pytest.approx(0.05, abs=0.025)
 
 
 def test_one_size_alone_counts_as_independent() -> None:
-    assert fit_growth(drawn(5, (10,), 0.5)) == Growth(1.0, 0.0)
+    assert Growth.fit(drawn(5, (10,), 0.5)) == Growth(1.0, 0.0)
 
 
 @given(st.lists(st.floats(-6, 12), min_size=2, max_size=20), st.integers(1, 100000), st.integers(1, 100000))
@@ -86,7 +86,7 @@ def test_the_far_tail_does_not_round_to_nothing(fitted: MaximumDistribution) -> 
 
 def test_all_scores_equal_still_fits() -> None:
     sample = Sample(np.zeros(50), np.ones(50), np.arange(50), np.full(50, 10.0))
-    model = fit_best_of(sample, Growth(1.0, 0.0), 10.0, seed=0)
+    model = MaximumDistribution.fit(sample, Growth(1.0, 0.0), 10.0, seed=0)
     assert np.isfinite(model.log_cdf(np.array([-1.0, 0.0, 1.0]), 10)).all()
     assert model.survival(1.0, 10) < model.survival(-1.0, 10)
 
@@ -94,4 +94,4 @@ def test_all_scores_equal_still_fits() -> None:
 @cache
 def fixed() -> MaximumDistribution:
     sample = drawn(6, (10, 40), 0.5, rows=500)
-    return fit_best_of(at(sample, 40), Growth(0.8, 0.3), 40.0, seed=0)
+    return MaximumDistribution.fit(at(sample, 40), Growth(0.8, 0.3), 40.0, seed=0)

@@ -13,9 +13,10 @@ from hypothesis import given, settings, strategies as st
 from index.errors import CatalogDamaged
 from retrieval.evaluation.metrics import reliability
 from retrieval.novelty.conformal import Rates
-from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel, fit_novelty
+from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel
 from retrieval.novelty.posterior import Candidates
 from retrieval.novelty.samples import TooSmall
+from retrieval.scoring.serialization import model_json
 from tests.retrieval.generated import World
 
 Float64 = npt.NDArray[np.float64]
@@ -23,7 +24,7 @@ Float64 = npt.NDArray[np.float64]
 
 def fitted(world: World, individuals: int = 300, replicates: int = 0) -> NoveltyModel:
     cohort = world.cohort()
-    model = fit_novelty(
+    model = NoveltyModel.fit(
         world.impostor_maxima(individuals, cohort=cohort),
         world.genuine_scores(individuals, cohort=cohort),
         world.photos,
@@ -112,24 +113,25 @@ def test_a_close_runner_up_shares_the_probability() -> None:
 
 def test_json_gives_the_same_model_back() -> None:
     model = small_model()
-    back = NoveltyModel.from_json(model.to_json())
+    back = NoveltyModel.from_record(model_json(model.to_record()))
     before = model.posterior(candidates([0.5, 0.2]), 300, 0.4, 0.1)
     after = back.posterior(candidates([0.5, 0.2]), 300, 0.4, 0.1)
     for name in ("p_new", "p_not_compared", "p_new_low", "p_new_high", "tail", "lead", "low"):
         assert getattr(before, name) == getattr(after, name)
     assert model.thresholds(Rates()) == back.thresholds(Rates())
     with pytest.raises(CatalogDamaged):
-        NoveltyModel.from_json("not a model")
+        NoveltyModel.from_record("not a model")
 
 
 def test_the_same_seed_gives_the_same_fit() -> None:
-    assert fitted(World(3, 25), replicates=1).to_json() == fitted(World(3, 25), replicates=1).to_json()
+    once, again = (model_json(fitted(World(3, 25), replicates=1).to_record()) for _ in range(2))
+    assert once == again
 
 
 @pytest.mark.parametrize("turtles", [MIN_IMPOSTOR_INDIVIDUALS - 1, MIN_IMPOSTOR_INDIVIDUALS])
 def test_too_small_a_catalogue_is_refused_with_a_sentence(turtles: int) -> None:
     world = World(4, turtles)
-    model = fit_novelty(world.impostor_maxima(turtles), world.genuine_scores(turtles), world.photos, replicates=0)
+    model = NoveltyModel.fit(world.impostor_maxima(turtles), world.genuine_scores(turtles), world.photos, replicates=0)
     if turtles < MIN_IMPOSTOR_INDIVIDUALS:
         assert isinstance(model, TooSmall)
         assert str(MIN_GENUINE_INDIVIDUALS) in model.reason
@@ -141,7 +143,7 @@ def test_turtles_that_the_shortlist_always_missed_do_not_count_as_seen_twice() -
     world = World(5, 30)
     genuine = world.genuine_scores(30)
     lost = np.where(genuine.individual >= 10, np.nan, genuine.score)
-    model = fit_novelty(world.impostor_maxima(30), replace(genuine, score=lost), world.photos, replicates=0)
+    model = NoveltyModel.fit(world.impostor_maxima(30), replace(genuine, score=lost), world.photos, replicates=0)
     assert isinstance(model, TooSmall)
 
 
@@ -153,7 +155,7 @@ def test_scores_that_are_mostly_nought_still_fit(floor: float) -> None:
         return np.where(score < floor, 0.0, score)
 
     impostors, genuine = world.impostor_maxima(40), world.genuine_scores(40)
-    model = fit_novelty(
+    model = NoveltyModel.fit(
         replace(impostors, score=cut(impostors.score)),
         replace(genuine, score=cut(genuine.score), impostor=cut(genuine.impostor), second=cut(genuine.second)),
         world.photos,
@@ -170,8 +172,8 @@ def test_scores_that_are_mostly_nought_still_fit(floor: float) -> None:
 def test_the_unit_of_the_score_does_not_matter() -> None:
     world = World(7, 40)
     impostors, genuine = world.impostor_maxima(40), world.genuine_scores(40)
-    plain = fit_novelty(impostors, genuine, world.photos, replicates=0)
-    scaled = fit_novelty(
+    plain = NoveltyModel.fit(impostors, genuine, world.photos, replicates=0)
+    scaled = NoveltyModel.fit(
         replace(impostors, score=1e-6 * impostors.score),
         replace(genuine, score=1e-6 * genuine.score, impostor=1e-6 * genuine.impostor, second=1e-6 * genuine.second),
         world.photos,
@@ -256,11 +258,11 @@ def test_false_known_keeps_its_promise_while_the_gallery_grows_tenfold(shared: f
 def test_a_model_of_the_same_searches_is_taken_as_it_is() -> None:
     world = World(0, 60)
     impostors, genuine, later = world.impostor_maxima(60), world.genuine_scores(60), world.genuine_scores(60)
-    known = fit_novelty(impostors, genuine, world.photos, replicates=2)
+    known = NoveltyModel.fit(impostors, genuine, world.photos, replicates=2)
     assert isinstance(known, NoveltyModel)
-    read = NoveltyModel.from_json(known.to_json())
-    assert fit_novelty(impostors, genuine, world.photos, replicates=2, before=read) is read
-    more = fit_novelty(impostors, genuine, world.photos, replicates=3, before=known)
+    read = NoveltyModel.from_record(known.to_record())
+    assert NoveltyModel.fit(impostors, genuine, world.photos, replicates=2, before=read) is read
+    more = NoveltyModel.fit(impostors, genuine, world.photos, replicates=3, before=known)
     assert isinstance(more, NoveltyModel)
     assert len(more.replicates) == 3
-    assert fit_novelty(impostors, later, world.photos, replicates=2, before=known) is not known
+    assert NoveltyModel.fit(impostors, later, world.photos, replicates=2, before=known) is not known

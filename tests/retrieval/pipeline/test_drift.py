@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.novelty.model import NoveltyModel, fit_novelty
+from retrieval.novelty.model import NoveltyModel
 from retrieval.pipeline.drift import MIN_ENCOUNTERS, RecentScores, detect_drift
 from tests.retrieval.generated import World
 
@@ -13,7 +13,7 @@ from tests.retrieval.generated import World
 @cache
 def model() -> NoveltyModel:
     world = World(0, 150)
-    fitted = fit_novelty(world.impostor_maxima(150), world.genuine_scores(150), world.photos, replicates=5)
+    fitted = NoveltyModel.fit(world.impostor_maxima(150), world.genuine_scores(150), world.photos, replicates=5)
     assert isinstance(fitted, NoveltyModel)
     return fitted
 

@@ -13,13 +13,14 @@ import pytest
 from index.catalog.catalog import Catalog
 from index.curation.score_log import MOST, RecentScore, recent_scores, remember_scores
 from index.types import Matches, Photo, Recipe, Side
-from retrieval.novelty.catalog_model import MODEL, CatalogModel
+from retrieval.novelty.catalog_model import MODEL, CatalogModel, Prediction
 from retrieval.novelty.decision import Verdict
-from retrieval.novelty.model import NoveltyModel, fit_novelty
-from retrieval.pipeline.drift import MIN_ENCOUNTERS, drift_of, remember
-from retrieval.pipeline.results import Identification
+from retrieval.novelty.model import NoveltyModel
+from retrieval.pipeline.drift import MIN_ENCOUNTERS, drift_of, recent_score, remember
+from retrieval.pipeline.results import Coverage, Identification, QueryPhoto
 from retrieval.scoring.ranking import Candidate
 from retrieval.scoring.wasserstein import no_null
+from tests.index.making import photo as made_photo
 from tests.retrieval.generated import World
 
 GALLERY = 100
@@ -29,7 +30,7 @@ NO_MATCH = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 @cache
 def judge() -> CatalogModel:
     world = World(0, GALLERY)
-    fitted = fit_novelty(world.impostor_maxima(GALLERY), world.genuine_scores(GALLERY), world.photos, replicates=3)
+    fitted = NoveltyModel.fit(world.impostor_maxima(GALLERY), world.genuine_scores(GALLERY), world.photos, replicates=3)
     assert isinstance(fitted, NoveltyModel)
     return CatalogModel(no_null(), fitted, GALLERY)
 
@@ -49,43 +50,22 @@ def answered(count: int, factor: float = 1.0) -> list[Identification]:
     for number, asked in enumerate(world.queries(count, GALLERY).candidates):
         scores = replace(asked, score=factor * asked.score, turtle=np.arange(len(asked)))
         photo = Photo(number, f"{number:064x}", "a.jpg", f"T{number}", number, Side.LEFT, None, 500, 0.5)
-        found.append(
-            Identification(
-                "a.jpg",
-                Verdict.UNDECIDED,
-                None,
-                0.5,
-                0.4,
-                0.6,
-                0.0,
-                "",
-                (Candidate("A", 1.0, 0.5, 9, photo, NO_MATCH),),
-                9,
-                9,
-                99,
-                GALLERY,
-                "nearest-1",
-                0.1,
-                None,
-                Side.LEFT,
-                novelty.posterior(scores, GALLERY, 0.5),
-                f"{number:064x}",
-                None,
-                False,
-            )
-        )
+        posterior = novelty.posterior(scores, GALLERY, 0.5)
+        said = Prediction(Verdict.UNDECIDED, None, "", (Candidate("A", 1.0, 0.5, 9, photo, NO_MATCH),), posterior)
+        query = QueryPhoto("a.jpg", Side.LEFT, replace(made_photo(1), sha256=f"{number:064x}"))
+        found.append(Identification(query, said, Coverage(9, 9, 99, GALLERY), "nearest-1", 0.1))
     return found
 
 
 def test_lower_scores_are_heard_and_a_new_fit_starts_afresh(catalog: Catalog) -> None:
-    remember(catalog, answered(80, 0.4))
+    remember(catalog, [recent_score(one) for one in answered(80, 0.4)])
     drift = drift_of(catalog)
     assert drift is not None
     assert drift.sentence is not None
     assert "turtleidx fit" in drift.sentence
     catalog.save_model(MODEL, "recipe", judge().to_json(), "Ana")
     assert drift_of(catalog) is None
-    remember(catalog, answered(80))
+    remember(catalog, [recent_score(one) for one in answered(80)])
     quiet = drift_of(catalog)
     assert quiet is not None
     assert quiet.sentence is None
@@ -94,11 +74,15 @@ def test_lower_scores_are_heard_and_a_new_fit_starts_afresh(catalog: Catalog) ->
 
 def test_a_photo_asked_twice_and_photos_of_one_encounter_count_once(catalog: Catalog) -> None:
     few = answered(MIN_ENCOUNTERS - 1)
-    remember(catalog, few)
-    remember(catalog, few)
+    for _ in range(2):
+        remember(catalog, [recent_score(one) for one in few])
     day = dt.date(2026, 1, 5)
-    same = [replace(one, sha256=f"f{n:063x}", taken_on=day) for n, one in enumerate(few)]
-    remember(catalog, same, "one encounter")
+    for number, one in enumerate(few):
+        assert one.query.prepared is not None
+        dated = replace(one.query.prepared.sighting, taken_on=day)
+        again = replace(one.query.prepared, sha256=f"f{number:063x}", sighting=dated)
+        same = replace(one, query=replace(one.query, prepared=again))
+        remember(catalog, [recent_score(same, "one encounter")])
     drift = drift_of(catalog)
     assert drift is not None
     assert drift.encounters == MIN_ENCOUNTERS
@@ -108,16 +92,18 @@ def test_a_photo_asked_twice_and_photos_of_one_encounter_count_once(catalog: Cat
 
 
 def test_photos_of_the_catalogue_itself_are_not_watched(catalog: Catalog) -> None:
-    remember(catalog, [replace(one, enrolled=True) for one in answered(80, 0.4)])
+    itself = Photo(1, "0" * 64, "a.jpg", "T1", 1, Side.LEFT, None, 500, 0.5)
+    queries = [replace(one, query=replace(one.query, enrolled=itself)) for one in answered(80, 0.4)]
+    remember(catalog, [recent_score(one) for one in queries])
     assert drift_of(catalog) is None
 
 
 def test_watching_gives_way_to_another_writer_and_leaves_no_event(catalog: Catalog) -> None:
     before = len(catalog.history())
     with Catalog.open(catalog.path).writing("enroll"):
-        remember(catalog, answered(30))
+        remember(catalog, [recent_score(one) for one in answered(30)])
     assert drift_of(catalog) is None
-    remember(catalog, answered(30))
+    remember(catalog, [recent_score(one) for one in answered(30)])
     assert drift_of(catalog) is not None
     assert len(catalog.history()) == before
 

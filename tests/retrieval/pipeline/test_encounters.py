@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from index.types import Matches, Photo, Shortlist, Side
-from retrieval.novelty.catalog_model import CatalogModel
+from retrieval.novelty.catalog_model import CatalogModel, Prediction
 from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import DecisionPolicy, Verdict
-from retrieval.novelty.model import NoveltyModel, fit_novelty
+from retrieval.novelty.model import NoveltyModel
 from retrieval.pipeline.encounters import answer_together
-from retrieval.pipeline.results import EncounterAnswer, Identification
+from retrieval.pipeline.results import Coverage, EncounterAnswer, Identification, QueryPhoto
 from retrieval.scoring.ranking import Candidate
 from retrieval.scoring.wasserstein import no_null
 from tests.retrieval.generated import World
@@ -35,7 +35,7 @@ GALLERY = 60
 @cache
 def model() -> CatalogModel:
     world = World(0, GALLERY)
-    fitted = fit_novelty(world.impostor_maxima(GALLERY), world.genuine_scores(GALLERY), world.photos, replicates=2)
+    fitted = NoveltyModel.fit(world.impostor_maxima(GALLERY), world.genuine_scores(GALLERY), world.photos, replicates=2)
     assert isinstance(fitted, NoveltyModel)
     return CatalogModel(no_null(), fitted, GALLERY)
 
@@ -48,7 +48,7 @@ class Registry:
     without: int = 0
 
     @contextmanager
-    def reading(self) -> Iterator[Registry]:
+    def reading(self, _as_of: int | None = None) -> Iterator[Registry]:
         yield self
 
     def rows(self, _sql: str, names: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -66,15 +66,12 @@ def alone(scores: dict[str, float], side: Side | None = Side.LEFT, catalogued: i
     ranked = sorted(zip(photos, scores.values(), strict=True), key=lambda one: -one[1])
     candidates = [Candidate(str(photo.turtle), score, None, 9, photo, NO_MATCH) for photo, score in ranked]
     said = model().predict(candidates, near, TERMS.prior_new, TERMS.rates)
-    return Identification(
-        "a.jpg", said.verdict, said.turtle, said.p_new, said.p_new_low, said.p_new_high, said.p_not_compared,
-        said.reason, said.candidates, 9, 9, 180, GALLERY, "nearest-1", 0.5, None, side, said.posterior,
-    )  # fmt: skip
+    return Identification(QueryPhoto("a.jpg", side), said, Coverage(9, 9, 180, GALLERY), "nearest-1", 0.5)
 
 
 def refused() -> Identification:
-    none = (None, None, None, None, None)
-    return Identification("b.jpg", Verdict.REFUSED, *none, "No such file.", (), 0, 0, 0, 0, "nearest-1", 0.0, None)
+    said = Prediction(Verdict.REFUSED, None, "No such file.", ())
+    return Identification(QueryPhoto("b.jpg"), said, Coverage(), "nearest-1", 0.0)
 
 
 def together(
@@ -93,9 +90,11 @@ def p_of(found: EncounterAnswer, turtle: str) -> float:
 
 def test_everything_adds_up_and_the_best_match_of_any_photo_is_shown() -> None:
     found = together(alone({"A": 0.9, "B": 0.2}), alone({"B": 0.3, "C": 0.1}, Side.RIGHT))
-    assert found.p_new is not None
-    assert found.p_not_compared is not None
-    total = found.p_new + found.p_not_compared + sum(one.probability or 0 for one in found.candidates)
+    assert found.prediction.p_new is not None
+    assert found.prediction.p_not_compared is not None
+    total = (
+        found.prediction.p_new + found.prediction.p_not_compared + sum(one.probability or 0 for one in found.candidates)
+    )
     assert total == pytest.approx(1)
     assert {one.turtle: one.score for one in found.candidates} == {"A": 0.9, "B": 0.3, "C": 0.1}
     assert found.seconds == 1.0
@@ -108,7 +107,7 @@ def test_two_sides_that_agree_say_more_than_one_side_twice() -> None:
     assert p_of(twice, "A") == pytest.approx(alone(one).candidates[0].probability or 0, abs=1e-6)
     assert p_of(both, "A") > p_of(twice, "A")
     assert both.verdict is Verdict.KNOWN
-    assert "1 left, 1 right" in both.reason
+    assert "1 left, 1 right" in both.prediction.reason
 
 
 def test_a_turtle_without_a_photo_of_a_side_is_neither_confirmed_nor_denied_by_it() -> None:
@@ -116,17 +115,17 @@ def test_a_turtle_without_a_photo_of_a_side_is_neither_confirmed_nor_denied_by_i
     only_left = together(left, right, sides={"A": frozenset({Side.LEFT})})
     on_both = together(left, right)
     assert p_of(only_left, "A") > p_of(on_both, "A")
-    assert only_left.p_new is not None
-    assert on_both.p_new is not None
-    assert only_left.p_new < on_both.p_new
+    assert only_left.prediction.p_new is not None
+    assert on_both.prediction.p_new is not None
+    assert only_left.prediction.p_new < on_both.prediction.p_new
 
 
 def test_turtles_that_no_photo_could_reach_are_counted_and_said() -> None:
     found = together(alone({"A": 0.05, "B": 0.04}, catalogued=80), without=20)
     assert found.unsearched_turtles == 20
-    assert "20 catalogued turtles" in found.reason
-    assert found.p_not_compared is not None
-    assert found.p_not_compared > 0.05
+    assert "20 catalogued turtles" in found.prediction.reason
+    assert found.prediction.p_not_compared is not None
+    assert found.prediction.p_not_compared > 0.05
 
 
 def test_a_photo_of_no_stated_side_reaches_every_turtle() -> None:

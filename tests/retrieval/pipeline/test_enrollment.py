@@ -17,7 +17,7 @@ from index.errors import PhotoRefused, TooFewKeypoints, WeightsUnavailable
 from index.exchange.manifest import RefusedRow
 from index.types import LocalFeatures, Sighting
 from retrieval.engine.engine import Engine, Extracted
-from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.engine.factory import EngineOptions
 from retrieval.features.extractor import Found
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.photos import save
@@ -42,7 +42,7 @@ class BatchedSift(SiftExtractor):
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return load_engine(EngineOptions("sift-64-128", matcher="nearest"))
+    return Engine.load(options=EngineOptions(extractor="sift-64-128", matcher="nearest"))
 
 
 @pytest.fixture(scope="module")

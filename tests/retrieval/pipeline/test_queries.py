@@ -15,7 +15,7 @@ from index.curation.curator import Curator
 from index.exchange.manifest import RefusedRow
 from index.types import LocalFeatures, Matches, Sighting
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EngineOptions, load_engine
+from retrieval.engine.factory import EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import Question
 from retrieval.images.photos import Pixels, save
@@ -26,6 +26,7 @@ from retrieval.pipeline import queries as answering
 from retrieval.pipeline.enrollment import enroll
 from retrieval.pipeline.identification import identify
 from retrieval.pipeline.queries import Answer, AskedEncounter, FollowUp, answer, answer_encounters
+from retrieval.pipeline.results import EncounterAnswer, Identification
 from synthetic.heads import draw_head
 
 TURTLES = 4
@@ -62,7 +63,7 @@ class Patient(NearestNeighbourMatcher):
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return load_engine(EngineOptions("sift-64-128", "vlad", matcher="nearest"))
+    return Engine.load(options=EngineOptions(extractor="sift-64-128", encoder="vlad", matcher="nearest"))
 
 
 @pytest.fixture(scope="module")
@@ -114,22 +115,24 @@ def test_the_next_photo_is_read_while_one_is_matched(catalog: Catalog, folder: P
 def test_a_photo_that_is_enrolled_is_in_the_gallery_of_the_next(catalog: Catalog, folder: Path, engine: Engine) -> None:
     again = [Question(Sighting(str(folder / "0-1.png")), {})] * 2
     first, second = answer(catalog, again, engine, "Ana", DecisionPolicy(), FollowUp(confirm="T0"))
-    assert first.identification.gallery_photos == TURTLES
-    assert second.identification.gallery_photos == TURTLES + 1
-    assert second.identification.enrolled
+    assert first.identification.coverage.gallery_photos == TURTLES
+    assert second.identification.coverage.gallery_photos == TURTLES
+    assert second.identification.query.enrolled is not None
 
 
 def shown(one: Answer) -> list[tuple[str, float]]:
     return [(c.turtle, c.score) for c in one.identification.candidates]
 
 
+def called_new(found: Identification | EncounterAnswer) -> Identification | EncounterAnswer:
+    return replace(found, prediction=replace(found.prediction, verdict=Verdict.NEW, turtle=None))
+
+
 def new_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every photo and every encounter is called NEW."""
     for name in ("identify", "answer_together"):
         real = getattr(answering, name)
-        monkeypatch.setattr(
-            answering, name, lambda *rest, real=real: replace(real(*rest), verdict=Verdict.NEW, turtle=None)
-        )
+        monkeypatch.setattr(answering, name, lambda *rest, real=real: called_new(real(*rest)))
 
 
 def test_the_same_command_again_makes_no_turtle_again(
@@ -173,3 +176,18 @@ def test_the_id_told_is_the_one_that_the_photo_has(catalog: Catalog, folder: Pat
     photo = [Question(Sighting(str(folder / "0-1.png")), {})]
     [one] = answer(catalog, photo, engine, "Ana", DecisionPolicy(), FollowUp(confirm="T0"))
     assert one.enrolled_as == "T1"
+
+
+def test_an_enrolled_photo_takes_no_place_of_its_turtle_and_counts_nowhere(
+    catalog: Catalog, folder: Path, engine: Engine
+) -> None:
+    enroll(catalog, [Sighting(str(folder / "0-1.png"), turtle="T0")], engine, "Ana")
+    model, alone = CatalogModel.load(catalog, engine.evidence), replace(engine, per_turtle=1)
+    found = identify(catalog, str(folder / "0-1.png"), alone, model)
+    assert found.query.enrolled is not None
+    assert (found.coverage.gallery_photos, found.coverage.photos) == (TURTLES, TURTLES)
+    [own] = [one for one in found.candidates if one.turtle == "T0"]
+    assert own.photo.path.endswith("0-0.png")
+    only = identify(catalog, str(folder / "1-0.png"), engine, model)
+    assert "T1" not in [one.turtle for one in only.candidates]
+    assert only.coverage.gallery_turtles == TURTLES - 1

@@ -10,7 +10,8 @@ import pytest
 
 from index.catalog.catalog import Catalog
 from index.types import GalleryFilter, Sighting
-from retrieval.engine.factory import NEAREST, EngineOptions, load_engine
+from retrieval.engine.engine import Engine
+from retrieval.engine.factory import NEAREST, EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import from_paths
 from retrieval.pipeline.enrollment import enroll
@@ -54,7 +55,7 @@ def test_a_catalogue_of_an_earlier_versions_keypoints_says_so_and_is_read_again(
 
     folder = own.catalog.parent / "photos"
     own.catalog = own.catalog.with_name("older.catalog")
-    engine = replace(load_engine(EngineOptions(matcher=NEAREST)), extractor=Earlier())
+    engine = replace(Engine.load(options=EngineOptions(matcher=NEAREST)), extractor=Earlier())
     catalog = Catalog.create(own.catalog, engine.recipe)
     enroll(catalog, from_paths([folder], Sighting(""), by_folder=True), engine, "Ben")
     for command in ("query", "enroll"):

@@ -9,7 +9,7 @@ import pytest
 
 from index.catalog.catalog import Catalog
 from retrieval.novelty.decision import DecisionPolicy, Verdict
-from retrieval.review.clustering import Group, discover
+from retrieval.review.clustering import Group, cluster_encounters
 from tests.retrieval.lookalikes import believing, engine, enrolled, lookalike
 from tests.retrieval.shelling import Shell
 
@@ -35,7 +35,7 @@ def members(groups: list[Group]) -> list[set[str]]:
 
 
 def test_photos_of_one_new_turtle_become_one_group(imported: Path) -> None:
-    groups = discover(Catalog.open(imported), engine(), DecisionPolicy())
+    groups = cluster_encounters(Catalog.open(imported), engine(), DecisionPolicy())
     assert members(groups) == [
         {"101011.jpg", "101012.jpg", "101013.jpg"},
         {"102011.jpg"},
@@ -50,7 +50,7 @@ def test_photos_of_one_new_turtle_become_one_group(imported: Path) -> None:
 def test_without_a_model_nothing_is_linked_or_proposed(tmp_path: Path) -> None:
     catalog = Catalog.create(tmp_path / "turtles.catalog", engine().recipe)
     catalog.enroll([lookalike(5, 1, "T005"), lookalike(5, 2, None), lookalike(5, 3, None)], "Ben")
-    groups = discover(catalog, engine(), DecisionPolicy())
+    groups = cluster_encounters(catalog, engine(), DecisionPolicy())
     assert [len(group.encounters) for group in groups] == [1, 1]
     assert {group.verdict for group in groups} == {Verdict.UNDECIDED}
     assert all("turtleidx fit" in group.reason for group in groups)
@@ -59,8 +59,8 @@ def test_without_a_model_nothing_is_linked_or_proposed(tmp_path: Path) -> None:
 
 def test_only_some_encounters_can_be_asked_for(imported: Path) -> None:
     catalog = Catalog.open(imported)
-    first, second = (group.encounters[0] for group in discover(catalog, engine(), DecisionPolicy())[:2])
-    groups = discover(catalog, engine(), DecisionPolicy(), [first, second])
+    first, second = (group.encounters[0] for group in cluster_encounters(catalog, engine(), DecisionPolicy())[:2])
+    groups = cluster_encounters(catalog, engine(), DecisionPolicy(), [first, second])
     assert [group.encounters for group in groups] == [(first,), (second,)]
 
 
@@ -118,7 +118,7 @@ def test_a_turtle_may_be_called_new(own: Shell) -> None:
 
 def test_a_second_look_compares_nothing_anew(imported: Path) -> None:
     catalog = Catalog.open(imported)
-    discover(catalog, engine(), DecisionPolicy())
+    cluster_encounters(catalog, engine(), DecisionPolicy())
     before = (catalog.path / "features.lmdb" / "data.mdb").read_bytes()
-    discover(catalog, engine(), DecisionPolicy())
+    cluster_encounters(catalog, engine(), DecisionPolicy())
     assert (catalog.path / "features.lmdb" / "data.mdb").read_bytes() == before

@@ -9,6 +9,7 @@ from scipy.stats import wasserstein_distance
 from index.errors import CatalogDamaged, CatalogTooNew
 from index.types import Float32, Matches
 from retrieval.scoring.confidences import PairConfidences, pair_confidences
+from retrieval.scoring.serialization import model_json
 from retrieval.scoring.wasserstein import ConfidenceNull, Score, best_first, lower_work, score_pairs, upper_work
 
 UNIT = st.floats(0, 1, width=32)
@@ -145,7 +146,7 @@ def test_null_scale_is_bounded_beyond_the_null(null: ConfidenceNull) -> None:
 
 
 def test_json_gives_the_same_null_back(null: ConfidenceNull) -> None:
-    back = ConfidenceNull.from_json(null.to_json())
+    back = ConfidenceNull.from_record(model_json(null.to_record()))
     pairs = drawn_pairs(5, 10, 128, 2)
     for score in Score:
         assert np.array_equal(score_pairs(pairs, null, score), score_pairs(pairs, back, score))
@@ -163,7 +164,7 @@ def test_json_gives_the_same_null_back(null: ConfidenceNull) -> None:
 )
 def test_text_that_is_no_null_is_refused(text: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        ConfidenceNull.from_json(text)
+        ConfidenceNull.from_record(text)
 
 
 def test_equal_scores_go_by_mean_confidence() -> None:
