@@ -240,4 +240,3 @@ def _reject(transaction: Transaction, answer: ReviewAnswer, turtle: int | None) 
 def _note(transaction: Transaction, answer: ReviewAnswer, event: int, turtle: str | None) -> None:
     values = (answer.key, event, str(answer.said), turtle, answer.who, answer.seconds, transaction.at)
     transaction.run("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
-

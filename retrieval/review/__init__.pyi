@@ -7,3 +7,4 @@ from .clustering import (
 )
 from .findings import Finding as Finding
 from .neighbours import PhotoNeighbours as PhotoNeighbours, named as named, neighbours_of as neighbours_of
+from .pair_scores import PairScorer as PairScorer, candidates_of as candidates_of

@@ -185,9 +185,7 @@ class Comparing:
             [group] = resolve(found, model, self._policy())
             item = _item(group, found, photos, ruled_out, final=False)
             with self._lock:
-                self.snapshot = replace(
-                    self.snapshot, items=self._open({**self.snapshot.items, encounter: item})
-                )
+                self.snapshot = replace(self.snapshot, items=self._open({**self.snapshot.items, encounter: item}))
         self._show(done=0)
 
     def _waiting_photos(self) -> list[PhotoRecord]:
@@ -220,9 +218,7 @@ def _item(
 ) -> Item:
     inside = tuple(one for one in photos if one.encounter in group.encounters)
     numbers = {one.id for one in inside}
-    rejected = frozenset(
-        one.turtle for one in ruled_out if one.encounter in group.encounters and numbers <= one.photos
-    )
+    rejected = frozenset(one.turtle for one in ruled_out if one.encounter in group.encounters and numbers <= one.photos)
     neighbours = tuple(near for encounter in group.encounters for near in found.get(encounter, ()))
     best = tuple(one.probability for one in group.candidates if one.probability is not None)
     waiting = Waiting(

@@ -7,9 +7,9 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from index.catalog import Browser, Catalog
 from index.curation import (
@@ -23,9 +23,10 @@ from index.curation import (
     propose_answer,
     record_answer,
 )
-from index.errors import CatalogBusy, Conflict
-from index.registry import ChangeReport
+from index.errors import CatalogBusy, Conflict, UnknownRecord
+from index.registry import ChangeReport, PhotoRecord, read_records, several
 from retrieval.web.guard import Door
+from retrieval.web.intake import ImportRun
 from retrieval.web.leases import Leases
 from retrieval.web.outbox import Delivered, Outbox
 from retrieval.web.pictures import Pictures
@@ -34,8 +35,13 @@ from retrieval.web.settings import ReviewSettings, load_settings
 from retrieval.web.workbench import Workbench
 
 if TYPE_CHECKING:
+    from retrieval.review import Finding
+    from retrieval.web.ahead import Ahead
     from retrieval.web.comparing import Comparing, Item, Snapshot
     from retrieval.web.pairs import Pairs
+    from retrieval.web.planting import Planted, Planting
+
+Done = TypeVar("Done")
 
 SETTLED = 5
 """Answers of a pile after which their own median says how long a look takes."""
@@ -63,6 +69,17 @@ class ReviewOptions:
     device: str | None = None
 
 
+@dataclass(eq=False)
+class AuditRun:
+    """The audit of one desk: running, done, or in trouble."""
+
+    running: bool = False
+    done: int = 0
+    findings: tuple[Finding, ...] | None = None
+    trouble: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class Desk:
     """One catalogue under review."""
 
@@ -77,29 +94,38 @@ class Desk:
         self.settings = load_settings(catalog)
         self.outbox = Outbox(catalog.path, self._write, self._told)
         self.later: set[int] = set()
+        self.auditing = AuditRun()
+        self.imports = ImportRun()
         self.news: deque[tuple[float, Delivered]] = deque(maxlen=50)
         self._comparing: Comparing | None = None
         self._pairs: Pairs | None = None
-        self._ready = threading.Event()
+        self._ahead: Ahead | None = None
+        self._planting: Planting | None = None
 
     def start(self) -> None:
         """Begin with what takes long, in the background."""
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
     def _begin(self) -> None:
-        from retrieval.web.comparing import Comparing  # what compares photos takes seconds to import
+        from retrieval.web.ahead import Ahead  # what compares photos takes seconds to import
+        from retrieval.web.comparing import Comparing
         from retrieval.web.pairs import Pairs
+        from retrieval.web.planting import Planting
 
         self._pairs = Pairs(self.catalog, self.bench)
         self._comparing = Comparing(self.catalog, self.bench, lambda: self.settings.policy)
+        self._ahead = Ahead(self._pairs, self.pictures, self.item, self.photos)
+        self._planting = Planting(self.catalog, self.bench)
         self._comparing.start()
-        self._ready.set()
+        self._ahead.start()
         if not self.options.read_only:
             self.outbox.start()
 
     def close(self) -> None:
         """End the work in the background; answers that wait stay on disk."""
         self.outbox.close()
+        if self._ahead is not None:
+            self._ahead.close()
         if self._comparing is not None:
             self._comparing.close()
 
@@ -189,6 +215,62 @@ class Desk:
             self._comparing.gave_back(delivered.answer.encounters)
         self.refresh()
 
+    @property
+    def recipe(self) -> str | None:
+        """Names all that decides a score; None before the engine is loaded."""
+        return None if self.bench.engine is None else self.bench.engine.evidence
+
+    def prefetch(self, keys: Sequence[int]) -> None:
+        """Compare the first pairs of these groups, and read their photos, before anybody asks for them."""
+        if self._ahead is not None:
+            self._ahead.ask(keys)
+
+    def planted(self, key: int) -> Item | None:
+        """A planted pair as a group."""
+        return None if self._planting is None else self._planting.item(key)
+
+    def require_planted(self, key: int) -> Planted:
+        """A planted pair with its truth. Raises UnknownRecord."""
+        found = None if self._planting is None else self._planting.planted(key)
+        if found is None:
+            raise UnknownRecord("This planted pair was answered already.")
+        return found
+
+    def unplant(self, planted: Planted) -> None:
+        """It was answered."""
+        if self._planting is not None:
+            self._planting.answered(planted)
+
+    def next_planted(self, who: str) -> int | None:
+        """A planted pair where it is time for one."""
+        if self._planting is None or not self.settings.check_my_eye:
+            return None
+        return self._planting.due(who)
+
+    def ids_like(self, letters: str, most: int = 12) -> list[str]:
+        """Ids of active turtles that contain some letters, those that begin with them first."""
+        with self.catalog.reading() as session:
+            rows = session.rows(
+                "SELECT id FROM turtles WHERE status = 'active' AND contains(lower(id), lower(?)) "
+                "ORDER BY NOT starts_with(lower(id), lower(?)), id LIMIT ?",
+                *(letters, letters, most),
+            )
+        return [str(name) for (name,) in rows]
+
+    def photos(self, numbers: Sequence[int]) -> list[PhotoRecord]:
+        """Photos by number, in this order. Raises UnknownRecord."""
+        with self.catalog.reading() as session:
+            chosen = f"SELECT * FROM photos WHERE id IN ({several(numbers)})"
+            found = {one.id: one for one in read_records(session, chosen)}
+        for number in numbers:
+            if number not in found:
+                raise UnknownRecord(f"There is no photo {number} in the catalogue.")
+        return [found[number] for number in numbers]
+
+    def photos_of(self, turtle: str) -> list[PhotoRecord]:
+        """All photos of an active turtle."""
+        return self.browser.photos(turtle=turtle)
+
     def change_settings(self, settings: ReviewSettings) -> None:
         """Work on other terms from now on."""
         self.settings = settings
@@ -220,14 +302,12 @@ def _for_second_look(
     return kept
 
 
-def patiently(change: object, seconds: float = 5.0) -> ChangeReport:
+def patiently(change: Callable[[], Done], seconds: float = 5.0) -> Done:
     """Make a change as soon as nobody else writes, within a few seconds. Raises CatalogBusy after them."""
-    assert callable(change)
     give_up = time.monotonic() + seconds
     while True:
         try:
-            done: ChangeReport = change()
-            return done
+            return change()
         except CatalogBusy:
             if time.monotonic() > give_up:
                 raise

@@ -29,8 +29,8 @@ class CandidateView:
     ----------
     rank : int
         1 to 9: the key that chooses it.
-    photo : int
-        The best matching one.
+    query, photo : int
+        The group's photo and the candidate's that match best.
     photos : tuple of PhotoRecord
         Best first, then those of the searched side, by day.
     encounter : int or None
@@ -41,6 +41,7 @@ class CandidateView:
     turtle: str
     probability: float | None
     matches: int
+    query: int
     photo: int
     photos: tuple[PhotoRecord, ...]
     rejected: bool
@@ -118,7 +119,7 @@ def item_view(
     ]
     candidates = _candidates(best, records, item)
     judgements = tuple(judged(item, model, settings.policy)) if model is not None else ()
-    lead = _lead(item)
+    lead = _lead(item, candidates)
     decisive = next((one for one in judgements if one.photo == lead.id), None)
     return ItemView(
         item=item,
@@ -134,39 +135,61 @@ def item_view(
     )
 
 
-def _lead(item: Item) -> PhotoRecord:
-    """The photo with the highest score of all candidates; else the best to look at."""
-    by_id = {one.id: one for one in item.photos}
-    found = [(near.turtles[0].score, near.photo.id) for near in item.neighbours if near.turtles]
-    if found and (best := by_id.get(max(found)[1])) is not None:
-        return best
+def best_pair(item: Item) -> tuple[int, int] | None:
+    """The photos, by number, that are shown first; None where nobody is like the group."""
+    first = next((one for one in item.group.candidates if one.turtle not in item.rejected), None)
+    if first is None:
+        return None
+    query, best = _best(item, first)
+    return query, best.photo.id
+
+
+def _best(item: Item, candidate: Candidate) -> tuple[int, Candidate]:
+    """The group's photo that a candidate matches best, and the candidate as that photo found it."""
+    found = [
+        (one.score, near.photo.id, one)
+        for near in item.neighbours
+        for one in (*near.turtles, *near.others)
+        if one.turtle == candidate.turtle
+    ]
+    if not found:
+        return item.photos[0].id, candidate
+    _, query, best = max(found, key=lambda one: one[0])
+    return query, best
+
+
+def _lead(item: Item, candidates: Sequence[CandidateView]) -> PhotoRecord:
+    """The photo that the first candidate was found with; without one, the best to look at."""
+    if candidates:
+        return next((one for one in item.photos if one.id == candidates[0].query), item.photos[0])
     return max(item.photos, key=lambda one: one.quality)
 
 
 def _candidates(best: Sequence[Candidate], records: Sequence[PhotoRecord], item: Item) -> tuple[CandidateView, ...]:
-    views = []
-    sides = {one.side for one in item.photos}
+    views: list[CandidateView] = []
     ordered = sorted(best, key=lambda one: one.turtle in item.rejected)[:MOST_CANDIDATES]
-    for rank, one in enumerate(ordered, 1):
+    for one in ordered:
         alone = one.turtle.startswith(OTHER_ENCOUNTER)
+        query, found = _best(item, one)
+        side = next((each.side for each in item.photos if each.id == query), None)
         photos = [
             each for each in records if (each.encounter == one.photo.encounter if alone else each.turtle == one.turtle)
         ]
-        photos.sort(key=lambda each: (each.id != one.photo.id, each.side not in sides, str(each.taken_on)))
-        if not photos:
-            continue
-        views.append(
-            CandidateView(
-                rank=rank,
-                turtle=one.turtle,
-                probability=one.probability,
-                matches=one.matches,
-                photo=photos[0].id,
-                photos=tuple(photos[:MOST_PHOTOS]),
-                rejected=one.turtle in item.rejected,
-                encounter=one.photo.encounter if alone else None,
+        photos.sort(key=lambda each: (each.id != found.photo.id, each.side != side, str(each.taken_on)))
+        if photos:
+            views.append(
+                CandidateView(
+                    rank=len(views) + 1,
+                    turtle=one.turtle,
+                    probability=one.probability,
+                    matches=found.matches,
+                    query=query,
+                    photo=photos[0].id,
+                    photos=tuple(photos[:MOST_PHOTOS]),
+                    rejected=one.turtle in item.rejected,
+                    encounter=one.photo.encounter if alone else None,
+                )
             )
-        )
     return tuple(views)
 
 
@@ -278,6 +301,7 @@ def item_record(view: ItemView, new_id: str) -> dict[str, object]:
             {
                 "turtle": one.turtle,
                 "encounter": one.encounter,
+                "query": one.query,
                 "photo": one.photo,
                 "photos": [photo_record(each) for each in one.photos],
                 "rejected": one.rejected,

@@ -35,11 +35,11 @@ class Workbench:
 
     def load(self) -> bool:
         """Load the engine; False where it cannot be, and `failed` says why in one sentence."""
-        from retrieval.engine import EngineOptions, load_engine  # what compares photos takes seconds to import
+        from retrieval.engine import Engine, EngineOptions  # what compares photos takes seconds to import
 
         try:
             choices = EngineOptions(matcher=self._matcher, device=self._device)
-            engine = load_engine(choices, self._catalog.recipe)
+            engine = Engine.load(self._catalog.recipe, choices)
             self._catalog.require(engine.recipe)
             self.engine = engine
         except TurtleidxError as error:

@@ -5,6 +5,7 @@ from .answers import (
     print_fit as print_fit,
 )
 from .evaluation import print_evaluation as print_evaluation
+from .page import print_opened as print_opened
 from .registry import (
     Form as Form,
     print_changes as print_changes,
