@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from index.errors import TurtleidxError, UnknownRecord
 from retrieval.web.desk import Desk
 from retrieval.web.forms import query_fields, sent_fields
-from retrieval.web.guard import Guard
+from retrieval.web.guard import Guard, TooLarge, too_large
 from retrieval.web.pages import CHANGED, SHOWN, uploading
 from retrieval.web.screen import HERE, Screen, Show
 
@@ -49,7 +49,11 @@ def application(desk: Desk) -> ASGIApp:
         assert isinstance(error, TurtleidxError)
         return await run_in_threadpool(screen.refusal, request, error)
 
-    handlers = {HTTPException: missing, TurtleidxError: refused}
+    async def longer(request: Request, error: Exception) -> Response:
+        del request, error
+        return too_large()
+
+    handlers = {HTTPException: missing, TurtleidxError: refused, TooLarge: longer}
     return Guard(Starlette(routes=routes, lifespan=living, exception_handlers=handlers), desk.door)
 
 

@@ -32,6 +32,7 @@ SAFE = frozenset({"GET", "HEAD"})
 MOST_BODY = 1 << 20
 MOST_UPLOAD = 2 << 30
 UPLOADS = "/import"
+TOO_LARGE = "That is more than this page takes at once."
 OWN = frozenset({"same-origin", "none"})
 
 
@@ -83,10 +84,7 @@ class Guard:
             await refused(scope, receive, guarded)
             return
         most = MOST_UPLOAD if scope["path"].startswith(UPLOADS) else MOST_BODY
-        try:
-            await self._app(scope, _at_most(receive, most), guarded)
-        except TooLarge:
-            await _refuse(413, "That is more than this page takes at once.")(scope, receive, guarded)
+        await self._app(scope, _at_most(receive, most), guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers, method = Headers(scope=scope), scope["method"]
@@ -112,7 +110,7 @@ class Guard:
         length = headers.get("content-length", "0")
         most = MOST_UPLOAD if scope["path"].startswith(UPLOADS) else MOST_BODY
         if not length.isdecimal() or int(length) > most:
-            return _refuse(413, "That is more than this page takes at once.")
+            return too_large()
         return None
 
     def _exchanged(self, given: str, query: Mapping[str, list[str]]) -> Response:
@@ -127,6 +125,11 @@ class Guard:
     def _known(self, headers: Headers) -> bool:
         shown = cookie_parser(headers.get("cookie", "")).get(self._door.cookie, "")
         return compare_digest(shown.encode(), self._door.session.encode())
+
+
+def too_large() -> Response:
+    """For a body that turned out to be longer than it may be."""
+    return _refuse(413, TOO_LARGE)
 
 
 def csrf_matches(door: Door, given: object) -> bool:

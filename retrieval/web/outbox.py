@@ -61,11 +61,12 @@ class Outbox:
         self._folder.mkdir(exist_ok=True)
         with self._turn:
             earlier = [one for one in self.waiting() if one.key != answer.key]
-            with replacing(self._folder / f"{time.time_ns():020d}-{answer.key}{ENDING}") as draft:
+            path = self._folder / f"{time.time_ns():020d}-{answer.key}{ENDING}"
+            with replacing(path) as draft:
                 draft.write_text(json.dumps(asdict(answer), ensure_ascii=False), encoding="utf-8")
             if earlier:  # in order
                 return Delivered(answer)
-            return self._deliver(self._files()[-1], answer)
+            return self._deliver(path, answer)
 
     def waiting(self) -> list[ReviewAnswer]:
         """Answers that are not in the catalogue yet, in order."""

@@ -28,8 +28,10 @@ class Opened:
     for_others: str | None
 
 
-def serve(catalog: Path, options: ReviewOptions, tell: Callable[[Opened], None]) -> None:
-    """Serve a catalogue's review page until Ctrl-C; `tell` is called once the page is there.
+def serve(
+    catalog: Path, options: ReviewOptions, tell: Callable[[Opened], None], stop: threading.Event | None = None
+) -> None:
+    """Serve a catalogue's review page until Ctrl-C, or until `stop`; `tell` is called once the page is there.
 
     Raises
     ------
@@ -57,6 +59,8 @@ def serve(catalog: Path, options: ReviewOptions, tell: Callable[[Opened], None])
             f"http://127.0.0.1:{port}/?k={door.token}", f"http://{others}:{port}/?k={door.token}" if others else None
         )
         threading.Thread(target=_when_there, args=(server, options, opened, tell), daemon=True).start()
+        if stop is not None:
+            threading.Thread(target=_end_after, args=(server, stop), daemon=True).start()
         server.run(sockets=[listening])
 
 
@@ -69,6 +73,11 @@ def _when_there(server: uvicorn.Server, options: ReviewOptions, opened: Opened, 
     tell(opened)
     if options.browser:
         webbrowser.open(opened.address)
+
+
+def _end_after(server: uvicorn.Server, stop: threading.Event) -> None:
+    stop.wait()
+    server.should_exit = True
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -432,7 +432,7 @@ async function answer(said) {
     document.querySelector(`[data-candidate="${chosen + 1}"]`)?.classList.add("ruled-out");
     const rest = item.candidates.findIndex((one, index) => index > chosen && !one.rejected);
     if (rest >= 0) choose(rest);
-  } else go(item.next[0]);
+  } else if (answered.next.length) go(answered.next[0]);
   try {
     const told = await post("/answer", fields);
     if (told.planted) toast(filled(told.right ? words.check_right : words.check_wrong, { turtle: told.turtle, right: told.rights, all: told.all }), told.right ? "" : "wait");
@@ -449,10 +449,11 @@ async function answer(said) {
       }
       toast(filled(words.saved, { what: said === "new" && told.turtle ? filled(words.new, { id: told.turtle }) : what }));
     }
+    if (said !== "not" && !answered.next.length) setTimeout(() => location.assign("/queue"), 700);
   } catch (error) {
     const sentence = error instanceof TypeError ? words.offline : /** @type {Error} */ (error).message;
     toast(filled(words.failed, { why: sentence }), "bad");
-    if (said !== "not") go(answered.key);
+    if (said !== "not" && item !== answered) go(answered.key);
   }
   document.body.dataset.answered = String(Number(document.body.dataset.answered ?? 0) + 1);
 }
