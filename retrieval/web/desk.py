@@ -192,12 +192,22 @@ class Desk:
 
     def undo(self, event: int, who: str) -> ChangeReport:
         """Take an event back; what it had decided waits again. Raises Conflict, UnknownRecord, CatalogBusy."""
-        touched = [int(one.key) for one in self.browser.changes(event) if one.record == "encounters"]
-        touched += _proposed(self.browser, event)
+        touched = self._decided_by(event)
         done = patiently(lambda: Curator(self.catalog, who).undo(event))
         if self._comparing is not None:
             self._comparing.gave_back(touched)
         return done
+
+    def _decided_by(self, event: int) -> list[int]:
+        """Encounters that an event is about."""
+        changes = self.browser.changes(event)
+        keys = {kind: [int(one.key) for one in changes if one.record == kind] for kind in ("queries", "proposals")}
+        with self.catalog.reading() as session:
+            kept = session.rows(f"SELECT evidence FROM queries WHERE id IN ({several(keys['queries'])})")
+            proposed = session.rows(f"SELECT encounters FROM proposals WHERE id IN ({several(keys['proposals'])})")
+        found = [int(one.key) for one in changes if one.record == "encounters"]
+        found += [int(one) for (text,) in kept for one in json.loads(text).get("encounters", ())]
+        return found + [int(one) for (encounters,) in proposed for one in encounters]
 
     def _write(self, answer: ReviewAnswer) -> RecordedAnswer:
         if not self.settings.blind or answer.said is Said.NOT:
@@ -275,15 +285,6 @@ class Desk:
         """Work on other terms from now on."""
         self.settings = settings
         self.refresh()
-
-
-def _proposed(browser: Browser, event: int) -> list[int]:
-    """Encounters that a proposal of this event was about."""
-    found: list[int] = []
-    for one in browser.changes(event):
-        if one.record == "proposals" and one.after:
-            found += json.loads(one.after).get("encounters", [])
-    return found
 
 
 def _for_second_look(

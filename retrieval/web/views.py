@@ -126,13 +126,21 @@ def item_view(
         lead=lead,
         candidates=candidates,
         judgements=judgements,
-        interval=None if decisive is None else decisive.interval,
+        interval=_interval(item.group.p_new, decisive),
         shares=_shares(item.group, candidates),
         promises=_promises(decisive, model, settings),
         searched=_searched(item, lead, words),
         speaks=_speaks(lead, candidates, words),
         warnings=_warnings(item, lead, candidates, judgements, words),
     )
+
+
+def _interval(p_new: float | None, decisive: PhotoJudgement | None) -> tuple[float, float] | None:
+    """That of the photo that is shown, unless other photos or groups made the group's P(new) another one."""
+    if p_new is None or decisive is None or decisive.interval is None:
+        return None
+    low, high = decisive.interval
+    return decisive.interval if low <= p_new <= high else None
 
 
 def best_pair(item: Item) -> tuple[int, int] | None:

@@ -71,6 +71,7 @@ def test_the_token_leaves_the_address_and_becomes_a_strict_cookie(desk: Desk, st
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "null", "sec-fetch-site": "none"},
         {"origin": f"https://{HOST}"},
         {"origin": "http://127.0.0.1:9999"},
         {"sec-fetch-site": "cross-site"},
