@@ -5,21 +5,28 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from index.errors import InputError
 
 LONGEST_ID = 120
 
+NEXT_FREE = "new"
+"""What people write for a turtle that is not there yet: it gets the next free id, and none is called so."""
+
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
 def checked_id(name: str) -> str:
-    """A turtle's id as it may stand in tables and file names of others. Raises InputError."""
+    """A turtle's id as it may stand in tables and file names of others, in Unicode's form NFC. Raises InputError."""
+    name = unicodedata.normalize("NFC", name)
     if not name.strip() or name != name.strip() or len(name) > LONGEST_ID or not name.isprintable():
         raise InputError(
             f"{name!r} cannot be a turtle's id: use 1 to {LONGEST_ID} printable characters without blanks at the ends."
         )
+    if name.lower() == NEXT_FREE:
+        raise InputError(f"{name!r} stands for the next free id and can be no id itself: choose another one.")
     return name
 
 

@@ -12,8 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
+UInt8 = npt.NDArray[np.uint8]
+Bool = npt.NDArray[np.bool_]
+Pixels = npt.NDArray[np.uint8]
+"""A picture in RGB, [h, w, 3]."""
 Descriptor = npt.NDArray[Any]
 """Global descriptors: vectors (float32) or signatures (uint8), as the catalogue's recipe says."""
 
@@ -123,6 +128,8 @@ class Sighting:
         Degrees, WGS 84.
     notes : mapping
         Every other column of a manifest, as text.
+    remarks : tuple of str
+        What whoever brings the photo should be told, to stand behind its name; not kept.
     """
 
     path: str
@@ -137,6 +144,7 @@ class Sighting:
     longitude: float | None = None
     box: HeadBox | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,6 +163,14 @@ class PreparedPhoto:
         After EXIF orientation.
     quality : float
         0 (useless) to 1 (sharp, well exposed, many keypoints).
+    reading : int
+        The first reader of files that gave these pixels; 1 for a file that every reader reads alike.
+    reader : int
+        The reader that read the file.
+    taken_at : str or None
+        The moment as its camera wrote it (ISO 8601, fractions and offset kept), for order.
+    remarks : tuple of str
+        What a person should know about the file, to stand behind its name.
     """
 
     sighting: Sighting
@@ -164,6 +180,10 @@ class PreparedPhoto:
     thumbnail: bytes
     original_size: tuple[int, int]
     quality: float
+    reading: int = 1
+    reader: int = 1
+    taken_at: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +285,6 @@ class Refusal:
     path: str
     reason: str
 
-
-Float64 = npt.NDArray[np.float64]
 
 MATCH_THRESHOLD = 0.1
 """Confidence from which a match counts for `Score.MATCH_COUNT`, as in LightGlue's reference implementation."""

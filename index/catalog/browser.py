@@ -15,19 +15,24 @@ from index.registry import (
     Change,
     Encounter,
     Event,
+    EventSubject,
     PhotoRecord,
     Session,
     Turtle,
     TurtleStatus,
     count_without,
+    event_subjects,
     find_photo,
+    former_turtle,
     newest_standing,
     read_encounters,
     read_events,
     read_records,
     read_sides,
     read_turtles,
+    unknown_turtle,
 )
+from index.times import stored
 from index.types import Side
 
 
@@ -57,7 +62,7 @@ ALL = Page()
 
 
 class Browser:
-    """Reads a catalogue's registry; with `as_of`, as it was at the end of that day or at that moment (UTC)."""
+    """Reads a catalogue's registry; with `as_of`, as it was at the end of that day or at that moment, in local time."""
 
     def __init__(self, catalog: Catalog, as_of: dt.date | dt.datetime | None = None) -> None:
         self._catalog = catalog
@@ -93,9 +98,14 @@ class Browser:
         """One turtle. Raises UnknownRecord."""
         with self._session() as session:
             found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
-        if not found:
-            raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+            if not found:
+                raise unknown_turtle(session, name)
         return found[0]
+
+    def former(self, name: str) -> str | None:
+        """The present id of a turtle that was called so once; None where there was none."""
+        with self._session() as session:
+            return former_turtle(session, name)
 
     def sides(self, turtles: Sequence[str]) -> dict[str, frozenset[Side]]:
         """Of which sides these turtles have photos; turtles that are not there are left out."""
@@ -111,6 +121,11 @@ class Browser:
         """The newest event that was not undone. Raises InputError where there is none."""
         with self._session() as session:
             return newest_standing(session)
+
+    def made_in_order(self) -> dict[str, int]:
+        """A number for each id, smaller for turtles that were made earlier."""
+        with self._session() as session:
+            return {str(name): int(key) for name, key in session.rows("SELECT id, key FROM turtles")}
 
     def photos(
         self,
@@ -172,7 +187,7 @@ class Browser:
                 return read_events(session, "true", page.sql())
             row = session.row("SELECT key FROM turtles WHERE id = ?", turtle)
             if row is None:
-                raise UnknownRecord(f"There is no turtle {turtle} in the catalogue.")
+                raise unknown_turtle(session, turtle)
             encounters = _ever("encounters", "turtle", [str(row[0])], session)
             photos = _ever("photos", "encounter", encounters, session)
             lists = [
@@ -181,6 +196,19 @@ class Browser:
                 ("photos", "SELECT unnest(?::VARCHAR[])"),
             ]
             return read_events(session, _touching(lists), page.sql(), str(row[0]), encounters, photos)
+
+    def subjects(self, events: Sequence[Event]) -> dict[int, EventSubject]:
+        """What events were about, by their numbers."""
+        with self._catalog.reading() as session:
+            return event_subjects(session, [event.id for event in events])
+
+    def event(self, number: int) -> Event:
+        """One event. Raises UnknownRecord."""
+        with self._session() as session:
+            found = read_events(session, "id = ?", "", number)
+        if not found:
+            raise UnknownRecord(f"There is no event {number}.")
+        return found[0]
 
     def changes(self, event: int) -> tuple[Change, ...]:
         """The rows that an event changed."""
@@ -199,8 +227,7 @@ class Browser:
         moment = self._as_of
         if not isinstance(moment, dt.datetime):
             moment = dt.datetime.combine(moment, dt.time.max)
-        elif moment.tzinfo is not None:
-            moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+        moment = stored(moment)
         with self._catalog.reading() as session:
             return session.number("SELECT max(id) FROM events WHERE made_at <= ?", moment)
 

@@ -23,26 +23,20 @@ from index.catalog.creation import drafting
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.summary import summarize
 from index.catalog.writer_lock import WriterLock
-from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch, UnknownRecord
+from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch
 from index.features import FeatureStore, PairCache
 from index.files import OnStep, no_steps
 from index.naming import account, whole_path
 from index.registry import (
     CatalogSummary,
-    Encounter,
-    Event,
     Registry,
     Session,
     StoredModel,
     Transaction,
-    Turtle,
     look_back,
     place_photos,
-    read_encounters,
-    read_events,
     read_models,
     read_setting,
-    read_turtles,
 )
 from index.types import Descriptor, EnrollOutcome, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
 
@@ -261,27 +255,6 @@ class Catalog:
             )
         return f"T{largest + 1:03d}"
 
-    def turtles(self, *, limit: int | None = None, offset: int = 0) -> list[Turtle]:
-        """Turtles in order of id, those with merged ids included."""
-        page = f"SELECT * FROM turtles ORDER BY id LIMIT {'NULL' if limit is None else int(limit)} OFFSET {int(offset)}"
-        with self.registry.reading() as session:
-            return read_turtles(session, page)
-
-    def turtle(self, name: str) -> Turtle:
-        """One turtle. Raises UnknownRecord."""
-        with self.registry.reading() as session:
-            found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
-        if not found:
-            raise UnknownRecord(f"There is no turtle {name} in {self.path}.")
-        return found[0]
-
-    def encounters(self, turtle: str | None = None) -> list[Encounter]:
-        """Encounters by day: of one turtle, or all of them."""
-        with self.registry.reading() as session:
-            if turtle is None:
-                return read_encounters(session, "true")
-            return read_encounters(session, "t.id = ?", turtle)
-
     def save_model(self, kind: str, recipe: str, payload: str, who: str) -> None:
         """Keep a fitted model (JSON text) as the newest of its kind."""
         with self.writing("fit"), self.registry.transaction(f"save {kind}", who, self._command) as transaction:
@@ -307,11 +280,6 @@ class Catalog:
         """Keep a setting."""
         with self.writing("settings"), self.registry.transaction(f"set {name}", who, self._command) as transaction:
             transaction.journal.put("settings", [{"name": name, "value": value}])
-
-    def history(self, *, limit: int | None = None) -> list[Event]:
-        """Events, newest first."""
-        with self.registry.reading() as session:
-            return read_events(session, "true", "" if limit is None else f"LIMIT {int(limit)}")
 
     def summary(self) -> CatalogSummary:
         """Counts, sizes on disk, models and what is not as it should be."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
+from index.catalog.originals import Originals, Progress, every_original
 from index.errors import CatalogDamaged
 from index.registry import broken_rules
 
@@ -23,11 +24,14 @@ class CheckReport:
         What was wrong and is right again.
     photos : int
         How many photos were checked.
+    originals : Originals or None
+        Where their files were looked at too.
     """
 
     problems: tuple[str, ...]
     repaired: tuple[str, ...]
     photos: int
+    originals: Originals | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,16 @@ UNION SELECT json_extract_string(before, 'sha256') FROM journal WHERE record = '
 """Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
 
 
-def check_catalog(catalog: Catalog) -> CheckReport:
-    """Read every record of every store, compare them, and repair what can be had from the registry."""
+def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progress | None = None) -> CheckReport:
+    """Read every record of every store, compare them, and repair what can be had from the registry.
+
+    Parameters
+    ----------
+    originals : bool
+        Read the files too that the photos were enrolled from.
+    progress : callable or None
+        Called with the number of files that were just read.
+    """
     repaired: list[str] = []
     with catalog.writing("check"):
         with catalog.reading() as session:
@@ -70,7 +82,11 @@ def check_catalog(catalog: Catalog) -> CheckReport:
         if not catalog.searcher.file_is_right():
             catalog.searcher.rebuild()
             repaired.append("The vector index was built anew from the registry.")
-    return CheckReport(tuple(problems), tuple(repaired), len(rows))
+    files = None
+    if originals:
+        files = every_original(catalog, progress)
+        problems += files.sentences()
+    return CheckReport(tuple(problems), tuple(repaired), len(rows), files)
 
 
 def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from index.errors import CatalogBusy
+from index.times import local
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -98,7 +99,8 @@ class WriterLock:
     def _busy_sentence(self) -> str:
         try:
             holder = json.loads((self._folder / HOLDER_NAME).read_text(encoding="utf-8"))
-            who = f"process {holder['pid']} on {holder['host']}, running “{holder['command']}” since {holder['since']}"
+            since = local(dt.datetime.fromisoformat(holder["since"]))
+            who = f"process {holder['pid']} on {holder['host']}, running “{holder['command']}” since {since}"
         except (OSError, ValueError, KeyError, TypeError):
             who = "another process"
         return f"{self._folder} is being written by {who}; wait until it has finished, then run the command again."

@@ -15,7 +15,7 @@ from index.curation.encounters import (
     settle_encounters,
     split_encounter,
 )
-from index.curation.requirements import refuse_taken, require_photos, touched_turtles, turtle_key
+from index.curation.requirements import refuse_taken, require_photos, touched_turtles, turtle_key, turtle_names
 from index.errors import Conflict, InputError, UnknownRecord
 from index.naming import checked_id, whole_path
 from index.registry import (
@@ -286,4 +286,5 @@ class Curator:
                 "SELECT record, key, before, after FROM journal WHERE event = ? ORDER BY seq", transaction.event
             )
             event = transaction.event if rows and not self._dry_run else None
-        return ChangeReport(event, tuple(Change(*row) for row in rows))
+            names = turtle_names(transaction, rows)
+        return ChangeReport(event, tuple(Change(*row) for row in rows), names)

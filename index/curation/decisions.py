@@ -7,7 +7,7 @@ from typing import Any
 
 from index.catalog import Catalog
 from index.errors import InputError, UnknownRecord
-from index.registry import Answer, Decision, KeptQuery, Session
+from index.registry import Answer, Decision, KeptQuery, Session, unknown_turtle
 
 _QUERIES = """
 WITH newest AS (SELECT query, max(id) AS id FROM decisions GROUP BY query)
@@ -98,7 +98,7 @@ def _one(session: Session, number: int) -> KeptQuery:
 def _turtle_key(session: Session, name: str) -> int:
     row = session.row("SELECT coalesce(merged_into, key) FROM turtles WHERE id = ?", name)
     if row is None:
-        raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+        raise unknown_turtle(session, name)
     return int(row[0])
 
 

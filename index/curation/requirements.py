@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from index.errors import Conflict, UnknownRecord
 from index.naming import checked_id
-from index.registry import Transaction, TurtleStatus, several
+from index.registry import Transaction, TurtleStatus, several, unknown_turtle
 
 
 def turtle_key(transaction: Transaction, name: str, *, any_status: bool = False) -> int:
     """The key of a turtle. Raises UnknownRecord, and Conflict for an id that was merged into another."""
     row = transaction.row("SELECT key, status, merged_into FROM turtles WHERE id = ?", name)
     if row is None:
-        raise UnknownRecord(f"There is no turtle {name} in the catalogue.")
+        raise unknown_turtle(transaction, name)
     if row[1] == TurtleStatus.MERGED and not any_status:
         (kept,) = transaction.rows("SELECT id FROM turtles WHERE key = ?", row[2])[0]
         raise Conflict(f"Turtle {name} was merged into {kept}: name that one.")
@@ -47,6 +49,14 @@ def encounter_turtles(transaction: Transaction, encounters: Collection[int]) -> 
     if missing:
         raise UnknownRecord(f"There is no encounter {min(missing)} in the catalogue.")
     return found
+
+
+def turtle_names(transaction: Transaction, changes: Sequence[tuple[Any, ...]]) -> dict[int, str]:
+    """The ids of turtles whose numbers stand in changed rows (record, key, before, after)."""
+    rows = [json.loads(text) for change in changes for text in change[2:4] if text]
+    keys = {row[column] for row in rows for column in ("turtle", "merged_into") if row.get(column) is not None}
+    named = transaction.rows(f"SELECT key, id FROM turtles WHERE key IN ({several(keys)})")
+    return {int(key): str(name) for key, name in named}
 
 
 def touched_turtles(transaction: Transaction) -> list[int]:

@@ -1,9 +1,16 @@
-from .catalog_join import Difference as Difference, join as join
+from .catalog_join import Difference as Difference, JoinReport as JoinReport, join as join
+from .columns import is_nothing as is_nothing, normal as normal
 from .darwin_core import export_darwin_core as export_darwin_core, is_own_archive as is_own_archive
+from .dates import (
+    DateOrder as DateOrder,
+    checked_day as checked_day,
+    improbable as improbable,
+    parse_date as parse_date,
+)
 from .manifest import (
+    Manifest as Manifest,
     ManifestRow as ManifestRow,
     RefusedRow as RefusedRow,
-    parse_date as parse_date,
     read_manifest as read_manifest,
     read_roles as read_roles,
 )
@@ -14,6 +21,8 @@ from .mark_recapture import (
     write_histories as write_histories,
     years as years,
 )
+from .near_ids import NearIds as NearIds, difference as difference
+from .shared_names import NameConflict as NameConflict, SharedPhotos as SharedPhotos
 from .table_import import import_table as import_table
 from .tables import (
     COARSE_DEGREES as COARSE_DEGREES,

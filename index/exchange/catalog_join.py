@@ -6,11 +6,12 @@ them without owners, and the next writer takes them back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from index.catalog import Browser, Catalog, read_photos
+from index.exchange.shared_names import NameConflict, Names, SharedPhotos, shared_photos, told_apart, who_is_who
 from index.exchange.tables import COLUMNS, cells_of
 from index.registry import PhotoRecord, Transaction, Turtle, place_photos
 from index.types import Photo, PreparedPhoto, Sighting
@@ -44,6 +45,12 @@ class JoinReport:
         Ids that are new here, with or without photos.
     unread : tuple of str
         Paths of the field copy's photos that nothing is known to compare about, and that therefore stay there.
+    conflicts : tuple of NameConflict
+        Ids that both catalogues use without a photo in common: their photos stay there too.
+    shared : tuple of SharedPhotos
+        Photos that have another id here than there.
+    renamed : mapping
+        Ids of there that came under another one.
     """
 
     event: int | None
@@ -52,41 +59,118 @@ class JoinReport:
     differences: tuple[Difference, ...]
     turtles: tuple[str, ...]
     unread: tuple[str, ...]
+    conflicts: tuple[NameConflict, ...]
+    shared: tuple[SharedPhotos, ...]
+    renamed: Mapping[str, str]
 
 
-def join(main: Catalog, field: Catalog, who: str, *, dry_run: bool = False) -> JoinReport:
+def join(
+    main: Catalog, field: Catalog, who: str, *, prefix: str = "", same: Collection[str] = (), dry_run: bool = False
+) -> JoinReport:
     """Add the photos and turtles of a field copy to the main catalogue.
 
-    New turtles come with their species, note, tags and status. Raises RecipeMismatch, CatalogBusy, StorageFull.
+    New turtles come with their species, note, tags and status. An id that both use without anything in common is a
+    conflict (see `who_is_who` for `prefix` and `same`), and nothing is added under it.
+
+    Raises
+    ------
+    RecipeMismatch, CatalogBusy, StorageFull, UnknownRecord, Conflict
     """
     main.require(field.recipe)
     with nullcontext() if dry_run else main.writing("join"):
+        both = _Both.read(main, field)
+        shares = shared_photos(both.ours | both.removed, both.theirs | both.dropped)
+        names = who_is_who(main, field, both.new, both.here, shares, prefix, same)
+        new = [names.of_photo(record) for record in both.new if record.turtle not in names.unresolved]
+        new = _named_apart(new, both.ours, both.theirs, field.path.stem)
+        turtles = _new_turtles(both.here, _heard(both, names), both.under_other_names(names) - _turtles_of(new))
+        made = {turtle.id for turtle in turtles}
+        adding = (new or turtles) and not dry_run
+        event = _add(main, field, turtles, new, [both.photos[one.sha256] for one in new], who) if adding else None
+    return JoinReport(
+        event,
+        len(new),
+        len(both.ours.keys() & both.theirs.keys()),
+        _differences(both, names, turtles),
+        tuple(turtle.id for turtle in turtles),
+        tuple(record.path for record in both.fresh if record.sha256 not in both.photos),
+        names.conflicts,
+        tuple(told_apart(shares, names, both.here, made)),
+        names.renamed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """What both catalogues hold: photos by digest, `removed` and `dropped` being what was taken out of either.
+
+    `fresh` are photos that are not here, `new` those of them that can be compared and so can come.
+    """
+
+    here: Mapping[str, Turtle]
+    heard: Sequence[Turtle]
+    ours: dict[str, PhotoRecord]
+    removed: dict[str, PhotoRecord]
+    theirs: dict[str, PhotoRecord]
+    dropped: dict[str, PhotoRecord]
+    photos: Mapping[str, Photo]
+    fresh: Sequence[PhotoRecord]
+    new: Sequence[PhotoRecord]
+
+    @classmethod
+    def read(cls, main: Catalog, field: Catalog) -> _Both:
         ours, removed = _by_digest(main, removed=False), _by_digest(main, removed=True)
         theirs, dropped = _by_digest(field, removed=False), _by_digest(field, removed=True)
         with field.reading() as session:  # also those of retired turtles, which no search would give
             photos = {photo.sha256: photo for photo in read_photos(session, "NOT removed AND keypoints > 0")}
         there = ours.keys() | removed.keys()
         fresh = [record for digest, record in theirs.items() if digest not in there]
-        new = [record for record in fresh if record.sha256 in photos]
         here = {turtle.id: turtle for turtle in Browser(main).turtles()}
-        heard = Browser(field).turtles()
-        under_other_names = {one.turtle for one in (*theirs.values(), *dropped.values()) if one.sha256 in there}
-        turtles = _new_turtles(here, heard, under_other_names - {record.turtle for record in new})
-        differences = (
-            *_turtle_differences(here, heard, turtles),
-            *_photo_differences(ours, theirs),
-            *_removal_differences(removed, theirs, ("yes", "")),
-            *_removal_differences(ours, dropped, ("", "yes")),
-        )
-        adding = (new or turtles) and not dry_run
-        event = _add(main, field, turtles, new, [photos[one.sha256] for one in new], who) if adding else None
-    return JoinReport(
-        event,
-        len(new),
-        len(ours.keys() & theirs.keys()),
-        differences,
-        tuple(turtle.id for turtle in turtles),
-        tuple(record.path for record in fresh if record.sha256 not in photos),
+        new = [record for record in fresh if record.sha256 in photos]
+        return cls(here, Browser(field).turtles(), ours, removed, theirs, dropped, photos, fresh, new)
+
+    def under_other_names(self, names: Names) -> set[str | None]:
+        """Ids of there with photos that are here."""
+        there = self.ours.keys() | self.removed.keys()
+        known = (one for one in (*self.theirs.values(), *self.dropped.values()) if one.sha256 in there)
+        return _turtles_of([names.of_photo(one) for one in known])
+
+
+def _turtles_of(records: Sequence[PhotoRecord]) -> set[str | None]:
+    return {record.turtle for record in records}
+
+
+def _heard(both: _Both, names: Names) -> list[Turtle]:
+    """Turtles of there under their ids here, but for those that mean another turtle, and what was merged into them."""
+    unresolved = names.unresolved
+    return [
+        names.of_turtle(turtle)
+        for turtle in both.heard
+        if turtle.id not in unresolved and turtle.merged_into not in unresolved
+    ]
+
+
+def _named_apart(
+    new: Sequence[PhotoRecord], ours: Mapping[str, PhotoRecord], theirs: Mapping[str, PhotoRecord], source: str
+) -> list[PhotoRecord]:
+    """Unidentified encounters that have the name of another one here get the name of their catalogue behind it."""
+    nobodys = {record.encounter_name for record in ours.values() if record.turtle is None}
+    common = {theirs[digest].encounter_name for digest in ours.keys() & theirs.keys()}
+    taken = nobodys - common - {None}
+    return [
+        replace(one, encounter_name=f"{one.encounter_name} ({source})")
+        if one.turtle is None and one.encounter_name in taken
+        else one
+        for one in new
+    ]
+
+
+def _differences(both: _Both, names: Names, turtles: Sequence[Turtle]) -> tuple[Difference, ...]:
+    return (
+        *_turtle_differences(both.here, _heard(both, names), turtles),
+        *_photo_differences(both.ours, {digest: names.of_photo(one) for digest, one in both.theirs.items()}),
+        *_removal_differences(both.removed, both.theirs, ("yes", "")),
+        *_removal_differences(both.ours, both.dropped, ("", "yes")),
     )
 
 

@@ -6,30 +6,37 @@ Columns: photo (needed), turtle, side, taken_on, encounter, species, site, obser
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import InputError, ManifestError
+from index.errors import InputError
+from index.exchange.columns import BOX_COLUMNS, KNOWN_COLUMNS, TEXT_COLUMNS
+from index.exchange.dates import DateOrder, checked_day, is_reset_day, parse_date
+from index.exchange.paths import PathFinder
+from index.exchange.table_reader import TOO_MANY, Table, TableRow, Writing, open_table
 from index.naming import checked_id, checked_path
 from index.types import HeadBox, Side, Sighting
 
-TEXT_COLUMNS = ("turtle", "encounter", "species", "site", "observer")
-BOX_COLUMNS = ("x", "y", "w", "h")
-KNOWN_COLUMNS = frozenset({"photo", "side", "taken_on", "latitude", "longitude", "role", *TEXT_COLUMNS, *BOX_COLUMNS})
-DELIMITERS = ",;\t|"
-DATE = re.compile(
-    r"(?P<year>\d{4})([-:/]?)(?P<month>\d\d)\2(?P<day>\d\d)"
-    r"(?:(?:T|\s+)\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?(?:\s*(?:Z|UTC|[+-]\d\d:?\d\d))?)?",
-    re.ASCII,
-)
-"""A date, and a time as cameras and spreadsheets write it."""
 MOST_PIXELS = 1e9
 """Further out than a head box can lie."""
+
+CLOCK_BEGAN = (
+    "is dated {day}, the day on which cameras begin to count when their battery was empty: its date is kept as unknown"
+)
+
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_WITH_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[.,'’\s]\d{3})+(?:[.,]\d+)?")
+_LANGUAGES = {
+    Side.LEFT: frozenset({"left", "l", "links", "gauche", "izquierda", "izquierdo", "sinistra", "esquerda"}),
+    Side.RIGHT: frozenset({"right", "r", "rechts", "droite", "derecha", "derecho", "destra", "direita"}),
+    Side.TOP: frozenset({"top", "t", "above", "dorsal"}),
+    Side.FRONT: frozenset({"front", "f", "frontal"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,176 +67,155 @@ class RefusedRow:
     columns: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """One row of a CSV table as it stands there.
-
-    Attributes
-    ----------
-    number : int
-        Line in the file, the header being 1.
-    columns : mapping
-        Cells by column, whose names are in lower case; no blanks at the ends.
-    surplus : bool
-        There are more cells than columns, and not all of those are empty.
-    """
-
-    number: int
-    columns: Mapping[str, str]
-    surplus: bool = False
-
-
-def read_manifest(path: Path, roles: Collection[str] = ()) -> Iterator[ManifestRow | RefusedRow]:
-    """Stream the rows of a CSV file (comma, semicolon, tab or bar; UTF-8).
+class Manifest:
+    """The rows of a manifest; every iteration reads the file again.
 
     Parameters
     ----------
     roles : collection of str
         Keep only rows whose `role` column holds one of these; empty keeps all.
+    dates : DateOrder or None
+        How dates are written that do not begin with the year, where the column does not show it.
 
     Raises
     ------
     ManifestError
         When the file as a whole cannot be used; single rows come as `RefusedRow`.
     """
-    needed = {"photo": ""} | ({"role": ", by which rows are chosen"} if roles else {})
-    yield from _parsed(path.parent, read_rows(path, needed), roles)
+
+    def __init__(self, path: Path, roles: Collection[str] = (), dates: DateOrder | None = None) -> None:
+        needed = {"photo": ""} | ({"role": ", by which rows are chosen"} if roles else {})
+        self._folder = path.parent
+        self._roles = roles
+        self._table: Table = open_table(path, needed, dates=dates)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences about what was recognised, and about columns that are only notes."""
+        return self._table.remarks
+
+    def __iter__(self) -> Iterator[ManifestRow | RefusedRow]:
+        files = PathFinder(self._folder)
+        seen: dict[tuple[str, HeadBox | None], TableRow] = {}
+        for row in self._table.rows():
+            if self._roles and row.columns["role"] not in self._roles:
+                continue
+            try:
+                yield self._read(row, files, seen)
+            except (ValueError, InputError) as error:
+                reason = f"line {row.number}{_joined(str(error))}."
+                yield RefusedRow(row.number, row.columns["photo"], reason, row.columns)
+
+    def _read(self, row: TableRow, files: PathFinder, seen: dict[tuple[str, HeadBox | None], TableRow]) -> ManifestRow:
+        columns = row.columns
+        if row.surplus:
+            raise ValueError(f" {TOO_MANY}")
+        if not columns["photo"]:
+            raise ValueError(" names no photo")
+        path = checked_path(files.find(checked_path(columns["photo"])))
+        sighting = sighting_of(path, columns, self._table.writing)
+        first = seen.setdefault((path, sighting.box), row)
+        if first is not row:
+            raise ValueError(_repeated(first, columns))
+        return ManifestRow(row.number, sighting, columns.get("role") or None, columns)
 
 
-def read_rows(
-    path: Path, needed: Mapping[str, str], kind: str = "manifest", *, strict: bool = False
-) -> Iterator[TableRow]:
-    """Stream the rows of any CSV file (comma, semicolon, tab or bar; UTF-8). Raises ManifestError.
-
-    Parameters
-    ----------
-    needed : mapping
-        Columns that must be there, and how the sentence goes on that says that one is not.
-    kind : str
-        What the file is called in sentences.
-    strict : bool
-        Refuse quotes that are not closed.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            start = file.read(1 << 16)
-            header = start.splitlines()[0] if start.strip() else ""
-            file.seek(0)
-            table = csv.DictReader(file, delimiter=max(DELIMITERS, key=header.count), restval="", strict=strict)
-            table.fieldnames = checked_columns(path, table.fieldnames or (), needed)
-            for row in table:
-                beyond = row.pop(None, None)
-                columns = {name: str(text).strip() for name, text in row.items() if name}
-                yield TableRow(table.line_num, columns, any(beyond or ()))
-    except FileNotFoundError as error:
-        raise ManifestError(f"There is no {kind} {path}.") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 text; save it as CSV UTF-8.") from error
-    except (OSError, csv.Error) as error:
-        raise ManifestError(f"{path} cannot be read as a {kind} ({error}).") from error
+def _repeated(first: TableRow, columns: Mapping[str, str]) -> str:
+    owners = first.columns.get("turtle", ""), columns.get("turtle", "")
+    if owners[0] != owners[1]:
+        names = [owner or "no turtle" for owner in owners]
+        return (
+            f" says {names[1]} of the same photo and head as line {first.number}, which says {names[0]}: correct one, "
+            "or give each turtle its own head box"
+        )
+    return f" names the same photo as line {first.number}; the first one counts"
 
 
-def checked_columns(path: Path, columns: Iterable[str], needed: Mapping[str, str]) -> list[str]:
-    """Names of columns in lower case. Raises ManifestError where one is missing or there twice."""
-    names = [name.strip().lower() for name in columns]
-    given = [name for name in names if name]
-    if len(set(given)) < len(given):
-        raise ManifestError(f"{path} has two columns of one name: {', '.join(given)}.")
-    for name, consequence in needed.items():
-        if name not in given:
-            there = ", ".join(given) or "none"
-            raise ManifestError(f"{path} has no column named {name}{consequence} (its columns: {there}).")
-    return names
+def _joined(words: str) -> str:
+    """How a reason stands behind a line's number."""
+    plain = words.rstrip(".")
+    return plain if plain.startswith(" ") else f": {plain}"
+
+
+def read_manifest(path: Path, roles: Collection[str] = (), dates: DateOrder | None = None) -> Manifest:
+    """The rows of a manifest, as `Manifest` gives them. Raises ManifestError."""
+    return Manifest(path, roles, dates)
 
 
 def read_roles(path: Path) -> list[str]:
     """The roles that a manifest's rows have, in order of the alphabet. Raises ManifestError."""
-    return sorted({row.columns["role"] for row in read_manifest(path) if row.columns.get("role")})
-
-
-def parse_date(text: str) -> dt.date:
-    """A date written YYYY-MM-DD (or with : or / as in EXIF), with or without a time behind it; ValueError says so."""
-    found = DATE.fullmatch(text.strip())
-    try:
-        if found is None:
-            raise ValueError
-        return dt.date(*map(int, found.group("year", "month", "day")))
-    except ValueError:
-        raise ValueError(f"the date {text!r} is not written YYYY-MM-DD") from None
+    return sorted({row.columns["role"] for row in open_table(path, {"photo": ""}).rows() if row.columns.get("role")})
 
 
 def parse_side(text: str) -> Side:
     """A side by name or first letter; ValueError lists them."""
-    for side in Side:
-        if text.strip().lower() in (side.value, side.value[0]):
+    for side, words in _LANGUAGES.items():
+        if text.strip().lower() in words:
             return side
     raise ValueError(f"the side {text!r} is none of {', '.join(Side)}")
 
 
-def sighting_of(path: str, columns: Mapping[str, str]) -> Sighting:
+def sighting_of(path: str, columns: Mapping[str, str], writing: Writing = Writing()) -> Sighting:  # noqa: B008
     """What a row says about the photo at a path; ValueError or InputError says what in it cannot be."""
     text = {name: columns.get(name) or None for name in TEXT_COLUMNS}
     if text["turtle"] is not None:
         checked_id(text["turtle"])
+    day, remarks = _day(columns.get("taken_on"), writing.dates)
     return Sighting(
         path=path,
         side=parse_side(columns["side"]) if columns.get("side") else None,
-        taken_on=parse_date(columns["taken_on"]) if columns.get("taken_on") else None,
-        latitude=_degrees(columns, "latitude", 90.0),
-        longitude=_degrees(columns, "longitude", 180.0),
-        box=_box(columns),
+        taken_on=day,
+        latitude=_degrees(columns, "latitude", 90.0, writing.commas),
+        longitude=_degrees(columns, "longitude", 180.0, writing.commas),
+        box=_box(columns, writing.commas),
         notes={name: value for name, value in columns.items() if name not in KNOWN_COLUMNS and value},
+        remarks=remarks,
         **text,
     )
 
 
-def _parsed(folder: Path, rows: Iterable[TableRow], roles: Collection[str]) -> Iterator[ManifestRow | RefusedRow]:
-    seen: dict[str, int] = {}
-    for row in rows:
-        number, columns = row.number, row.columns
-        if roles and columns["role"] not in roles:
-            continue
-        photo = columns["photo"]
-        if not photo:
-            yield RefusedRow(number, photo, f"line {number} names no photo.", columns)
-        elif photo in seen:
-            reason = f"line {number} names the same photo as line {seen[photo]}; the first one counts."
-            yield RefusedRow(number, photo, reason, columns)
-        else:
-            seen[photo] = number
-            try:
-                sighting = sighting_of(checked_path(folder / photo), columns)
-                yield ManifestRow(number, sighting, columns.get("role") or None, columns)
-            except (ValueError, InputError) as error:
-                yield RefusedRow(number, photo, f"line {number}: {str(error).rstrip('.')}.", columns)
+def _day(text: str | None, order: DateOrder | None) -> tuple[dt.date | None, tuple[str, ...]]:
+    """A day, or that it is one on which clocks begin, in words that stand behind the photo's name."""
+    if not text:
+        return None, ()
+    day = checked_day(parse_date(text, order))
+    return (None, (CLOCK_BEGAN.format(day=day),)) if is_reset_day(day) else (day, ())
 
 
-def _number(columns: Mapping[str, str], name: str) -> float:
-    try:
-        value = float(columns[name].replace(",", "."))
-    except ValueError:
-        value = math.nan
+def _number(columns: Mapping[str, str], name: str, commas: bool) -> float:
+    text = columns[name]
+    if _WITH_COMMA.fullmatch(text) and not commas:
+        raise ValueError(f"{name} is {text!r}, with a comma where decimals begin with a point")
+    if _GROUPED.fullmatch(text) and not re.fullmatch(r"[+-]?\d{1,3}\.\d{3}", text) and not _is_degrees(name, text):
+        raise ValueError(f"{name} is {text!r}, which has marks between thousands or two meanings: write 1234.5")
+    plain = text.replace(",", ".") if _WITH_COMMA.fullmatch(text) else text
+    value = float(plain) if _NUMBER.fullmatch(plain) else math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{name} is {columns[name]!r}, not a number")
+        raise ValueError(f"{name} is {text!r}, not a number")
     return value
 
 
-def _degrees(columns: Mapping[str, str], name: str, most: float) -> float | None:
+def _is_degrees(name: str, text: str) -> bool:
+    """Whether a comma before three digits can only begin decimals, because there are not so many degrees."""
+    return name in ("latitude", "longitude") and _WITH_COMMA.fullmatch(text) is not None
+
+
+def _degrees(columns: Mapping[str, str], name: str, most: float, commas: bool) -> float | None:
     if not columns.get(name):
         return None
-    value = _number(columns, name)
+    value = _number(columns, name, commas)
     if not -most <= value <= most:
         raise ValueError(f"{name} is {value:g}, outside -{most:g} to {most:g} degrees")
     return value
 
 
-def _box(columns: Mapping[str, str]) -> HeadBox | None:
+def _box(columns: Mapping[str, str], commas: bool) -> HeadBox | None:
     given = [name for name in BOX_COLUMNS if columns.get(name)]
     if not given:
         return None
     if len(given) < len(BOX_COLUMNS):
         raise ValueError("a head box needs all of x, y, w, h")
-    box = HeadBox(*(_number(columns, name) for name in BOX_COLUMNS))
+    box = HeadBox(*(_number(columns, name, commas) for name in BOX_COLUMNS))
     if max(map(abs, (box.x, box.y, box.w, box.h))) > MOST_PIXELS:
         raise ValueError("the head box lies farther out than any photo reaches")
     if not (box.w > 0 and box.h > 0):

@@ -14,11 +14,16 @@ from typing import Any
 
 from index.catalog import Browser, Catalog
 from index.errors import InputError, ManifestError
-from index.exchange.manifest import BOX_COLUMNS, RefusedRow, TableRow, checked_columns, read_rows, sighting_of
+from index.exchange.columns import BOX_COLUMNS, meant, recognised
+from index.exchange.dates import DateOrder
+from index.exchange.manifest import RefusedRow, sighting_of
+from index.exchange.near_ids import NearIds, difference
+from index.exchange.table_reader import TOO_MANY, TableRow, Writing, open_table
 from index.exchange.tables import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
 from index.registry import PhotoRecord, Placement, Transaction, several
 
 NEEDED = {"sha256": ": export a table to see what one looks like"}
+OWN = frozenset({"sha256", "notes", "number", "encounter_name"})
 IGNORED = frozenset({"photo", "sha256", "role"})
 OF_A_LIST = frozenset({"number", "encounter_name"})
 """Columns of `turtleidx photos list --csv`, whose column `encounter` holds numbers and not names."""
@@ -38,6 +43,8 @@ class ImportReport:
         Rows that cannot be used; nothing of them was set.
     noted : tuple of str
         Columns that a manifest would keep as notes, and so did this table.
+    remarks : tuple of str
+        Sentences about what was recognised.
     """
 
     updated: int
@@ -45,6 +52,7 @@ class ImportReport:
     missing: tuple[str, ...]
     refused: tuple[RefusedRow, ...]
     noted: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,16 @@ class _Change:
     new: PhotoRecord
 
 
-def import_table(catalog: Catalog, source: Path, who: str, why: str = "", *, dry_run: bool = False) -> ImportReport:
+def import_table(
+    catalog: Catalog,
+    source: Path,
+    who: str,
+    why: str = "",
+    *,
+    dry_run: bool = False,
+    dates: DateOrder | None = None,
+    new_ids: bool = False,
+) -> ImportReport:
     """Set what a table says about photos that are in the catalogue, as one event.
 
     Raises ManifestError when no row can be used, or the table as a whole.
@@ -64,18 +81,24 @@ def import_table(catalog: Catalog, source: Path, who: str, why: str = "", *, dry
     ----------
     why : str
         Stands in the history before the name of the table.
+    dates : DateOrder or None
+        How dates are written that do not begin with the year, where the column does not show it.
+    new_ids : bool
+        Ids that look like known ones are those of other turtles.
     """
     parquet = source.suffix.lower() == ".parquet"
-    rows = _read_parquet(catalog, source) if parquet else _read_csv(source)
+    read = _read_parquet(catalog, source) if parquet else _read_table(source, dates)
+    rows = read.rows
     wanted, refused = _by_digest(rows, source, "row" if parquet else "line")
     with catalog.writing("import"):
         present = {record.sha256: record for record in Browser(catalog).photos()}
         others = _other_ids(catalog)
+        ids = None if new_ids else NearIds.of(catalog)
         changes = []
         for digest in wanted.keys() & present.keys():
             row, record = wanted[digest], present[digest]
             try:
-                changes.append(_Change(record, _told(record, row, others)))
+                changes.append(_Change(record, _told(record, row, others, read.writing, ids)))
             except (ValueError, InputError) as error:
                 place = f"{'row' if parquet else 'line'} {row.number}"
                 refused.append(RefusedRow(row.number, record.path, f"{place}: {str(error).rstrip('.')}.", row.columns))
@@ -89,18 +112,28 @@ def import_table(catalog: Catalog, source: Path, who: str, why: str = "", *, dry
             count = "SELECT count(DISTINCT key) FROM journal WHERE event = ? AND record = 'photos'"
             updated = transaction.number(count, transaction.event)
     noted = tuple(name for name in (rows[0].columns if rows else ()) if name not in IGNORED.union(COLUMNS))
-    return ImportReport(updated, len(changes) - updated, missing, tuple(refused), noted)
+    return ImportReport(updated, len(changes) - updated, missing, tuple(refused), noted, read.remarks)
 
 
-def _read_csv(source: Path) -> list[TableRow]:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A table's rows, how it is written, and what was recognised."""
+
+    rows: list[TableRow]
+    writing: Writing
+    remarks: tuple[str, ...] = ()
+
+
+def _read_table(source: Path, dates: DateOrder | None) -> _Read:
+    table = open_table(source, NEEDED, "table", dates, OWN)
     rows = []
-    for row in read_rows(source, NEEDED, "table", strict=True):
-        cells = {name: text if name in NUMBERS else original(text).strip() for name, text in row.columns.items()}
+    for row in table.rows():
+        cells = {name: text if name in NUMBERS else meant(name, original(text)) for name, text in row.columns.items()}
         rows.append(replace(row, columns=cells))
-    return rows
+    return _Read(rows, table.writing, tuple(words for words in table.remarks if "notes only" not in words))
 
 
-def _read_parquet(catalog: Catalog, source: Path) -> list[TableRow]:
+def _read_parquet(catalog: Catalog, source: Path) -> _Read:
     if not source.is_file():
         raise ManifestError(f"There is no table {source}.")
     try:
@@ -108,18 +141,17 @@ def _read_parquet(catalog: Catalog, source: Path) -> list[TableRow]:
             columns, rows = session.parquet(source.absolute())
     except ValueError as error:
         raise ManifestError(f"{source} cannot be read as a table ({error}).") from error
-    names = checked_columns(source, columns, NEEDED)
-    return [
-        TableRow(number, dict(zip(names, ("" if cell is None else str(cell).strip() for cell in row), strict=True)))
-        for number, row in enumerate(rows, 1)
-    ]
+    names = recognised(source, columns, NEEDED, OWN).names
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    filled = [{name: meant(name, text) for name, text in zip(names, row, strict=True)} for row in texts]
+    return _Read([TableRow(number, cells) for number, cells in enumerate(filled, 1)], Writing())
 
 
 def _by_digest(rows: Sequence[TableRow], source: Path, unit: str) -> tuple[dict[str, TableRow], list[RefusedRow]]:
     """Rows by the photo that they name, and those that name none or do not fit the header; empty ones are left out."""
     wanted: dict[str, TableRow] = {}
     refused = []
-    filled = [row for row in rows if row.surplus or any(row.columns.values())]
+    filled = [row for row in rows if not row.empty]
     if not filled:
         raise ManifestError(f"{source} has no rows.")
     if filled[0].columns.keys() >= OF_A_LIST:
@@ -129,7 +161,7 @@ def _by_digest(rows: Sequence[TableRow], source: Path, unit: str) -> tuple[dict[
     for row in filled:
         digest = row.columns["sha256"].lower()
         if row.surplus or not digest:
-            fault = "has more cells than the header has columns" if row.surplus else "has no sha256"
+            fault = TOO_MANY if row.surplus else "has no sha256"
             reason = f"{unit} {row.number} {fault}."
             refused.append(RefusedRow(row.number, row.columns.get("photo", ""), reason, row.columns))
         elif digest in wanted:
@@ -145,31 +177,45 @@ def _other_ids(catalog: Catalog) -> dict[str, str]:
     return {one.id: one.merged_into for one in Browser(catalog).turtles() if one.merged_into is not None}
 
 
-def _told(record: PhotoRecord, row: TableRow, others: Mapping[str, str]) -> PhotoRecord:
+def _told(
+    record: PhotoRecord, row: TableRow, others: Mapping[str, str], writing: Writing, ids: NearIds | None
+) -> PhotoRecord:
     """A photo as a row tells it; what the row does not mention stays. Raises ValueError, InputError."""
     columns = row.columns
     now, coarse = cells_of(record, True), cells_of(record, False)
     said = {
         name: text
         for name, text in columns.items()
-        if name in COLUMNS and name not in IGNORED and text not in (now[name].strip(), coarse[name])
+        if name in COLUMNS and name not in IGNORED and text not in (meant(name, now[name]), coarse[name])
     }
     changes: dict[str, Any] = {"notes": _notes(record, columns, said.pop("notes", None))}
     if said.keys() & set(BOX_COLUMNS):
         said |= {name: columns.get(name, now[name]) for name in BOX_COLUMNS}
-    seen = sighting_of(record.path, said)
+    seen = sighting_of(record.path, said, writing)
+    if seen.remarks:
+        raise ValueError(f"the photo {seen.remarks[0].partition(':')[0]}")
     for name in said:
         if name in BOX_COLUMNS:
             changes["box"] = seen.box
         elif name == "encounter":
             changes["encounter_name"] = seen.encounter
         elif name == "turtle":
+            _refuse_lookalike(record, seen.turtle, ids)
             changes["turtle"] = None if seen.turtle is None else others.get(seen.turtle, seen.turtle)
         elif name not in ("latitude", "longitude") or not _is_coarse(getattr(seen, name), getattr(record, name)):
             changes[name] = getattr(seen, name)
     told = replace(record, **changes)
     _check_box(told)
     return told
+
+
+def _refuse_lookalike(record: PhotoRecord, name: str | None, ids: NearIds | None) -> None:
+    known = None if name is None or ids is None else ids.lookalike(name)
+    if name is not None and known is not None:
+        raise ValueError(
+            f"the photo would go from {record.turtle or 'no turtle'} to {name}, which would be new and differs from "
+            f"{known} only in {difference(name, known)}: write {known}, or give --new-ids if it is another turtle"
+        )
 
 
 def _is_coarse(said: float | None, exact: float | None) -> bool:

@@ -12,6 +12,7 @@ from .journal import (
     refuse_for as refuse_for,
     undone as undone,
 )
+from .past_rows import PastRows as PastRows
 from .photo_lookup import find_photo as find_photo
 from .placement import Placement as Placement, place_photos as place_photos, relative_to as relative_to
 from .queries import (
@@ -41,3 +42,5 @@ from .records import (
     TurtleStatus as TurtleStatus,
 )
 from .session import Session as Session
+from .subjects import EventSubject as EventSubject, event_subjects as event_subjects
+from .turtle_names import former_turtle as former_turtle, unknown_turtle as unknown_turtle

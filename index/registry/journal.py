@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from index.errors import Conflict
 from index.registry.schema import DERIVED, JOURNALLED
 from index.registry.session import Session
+from index.times import local
 
 Row = Mapping[str, object]
 
@@ -137,7 +138,7 @@ def refuse_for(session: Session, event: int, later: Sequence[int]) -> None:
     """Raises Conflict: undoing an event contradicts the last of some later ones."""
     number = later[-1]
     row = session.row("SELECT action, who, made_at FROM events WHERE id = ?", number)
-    what = "" if row is None else f" ({row[0]}, by {row[1]} on {row[2]:%Y-%m-%d %H:%M})"
+    what = "" if row is None else f" ({row[0]}, by {row[1]} on {local(row[2])})"
     raise Conflict(f"Event {event} cannot be undone, because event {number}{what} builds on it: undo that one first.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from index.types import HeadBox, Side
@@ -189,10 +189,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ChangeReport:
-    """What an operation did: the event that recorded it (None: a dry run, or nothing to do) and the changed rows."""
+    """What an operation did: the event that recorded it (None: a dry run, or nothing to do), the changed rows,
+    and the ids of the turtles that are numbered in them."""
 
     event: int | None
     changes: tuple[Change, ...]
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 class Answer(StrEnum):

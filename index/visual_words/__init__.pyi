@@ -1,4 +1,4 @@
 from .codebook import Codebook as Codebook
 from .index import VotingIndex as VotingIndex
 from .inverted_file import VotePart as VotePart
-from .signature import SLOT_BYTES as SLOT_BYTES, UInt8 as UInt8, packed as packed
+from .signature import SLOT_BYTES as SLOT_BYTES, packed as packed

@@ -17,8 +17,8 @@ import faiss
 import numpy as np
 
 from index.errors import WeightsCorrupt
-from index.types import Float32
-from index.visual_words.signature import CODE_BYTES, NO_WORD, WORDS, UInt8, words_of
+from index.types import Float32, UInt8
+from index.visual_words.signature import CODE_BYTES, NO_WORD, WORDS, words_of
 
 _faiss: Any = faiss
 

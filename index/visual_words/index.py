@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from index.files import OnStep, no_steps, replacing
-from index.types import Checkpoint, Descriptor, Float32, Int64
+from index.types import Checkpoint, Descriptor, Float32, Int64, UInt8
 from index.vectors import FRESH_SHARE, UNSAVED_FEWEST, UNSAVED_SHARE_CODED, Neighbours, Selection
 from index.visual_words.index_file import lists_are_whole, read_votes, write_votes
 from index.visual_words.inverted_file import VotePart, read_lists, write_merged, write_part
-from index.visual_words.signature import UInt8
 
 MAP_FROM = 256 << 20
 """Bytes of lists from which they are mapped, and merged on the disk: about 40,000 photos of 256 words."""

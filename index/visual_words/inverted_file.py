@@ -17,10 +17,10 @@ from typing import Any
 import faiss
 import numpy as np
 
-from index.types import Descriptor, Float32, Int64
+from index.types import Descriptor, Float32, Int64, UInt8
 from index.vectors import probes
 from index.visual_words.codebook import LENGTH, Codebook
-from index.visual_words.signature import CODE_BYTES, WORDS, UInt8, unpacked, words_of
+from index.visual_words.signature import CODE_BYTES, WORDS, unpacked, words_of
 
 _faiss: Any = faiss
 

@@ -7,11 +7,8 @@ as FAISS writes them one behind the other. Slots that a photo does not need name
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from index.types import Int64
-
-UInt8 = npt.NDArray[np.uint8]
+from index.types import Int64, UInt8
 
 CODE_BYTES = 16
 SLOT_BYTES = 2 + CODE_BYTES

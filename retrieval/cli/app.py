@@ -23,8 +23,7 @@ from typer.main import get_group
 from index.errors import TurtleidxError
 from index.naming import account
 from retrieval.cli import options, printing
-
-NOTHING_DONE, INTERRUPTED = 1, 130
+from retrieval.cli.exit_codes import ExitCode
 
 PLACES: Mapping[str, str] = {
     "init": "enroll",
@@ -96,12 +95,12 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except TurtleidxError as error:
         printing.say(str(error))
-        sys.exit(NOTHING_DONE)
+        sys.exit(ExitCode.NOTHING_DONE)
     except OSError as error:
         printing.say(f"{error.filename or 'The file'} cannot be used: {error.strerror or error}.")
-        sys.exit(NOTHING_DONE)
+        sys.exit(ExitCode.NOTHING_DONE)
     except (KeyboardInterrupt, SystemExit) as left:  # typer makes the one into the other, without a word
-        if isinstance(left, SystemExit) and left.code != INTERRUPTED:
+        if isinstance(left, SystemExit) and left.code != ExitCode.INTERRUPTED:
             raise
         printing.say("Interrupted; what was finished is kept, and the same command continues.")
-        sys.exit(INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)

@@ -10,7 +10,8 @@ import typer
 
 from index.catalog import Browser, Catalog, Page
 from index.curation import Curator
-from index.errors import InputError
+from index.errors import Conflict, InputError, UnknownRecord
+from index.naming import NEXT_FREE
 from index.registry import ChangeReport
 from retrieval.cli import options, printing
 from retrieval.cli.printing import Form
@@ -67,10 +68,31 @@ def change(
     if question and not how.yes and not how.dry_run:
         preview = operation(Curator(catalog, common.who, how.why, dry_run=True))
         printing.say("This would change:")
-        printing.print_changes(preview.changes)
+        printing.print_changes(preview)
         ask(question)
     done = operation(Curator(catalog, common.who, how.why, dry_run=how.dry_run))
     printing.print_done(done, how.dry_run, how.as_json)
+
+
+def target_turtle(catalog: Catalog, name: str) -> str:
+    """The id that photos are to get: one that is there, or for `new` the next free one.
+
+    Raises UnknownRecord, because a slip of the keyboard shall not make a turtle; Conflict.
+    """
+    looking = Browser(catalog)
+    if name.lower() != NEXT_FREE:
+        try:
+            return looking.turtle(name).id
+        except UnknownRecord as error:
+            raise UnknownRecord(
+                f"{error} `{NEXT_FREE}` takes the next free id, and `turtleidx turtles create {name}` makes one of "
+                "that name."
+            ) from error
+    if name in {turtle.id for turtle in looking.turtles()}:
+        raise Conflict(
+            f"A turtle is called {name} here: give it an id with `turtleidx turtles rename {name} ID` first."
+        )
+    return catalog.next_turtle_id()
 
 
 def tell_of_retired(catalog: Catalog, photos: Collection[int]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from index.exchange import parse_date
+from index.exchange import DateOrder, parse_date
 from index.types import Side
 from retrieval.scoring import Score
 
@@ -32,7 +32,7 @@ def parsed_day(text: str) -> dt.date:
 
 
 def parsed_moment(text: str) -> dt.date:
-    """A day, or a moment of it (ISO 8601; UTC unless it says otherwise)."""
+    """A day, or a moment of it (ISO 8601; local time unless it says otherwise)."""
     try:
         return parse_date(text) if len(text) <= len("2026-01-31") else dt.datetime.fromisoformat(text)
     except ValueError as error:
@@ -50,7 +50,9 @@ ScoreRecipe = Annotated[Score, typer.Option("--score", help="How a pair's confid
 ShortlistLength = Annotated[int, typer.Option("--shortlist", min=1, help="Gallery photos that are matched.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output, nothing else there.")]
 Role = Annotated[list[str] | None, typer.Option("--role", help="Rows of the manifest with this role; repeatable.")]
-Manifest = Annotated[Path | None, typer.Option(help="CSV with a column photo; paths relative to it.")]
+Manifest = Annotated[Path | None, typer.Option(help="CSV or .xlsx with a column photo; paths relative to it.")]
+Dates = Annotated[DateOrder | None, typer.Option("--dates", help="Dates of the table: day or month first.")]
+NewIds = Annotated[bool, typer.Option("--new-ids", help="Ids that look like known ones are other turtles.")]
 SideOfHead = Annotated[Side | None, typer.Option("--side", help="Side of the head that the photos show.")]
 Extractor = Annotated[
     str | None,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from index.catalog import Catalog
 from index.errors import InputError
-from retrieval.images import check_ending, file_sha256
 
 PAGE = b"<!doctype html"
 """How our pages begin."""
@@ -25,6 +25,8 @@ def picture_files(target: Path, photos: Sequence[Path], catalog: Catalog) -> lis
     if len(photos) == 1:
         if target.is_dir():
             raise InputError(f"{target} is a folder: name a file for the match picture of one photo.")
+        from retrieval.images import check_ending
+
         check_ending(target)
         pictures, folder = [target], target.absolute().parent
     else:
@@ -32,7 +34,7 @@ def picture_files(target: Path, photos: Sequence[Path], catalog: Catalog) -> lis
             raise InputError(f"{target} is a file: name a folder for the match pictures of several photos.")
         pictures = [target / f"{number:04d}-{photo.stem}.png" for number, photo in enumerate(photos, start=1)]
         folder = target.absolute()
-    _check_folder(folder)
+    check_folder(folder)
     asked = {_identity(path) for path in photos if path.is_file()}
     for picture in pictures:
         if picture.is_file() and (_identity(picture) in asked or _is_enrolled(picture, catalog)):
@@ -44,7 +46,7 @@ def check_page(target: Path) -> None:
     """Raises InputError unless a page can be written to a file; only another page is written over."""
     if target.is_dir() or not target.absolute().parent.is_dir():
         raise InputError(f"The report cannot be written to {target}: name a file in a folder that exists.")
-    _check_folder(target.absolute().parent)
+    check_folder(target.absolute().parent)
     if target.exists():
         with target.open("rb") as file:
             begin = file.read(len(PAGE))
@@ -52,7 +54,13 @@ def check_page(target: Path) -> None:
             raise InputError(f"{target} is there and is no report: choose another name.")
 
 
-def _check_folder(folder: Path) -> None:
+def in_file_name(name: str) -> str:
+    """An id as part of a file's name on every system."""
+    return re.sub(r'[\\/:*?"<>|]', "_", name)
+
+
+def check_folder(folder: Path) -> None:
+    """Raises InputError unless files can be written to a folder, which may be new."""
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise InputError(f"Nothing can be written to {folder}: choose another folder.")
@@ -64,4 +72,6 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _is_enrolled(path: Path, catalog: Catalog) -> bool:
+    from retrieval.images import file_sha256  # image libraries take a moment to import
+
     return path.stat().st_size > 0 and bool(catalog.enrolled([file_sha256(path)]))

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from index.types import Descriptor, LocalFeatures
+from index.types import Descriptor, LocalFeatures, Pixels
 from retrieval.features import SiftExtractor
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class Encoder(Protocol):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import timm
 import torch
 from torch import Tensor, nn
@@ -18,12 +17,10 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import to_pil_image
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
-from index.types import Float32, LocalFeatures
+from index.types import Float32, LocalFeatures, Pixels
 from retrieval.devices import choose_device
 from retrieval.encoders.encoder import VectorEncoder
 from retrieval.weights import WeightsListing, read_state
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

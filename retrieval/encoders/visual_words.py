@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from index.types import Descriptor, Float32, LocalFeatures
-from index.visual_words import SLOT_BYTES, Codebook, UInt8, packed
+from index.types import Descriptor, Float32, LocalFeatures, UInt8
+from index.visual_words import SLOT_BYTES, Codebook, packed
 from retrieval.features import rootsift
 
 WORDS_ID = "words-1"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from index.errors import WeightsCorrupt
-from index.types import Float32, LocalFeatures
-from retrieval.encoders.encoder import Pixels, VectorEncoder
+from index.types import Float32, LocalFeatures, Pixels
+from retrieval.encoders.encoder import VectorEncoder
 from retrieval.features import rootsift
 
 BUNDLED = "vlad-1"

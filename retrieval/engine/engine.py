@@ -22,7 +22,7 @@ from retrieval.engine.factory import (
     wanted_extractor,
 )
 from retrieval.features import Extractor, Found
-from retrieval.images import LoadedPhoto, jpeg, load_photo, quality
+from retrieval.images import READER, LoadedPhoto, jpeg, load_photo, quality
 from retrieval.matching import FIRST_STAGE, Compare, Matcher, RerankRecipe, compare, first_stage, rerank, verifying
 from retrieval.scoring import Score
 
@@ -178,13 +178,17 @@ class Extracted:
         """Ready for the catalogue; a date from EXIF where nobody gave one."""
         known = self.sighting
         return PreparedPhoto(
-            sighting=known if known.taken_on else replace(known, taken_on=self.photo.taken_on),
+            sighting=known if known.taken_on else replace(known, taken_on=self.photo.taken.day),
             sha256=self.photo.sha256,
             features=self.features,
             vector=vector,
             thumbnail=self.thumbnail,
             original_size=self.photo.original_size,
             quality=self.quality,
+            reading=self.photo.reading,
+            reader=READER,
+            taken_at=self.photo.taken.at,
+            remarks=(*known.remarks, *(self.photo.remarks if known.taken_on else self.photo.all_remarks)),
         )
 
 

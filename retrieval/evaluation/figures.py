@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from index.types import Side
+from index.types import Bool, Float64, Side
 from retrieval.evaluation.metrics import (
     ErrorRate,
     auroc,
@@ -21,10 +20,6 @@ from retrieval.evaluation.metrics import (
     reliability,
 )
 from retrieval.novelty import Rates, Verdict
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.catalog import Catalog
+from index.catalog import Browser, Catalog
 from index.errors import InputError
 from index.exchange import ManifestRow, RefusedRow, read_manifest
 from index.types import GalleryFilter, Photo, Refusal, Side, Sighting
@@ -75,7 +75,7 @@ def has_gallery(manifest: Path) -> bool:
 def from_rows(catalog: Catalog, manifest: Path) -> Protocol:
     """Rows with role known or new against the whole catalogue; raises ManifestError."""
     gallery = catalog.photos(GalleryFilter())
-    names = {encounter.id: encounter.name for encounter in catalog.encounters()}
+    names = {encounter.id: encounter.name for encounter in Browser(catalog).encounters()}
     queries: list[Query] = []
     left_out: list[Refusal] = []
     for row in read_manifest(manifest, [KNOWN, NEW]):

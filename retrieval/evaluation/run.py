@@ -9,10 +9,9 @@ from functools import cached_property
 from os import cpu_count
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import Float32, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
+from index.types import Float32, Float64, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome, RankedTurtle, by_group, summarize
 from retrieval.evaluation.metrics import ErrorRate
@@ -24,8 +23,6 @@ from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
 from retrieval.parallel import one_ahead
 from retrieval.pipeline import BATCH
 from retrieval.scoring import Candidate, PairConfidences, best_first, count_matches, first_of_each, score_pairs
-
-Float64 = npt.NDArray[np.float64]
 
 Progress = Callable[[int], None]
 """Called with the number of queries that were just finished."""

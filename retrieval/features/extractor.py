@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import TooFewKeypoints
-from index.types import MIN_KEYPOINTS, Float32, LocalFeatures
-
-Pixels = npt.NDArray[np.uint8]
+from index.types import MIN_KEYPOINTS, Float32, LocalFeatures, Pixels
 
 BLOCK = 64
 """Keypoints are kept in multiples of this many, so that batches of equal length need no mask."""

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from index.errors import TooFewKeypoints, WeightsUnavailable
-from index.types import LocalFeatures
+from index.types import LocalFeatures, Pixels
 from retrieval.devices import choose_device
 from retrieval.features.detectors import Aliked, Detected, Detector, Disk, DogHardNet, SuperPoint, XFeat
-from retrieval.features.extractor import BLOCK, Found, Pixels, checked_count, keep_strongest
+from retrieval.features.extractor import BLOCK, Found, checked_count, keep_strongest
 from retrieval.weights import PublishedFile, WeightsListing, cache, fetch, is_published, listing, read_state
 
 GRID = 32

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from index.types import Float32, LocalFeatures
-from retrieval.features.extractor import Found, Pixels, checked_count, each_alone, keep_strongest
+from index.types import Float32, LocalFeatures, Pixels
+from retrieval.features.extractor import Found, checked_count, each_alone, keep_strongest
 
 
 class SiftExtractor:

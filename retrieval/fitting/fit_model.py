@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import GalleryFilter, Photo, Shortlist
+from index.types import Float64, GalleryFilter, Int64, Photo, Shortlist
 from retrieval.defaults import FIT_BUDGET, FIT_PHOTOS
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import Decided, decided_queries
@@ -20,9 +19,6 @@ from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progr
 from retrieval.fitting.trials import Trial, TrialPlan
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, first_of_each, no_null, score_pairs
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 BUDGET = FIT_BUDGET
 NULL_PAIRS = 10_000

@@ -1,21 +1,18 @@
+from .dates import Taken as Taken
+from .files import file_sha256 as file_sha256
+from .folders import EXTENSIONS as EXTENSIONS, Passed as Passed
 from .inputs import (
     Question as Question,
     count_photos as count_photos,
     from_manifest as from_manifest,
     from_paths as from_paths,
+    lookalike_sentence as lookalike_sentence,
     questions as questions,
     sightings_in as sightings_in,
     why_none as why_none,
+    without_lookalikes as without_lookalikes,
 )
-from .match_plot import Panel as Panel, Pixels as Pixels, match_picture as match_picture
+from .match_plot import Panel as Panel, match_picture as match_picture
 from .originals import find_originals as find_originals
-from .photos import (
-    LoadedPhoto as LoadedPhoto,
-    check_ending as check_ending,
-    decode as decode,
-    file_sha256 as file_sha256,
-    jpeg as jpeg,
-    load_photo as load_photo,
-    quality as quality,
-    save as save,
-)
+from .photos import READER as READER, LoadedPhoto as LoadedPhoto, load_photo as load_photo
+from .pictures import check_ending as check_ending, decode as decode, jpeg as jpeg, quality as quality, save as save

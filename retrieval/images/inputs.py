@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.errors import InputError, NoPhotos
-from index.exchange import RefusedRow, read_manifest, read_roles
+from index.exchange import DateOrder, NearIds, RefusedRow, difference, is_nothing, read_manifest, read_roles
 from index.naming import checked_id, checked_path, shown
 from index.types import Side, Sighting
-from retrieval.images.photos import find_photos
+from retrieval.images.folders import Passed, find_photos
+
+Tell = Callable[[str], None]
+"""Told a sentence for the person who brings the photos."""
 
 
-def from_paths(paths: Iterable[Path], known: Sighting, by_folder: bool) -> Iterator[Sighting | RefusedRow]:
+def silent(sentence: str) -> None:
+    """Tell nobody."""
+
+
+def from_paths(
+    paths: Iterable[Path], known: Sighting, by_folder: bool, passed: Passed | None = None
+) -> Iterator[Sighting | RefusedRow]:
     """Photos and folders, in order; what `known` says holds for all of them.
 
     Parameters
     ----------
     by_folder : bool
         The first folder below a given folder names the turtle, unless `known` does.
+    passed : Passed or None
+        Told what in folders was no photo.
     """
     for path in paths:
         if not path.is_dir():
             yield _checked(replace(known, path=str(path)))
             continue
         try:
-            for photo in find_photos(path):
+            for photo in find_photos(path, passed):
                 inside = photo.relative_to(path).parts
-                owner = inside[0] if by_folder and len(inside) > 1 else None
+                owner = inside[0] if by_folder and len(inside) > 1 and not is_nothing(inside[0]) else None
                 yield _checked(replace(known, path=str(photo), turtle=known.turtle or owner))
         except NoPhotos as error:
             yield RefusedRow(0, shown(path), shown(str(error)), {})
@@ -58,10 +69,61 @@ def _checked(sighting: Sighting) -> Sighting | RefusedRow:
         return RefusedRow(0, sighting.path, f"{sighting.path}: {error}", {})
 
 
-def from_manifest(path: Path, roles: Collection[str], known: Sighting) -> Iterator[Sighting | RefusedRow]:
-    """Rows of a manifest; what `known` says fills the cells that are empty."""
-    for row in read_manifest(path, roles):
+def from_manifest(
+    path: Path, roles: Collection[str], known: Sighting, dates: DateOrder | None = None, tell: Tell = silent
+) -> Iterator[Sighting | RefusedRow]:
+    """Rows of a manifest; what `known` says fills the cells that are empty.
+
+    Parameters
+    ----------
+    dates : DateOrder or None
+        How dates are written that do not begin with the year, where the column does not show it.
+    tell : callable
+        Told in sentences what was recognised in the table.
+    """
+    manifest = read_manifest(path, roles, dates)
+    for sentence in manifest.remarks:
+        tell(sentence)
+    for row in manifest:
         yield row if isinstance(row, RefusedRow) else _filled(row.sighting, known)
+
+
+Ask = Callable[[str, str], str | None]
+"""Asked about an id that is new and a known one that looks alike: which is meant, or None where nobody can say."""
+
+
+def without_lookalikes(
+    rows: Iterable[Sighting | RefusedRow], ids: NearIds, ask: Ask
+) -> Iterator[Sighting | RefusedRow]:
+    """Rows whose turtles are known or look like no other; those about which nobody can say are refused."""
+    decided: dict[str, str | None] = {}
+    for row in rows:
+        name = row.turtle if isinstance(row, Sighting) else None
+        if isinstance(row, RefusedRow) or name is None:
+            yield row
+            continue
+        known = ids.lookalike(name)
+        if known is None:
+            ids.add(name)
+            yield row
+            continue
+        if name not in decided:
+            decided[name] = ask(name, known)
+        meant = decided[name]
+        if meant is None:
+            yield RefusedRow(0, row.path, f"{row.path}: {lookalike_sentence(name, known)}", {})
+            continue
+        if meant == name:
+            ids.add(name)
+        yield replace(row, turtle=meant)
+
+
+def lookalike_sentence(name: str, known: str) -> str:
+    """Why an id is not taken, and the ways out."""
+    return (
+        f"turtle {name} would be new and differs from {known} only in {difference(name, known)}: write {known}, or "
+        "give --new-ids if it is another turtle."
+    )
 
 
 def count_photos(paths: Iterable[Path]) -> int:
@@ -100,13 +162,21 @@ class Question:
 
 
 def questions(
-    paths: Iterable[Path], manifest: Path | None, roles: Collection[str], side: Side | None
+    paths: Iterable[Path],
+    manifest: Path | None,
+    roles: Collection[str],
+    side: Side | None,
+    dates: DateOrder | None = None,
+    tell: Tell = silent,
 ) -> Iterator[Question | RefusedRow]:
     """The photos of a query: files, everything in folders, and a manifest's rows with their own sides."""
     for one in from_paths(paths, Sighting("", side=side), by_folder=False):
         yield one if isinstance(one, RefusedRow) else Question(one, {})
     if manifest is not None:
-        for row in read_manifest(manifest, roles):
+        table = read_manifest(manifest, roles, dates)
+        for sentence in table.remarks:
+            tell(sentence)
+        for row in table:
             if isinstance(row, RefusedRow):
                 yield row
             else:

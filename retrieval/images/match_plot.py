@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from index.types import MATCH_THRESHOLD, LocalFeatures, Matches
-
-Pixels = npt.NDArray[np.uint8]
+from index.types import MATCH_THRESHOLD, LocalFeatures, Matches, Pixels
 
 HEIGHT = 360
 MARGIN = 10

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from index.errors import PhotoUnreadable
 from index.registry import PhotoRecord
-from retrieval.images.photos import file_sha256, find_photos
+from retrieval.images.files import file_sha256
+from retrieval.images.folders import find_photos
 
 
 class Advance(Protocol):

@@ -40,7 +40,7 @@ class FeatureBatch:
     size: Tensor
 
     def comparable(self) -> Tensor:
-        """Descriptors as float32: RootSIFT of SIFT's bytes (as `keypoints.rootsift`), else as they are."""
+        """Descriptors as float32: RootSIFT of SIFT's bytes (as `sift.rootsift`), else as they are."""
         values = self.descriptors.float()
         if self.descriptors.dtype != torch.uint8:
             return values

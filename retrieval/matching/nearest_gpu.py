@@ -24,7 +24,7 @@ from retrieval.matching.verification import Verification, in_order
 class PairedFrames:
     """Matches of B pairs as places, scale changes and rotations, k rows each; `weight` 0 fills what a pair lacks.
 
-    Which photo of a pair is the first says `retrieval.consensus.in_order`.
+    Which photo of a pair is the first says `retrieval.matching.verification.in_order`.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ def first_stage_gpu(
     device: torch.device,
     memory: int = 1 << 30,
 ) -> list[Matches]:
-    """Mutual nearest neighbours of `query` with each candidate that one affine map explains, as `rerank.first_stage`.
+    """Mutual nearest neighbours of `query` with each candidate that one affine map explains, as `cascade.first_stage`.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def first_stage_gpu(
 
 
 def consistent(frames: PairedFrames, tolerances: Verification) -> Tensor:
-    """Which matches agree on one affine map, bool [B, k]; the rule is that of `retrieval.nearest.verify`."""
+    """Which matches agree on one affine map, bool [B, k]; the rule is that of `verification.verify`."""
     there = frames.weight > 0
     agree = _votes(frames, tolerances) & there[:, None, :]
     support = (agree * frames.weight[:, None, :]).sum(2).masked_fill(~there, -1.0)

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from index.types import Float64, Int64
 from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

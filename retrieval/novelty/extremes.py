@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from index.types import Float64, Int64
 from retrieval.novelty.pareto import ParetoTail
 
 if TYPE_CHECKING:  # scipy takes half a second to import
     from scipy.interpolate import PchipInterpolator
 
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 _KNOTS = 14
 _MAX_FRAILTY = 5.0

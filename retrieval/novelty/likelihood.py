@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from index.types import Float64, Int64
 from retrieval.novelty.extremes import Growth, MaximumDistribution, Sample, weigh_by_individual
 from retrieval.novelty.pareto import ParetoTail
 from retrieval.novelty.recalibration import RankCorrection, Recalibration
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-
 
 _FINEST = 0.01
 """Share of the range of all scores below which a tail's scale is not believed: many impostor maxima may be 0."""

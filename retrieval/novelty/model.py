@@ -9,16 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from index.types import Int64
 from retrieval.novelty.conformal import Calibration, Rates, Thresholds
 from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.posterior import Candidates, Posterior, Search
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima, TooSmall
 from retrieval.scoring import TNorm, model_json, model_record, read_model
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 MIN_GENUINE_INDIVIDUALS = 19
 """Turtles with two encounters: with fewer, even the default false-NEW rate of 5 % cannot be certified (1/(19+1))."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+from index.types import Float64, Int64
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Quantiles that are tried as threshold, lowest first."""

@@ -16,13 +16,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from index.types import Side
+from index.types import Float64, Int64, Side
 from retrieval.novelty.likelihood import LikelihoodRatio
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

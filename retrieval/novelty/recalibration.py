@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
+from index.types import Bool, Float64
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
+from index.types import Float64, Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,8 @@ from .encounters import identify_encounter as identify_encounter
 from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
 from .identification import identify as identify
 from .kept_queries import keep as keep
+from .model_age import outgrown as outgrown
+from .next_steps import next_for_encounter as next_for_encounter, next_step as next_step
 from .queries import (
     Answer as Answer,
     AnsweredEncounter as AnsweredEncounter,
@@ -13,4 +15,4 @@ from .queries import (
     picture as picture,
 )
 from .reindexing import lost_originals as lost_originals, reindex as reindex
-from .results import EnrollReport as EnrollReport, Identification as Identification
+from .results import EnrollReport as EnrollReport, Identification as Identification, OtherSide as OtherSide

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalog import Catalog
 from index.curation import RecentScore, recent_scores, remember_scores
 from index.errors import CatalogBusy
+from index.types import Float64, Int64
 from retrieval.novelty import MODEL, CatalogModel, LikelihoodRatio, NoveltyModel
 from retrieval.pipeline.results import Identification
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 MIN_ENCOUNTERS = 20
 """With fewer encounters nothing is said about drift."""

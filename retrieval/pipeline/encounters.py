@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from retrieval.novelty import CatalogModel, DecisionPolicy, Posterior, Predictio
 from retrieval.pipeline.identification import identify
 from retrieval.pipeline.results import EncounterAnswer, Identification
 from retrieval.scoring import Candidate
+
+SHOWN = 3
+"""Digits of a probability that people see: turtles that look equally improbable stand in the order of their scores."""
 
 
 def identify_encounter(
@@ -55,19 +58,55 @@ def answer_together(
     posterior = _fused(catalog, searched, names)
     decision = decide(posterior, model.novelty.thresholds(policy.rates))
     probability = {names[code]: p for code, p in zip(posterior.turtle, posterior.p_candidates, strict=True)}
+    doubt = _doubt(catalog, photos)
     return EncounterAnswer(
         name=name,
         photos=photos,
+        two_ids=doubt.two_ids,
         prediction=Prediction(
-            verdict=decision.verdict,
-            turtle=None if decision.turtle is None else names[decision.turtle],
-            reason=f"{_together(searched)} {explained(decision, unsearched)}",
+            verdict=Verdict.UNDECIDED if doubt.grave else decision.verdict,
+            turtle=None if decision.turtle is None or doubt.grave else names[decision.turtle],
+            reason=f"{doubt.sentence}{_together(searched)} {explained(decision, unsearched)}",
             candidates=_candidates(searched, probability),
             posterior=posterior,
         ),
         unsearched_turtles=unsearched,
         seconds=sum(one.seconds for one in photos),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why the photos may not show one turtle as their sides are stated; a `grave` one forbids a verdict."""
+
+    sentence: str = ""
+    grave: bool = False
+    two_ids: tuple[str, str] | None = None
+
+
+def _doubt(catalog: Catalog, photos: Sequence[Identification]) -> _Doubt:
+    for one in photos:
+        if one.other_side is not None:
+            return _Doubt(f"{one.photo}: {one.reason.partition('? ')[0]}? ", grave=True)
+    left, right = (_likeliest(photos, side) for side in (Side.LEFT, Side.RIGHT))
+    if left is None or right is None or left.turtle == right.turtle:
+        return _Doubt()
+    sides = Browser(catalog).sides([left.turtle, right.turtle])
+    certain = min(left.probability or 0.0, right.probability or 0.0) > 0.5
+    looks = f"The left looks like {left.turtle}, the right like {right.turtle}"
+    if Side.RIGHT not in sides[left.turtle] and Side.LEFT not in sides[right.turtle]:
+        return _Doubt(f"{looks}: one turtle under two ids? ", certain, (left.turtle, right.turtle))
+    return _Doubt(f"{looks}: two turtles, or one under two ids? ", certain) if certain else _Doubt()
+
+
+def _likeliest(photos: Sequence[Identification], side: Side) -> Candidate | None:
+    """The turtle that photos of a side show more probably than a new one."""
+    shown = [one.candidates[0] for one in photos if one.query.side is side and one.candidates and _finds(one)]
+    return max(shown, key=lambda one: one.probability or 0.0) if shown else None
+
+
+def _finds(one: Identification) -> bool:
+    return one.p_new is not None and (one.candidates[0].probability or 0.0) > one.p_new
 
 
 def _fused(catalog: Catalog, searched: Sequence[Identification], names: Sequence[str]) -> Posterior:
@@ -100,7 +139,7 @@ def _candidates(searched: Sequence[Identification], probability: dict[str, np.fl
     if probability is None:
         return tuple(sorted(best.values(), key=lambda one: -one.score))
     judged = [replace(one, probability=float(probability[one.turtle])) for one in best.values()]
-    return tuple(sorted(judged, key=lambda one: (-(one.probability or 0.0), -one.score)))
+    return tuple(sorted(judged, key=lambda one: (-round(one.probability or 0.0, SHOWN), -one.score)))
 
 
 def _without_model(name: str | None, photos: tuple[Identification, ...], unsearched: int) -> EncounterAnswer:

@@ -116,6 +116,7 @@ def enroll(
     enrolled: list[int] = []
     already_there: list[int] = []
     refused: list[Refusal] = []
+    remarks: list[Refusal] = []
     catalog.require(engine.recipe)
     with catalog.writing("enroll"):
         for batch in prepared(catalog, sightings, engine):
@@ -123,6 +124,8 @@ def enroll(
                 (already_there if outcome.already_there else enrolled).append(outcome.photo.id)
             already_there += (photo.id for photo in batch.already_there)
             refused += batch.refused
+            remarks += (Refusal(one.sighting.path, words) for one in batch.photos for words in one.remarks)
             if progress:
                 progress(batch.size)
-    return EnrollReport(tuple(enrolled), tuple(already_there), tuple(refused), time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return EnrollReport(tuple(enrolled), tuple(already_there), tuple(refused), seconds, tuple(remarks))

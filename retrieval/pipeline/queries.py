@@ -11,13 +11,14 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.errors import PhotoRefused, PhotoUnreadable
 from index.exchange import RefusedRow
-from index.types import PreparedPhoto
+from index.types import Pixels, PreparedPhoto, Sighting
 from retrieval.engine import Engine
-from retrieval.images import Panel, Pixels, Question, decode, match_picture
+from retrieval.images import Panel, Question, decode, match_picture
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
 from retrieval.parallel import one_ahead
 from retrieval.pipeline.encounters import answer_together
 from retrieval.pipeline.identification import identify, read_query, unanswered
+from retrieval.pipeline.other_side import look_at_other_side
 from retrieval.pipeline.results import EncounterAnswer, Identification
 
 PICTURED = 3
@@ -46,11 +47,12 @@ OTHER_SIDE = "possibly known by the other side"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """The answer to one question, and the id under which its photo was enrolled."""
+    """The answer to one question, the id under which its photo was enrolled, and those that it had before."""
 
     question: Question | RefusedRow
     identification: Identification
     enrolled_as: str | None = None
+    moved_from: tuple[str, ...] = ()
 
 
 def answer(
@@ -72,11 +74,27 @@ def answer(
         if isinstance(question, RefusedRow):
             yield Answer(question, unanswered(question.photo, PhotoUnreadable(question.reason), engine))
             continue
-        found = identify(catalog, question.sighting, engine, model, policy, query)
+        found = _identified(catalog, question.sighting, engine, model, policy, query)
         found = replace(found, seconds=time.perf_counter() - started)
         wished = _wished(catalog, _usable([question], [found]), found, follow_up)
-        yield Answer(question, found, _enroll_as(catalog, wished, found, who))
+        yield Answer(question, found, *_enroll_as(catalog, wished, found, who))
         started = time.perf_counter()
+
+
+def _identified(
+    catalog: Catalog,
+    sighting: Sighting,
+    engine: Engine,
+    model: CatalogModel,
+    policy: DecisionPolicy,
+    query: PreparedPhoto | PhotoRefused | None,
+) -> Identification:
+    """One photo's answer; where its stated side says nothing, the other one is asked too."""
+    query = read_query(sighting, engine) if query is None else query
+    found = identify(catalog, sighting, engine, model, policy, query)
+    if isinstance(query, PhotoRefused):
+        return found
+    return look_at_other_side(catalog, sighting, engine, model, policy, query, found)
 
 
 def _read(question: Question | RefusedRow, engine: Engine) -> PreparedPhoto | PhotoRefused | None:
@@ -98,6 +116,7 @@ class AnsweredEncounter:
     asked: AskedEncounter
     found: EncounterAnswer
     enrolled_as: str | None = None
+    moved_from: tuple[str, ...] = ()
 
 
 def by_encounter(asked: Iterable[Question | RefusedRow]) -> list[AskedEncounter]:
@@ -130,12 +149,12 @@ def answer_encounters(
         photos = tuple(
             unanswered(one.photo, PhotoUnreadable(one.reason), engine)
             if isinstance(one, RefusedRow)
-            else identify(catalog, one.sighting, engine, model, policy, query)
+            else _identified(catalog, one.sighting, engine, model, policy, query)
             for one, query in zip(encounter.photos, islice(ahead, len(encounter.photos)), strict=True)
         )
         found = answer_together(catalog, encounter.name, photos, model, policy)
         wished = _wished(catalog, _usable(encounter.photos, photos), found, follow_up)
-        yield AnsweredEncounter(encounter, found, _enroll_as(catalog, wished, found, who))
+        yield AnsweredEncounter(encounter, found, *_enroll_as(catalog, wished, found, who))
 
 
 def picture(catalog: Catalog, found: Identification) -> Pixels | None:
@@ -195,10 +214,11 @@ def _wished(
 
 def _enroll_as(
     catalog: Catalog, wished: _Wished | None, found: Identification | EncounterAnswer, who: str
-) -> str | None:
-    """The id that the photos have then; an id that was merged into another stands for that one."""
+) -> tuple[str | None, tuple[str, ...]]:
+    """The id that the photos have then (one that was merged into another stands for that), and those they had."""
     if wished is None:
-        return None
+        return None, ()
+    before = {photo.turtle for photo in catalog.enrolled(wished.photos).values() if photo.turtle is not None}
     for photo in wished.photos.values():
         named = replace(photo, sighting=replace(photo.sighting, turtle=wished.turtle))
         [outcome] = catalog.enroll([named], who)
@@ -207,4 +227,5 @@ def _enroll_as(
     if wished.made and found.unsearched_turtles:
         why = f"{found.unsearched_turtles} catalogued turtles have no photo of this side and were not compared."
         Curator(catalog, who, why).tag_turtle(wished.turtle, [OTHER_SIDE])
-    return next((photo.turtle for photo in catalog.enrolled(wished.photos).values()), wished.turtle)
+    now = next((photo.turtle for photo in catalog.enrolled(wished.photos).values()), wished.turtle)
+    return now, tuple(sorted(before - {now}))

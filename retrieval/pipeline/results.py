@@ -20,12 +20,15 @@ class EnrollReport:
         Photo ids, which stay small where a million photos do not.
     seconds : float
         Wall-clock time.
+    remarks : tuple of Refusal
+        What a person should know about photos that were not refused: the reason stands behind the path.
     """
 
     enrolled: tuple[int, ...]
     already_there: tuple[int, ...]
     refused: tuple[Refusal, ...]
     seconds: float
+    remarks: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +79,17 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OtherSide:
+    """The turtle that a photo shows if it is of the other side than was stated, and its best photo of that side."""
+
+    side: Side
+    turtle: str
+    probability: float | None
+    matches: int
+    photo: Photo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Identification:
     """The answer about one query photo: what was asked, what the model says, and what was compared for it.
 
@@ -85,6 +99,8 @@ class Identification:
         Id of what matched.
     seconds : float
         Wall-clock time.
+    other_side : OtherSide or None
+        Where nobody of the stated side matches and somebody of the other one does.
     """
 
     query: QueryPhoto
@@ -92,6 +108,7 @@ class Identification:
     coverage: Coverage
     matcher: str
     seconds: float
+    other_side: OtherSide | None = None
 
     @property
     def photo(self) -> str:
@@ -143,6 +160,8 @@ class EncounterAnswer:
         its best match in any photo.
     unsearched_turtles : int
         Catalogued turtles without a photo of any side that the encounter shows.
+    two_ids : (str, str) or None
+        Ids that are known by one side each, where the left photos look like the one and the right ones like the other.
     """
 
     name: str | None
@@ -150,6 +169,7 @@ class EncounterAnswer:
     prediction: Prediction
     unsearched_turtles: int
     seconds: float
+    two_ids: tuple[str, str] | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.catalog import Catalog
+from index.catalog import Browser, Catalog
 from index.curation import reviewed
 from index.types import Descriptor, GalleryFilter, Photo, Shortlist
 from retrieval.defaults import AUDIT_BUDGET
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.novelty import CatalogModel
-from retrieval.review.findings import Finding, Kind, Searched, findings
+from retrieval.review.findings import findings
 from retrieval.review.pair_scores import PairScorer, candidates_of
+from retrieval.review.suspicions import Finding, Searched
 
 DEPTHS = (10, 30, 100)
 """So many of the nearest photos of other turtles, and of the same, each photo is compared with, round by round;
 then with as many as a query is."""
 
 REMEMBERED = 2_000
-"""Photos whose probes are remembered, of some twenty kilobytes each."""
+"""Photos whose probes are remembered, of some twenty kilobytes each, and whose shortlists where there are no more."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of photos that were just compared, and of all of the round."""
@@ -70,15 +71,10 @@ def audit(catalog: Catalog, engine: Engine, budget: int = AUDIT_BUDGET, progress
     with catalog.writing("audit"):
         comparison = _Comparison(catalog, engine, model, photos)
         complete = comparison.run(budget, progress)
-    done = reviewed(catalog)
-    open_ = [
-        one
-        for one in findings(list(comparison.searches.values()), photos, model)
-        if frozenset(one.turtles) not in done.different
-        and not (one.kind is Kind.MIXED and one.turtles[0] in done.single)
-    ]
+    searches = list(comparison.searches.values())
+    found = findings(searches, photos, model, reviewed(catalog), Browser(catalog).made_in_order())
     turtles = len({photo.turtle for photo in photos})
-    return Audit(tuple(open_), turtles, comparison.pairs, comparison.comparer.compared, complete, model.missing)
+    return Audit(tuple(found), turtles, comparison.pairs, comparison.comparer.compared, complete, model.missing)
 
 
 class _Comparison:
@@ -91,6 +87,7 @@ class _Comparison:
         self.comparer = PairScorer(catalog, engine, model.null)
         self.searches: dict[int, Searched] = {}
         self._probes: dict[int, Descriptor] = {}
+        self._shortlists: dict[int, Shortlist] = {}
         self._of_turtle: dict[str, list[Photo]] = defaultdict(list)
         for photo in photos:
             self._of_turtle[str(photo.turtle)].append(photo)
@@ -100,25 +97,38 @@ class _Comparison:
         return sum(len(one.gallery.photos) + len(one.own) for one in self.searches.values())
 
     def run(self, budget: int, progress: Progress | None) -> bool:
-        """Search until the budget is used up; whether that was all there is."""
-        for depth in (*DEPTHS, self._engine.shortlist):
+        """Search until the budget is used up; whether that was all there is.
+
+        Where the budget is enough for everything, every photo is looked at once.
+        """
+        deepest = self._engine.shortlist
+        depths = (deepest,) if self._affordable(deepest, budget) else (*DEPTHS, deepest)
+        for depth in depths:
             for photo in self._turtle_by_turtle():
                 done = self.searches.get(photo.id)
                 if done is not None and len(done.gallery.photos) == done.gallery.gallery_photos:
                     continue  # nobody is further away
                 shortlist, own = self._near(photo, depth)
-                near = [*shortlist.photos, *own]
-                if self.comparer.compared + self.comparer.missing(photo, near) > budget:
+                if self.comparer.compared + self.comparer.to_compare(photo, shortlist.photos, own) > budget:
                     return False
                 self.searches[photo.id] = self._search(photo, shortlist, own)
                 if progress:
                     progress(1, len(self._photos))
         return True
 
+    def _affordable(self, depth: int, budget: int) -> bool:
+        if len(self._photos) > REMEMBERED:
+            return False
+        needed = 0
+        for photo in self._photos:
+            shortlist, own = self._near(photo, depth)
+            needed += self.comparer.to_compare(photo, shortlist.photos, own)
+        return needed <= budget
+
     def _search(self, photo: Photo, shortlist: Shortlist, own: Sequence[Photo]) -> Searched:
-        likenesses = self.comparer.all_likenesses(photo, [*shortlist.photos, *own])
-        others = [one for one in likenesses if one.photo.turtle != photo.turtle]
-        same = tuple(one for one in likenesses if one.photo.turtle == photo.turtle)
+        """Others as a search sees them, which the model knows; the turtle's own as the matcher does, every one."""
+        others = self.comparer.likenesses(photo, shortlist.photos)
+        same = tuple(self.comparer.all_likenesses(photo, own))
         return Searched(photo, candidates_of(others, lambda one: str(one.turtle)), shortlist, same)
 
     def _near(self, photo: Photo, depth: int) -> tuple[Shortlist, list[Photo]]:
@@ -127,12 +137,27 @@ class _Comparison:
             for one in self._of_turtle[str(photo.turtle)]
             if one.encounter != photo.encounter and one.side == photo.side
         ]
-        where = GalleryFilter(side=photo.side, without_turtle=photo.turtle)
-        shortlist = self._catalog.shortlist(self._probe(photo), depth, where, self._engine.per_turtle)
         if len(own) > depth:
             alike = DescriptorSimilarity.of_stored(self._catalog, self._engine, [photo, *own]).to(0)[1:]
             own = [own[row] for row in np.argsort(-alike, kind="stable")[:depth]]
-        return shortlist, own
+        return self._shortlist(photo, depth), own
+
+    def _shortlist(self, photo: Photo, depth: int) -> Shortlist:
+        """The nearest photos of other turtles; the first photos' are remembered as deep as any round needs them."""
+        where = GalleryFilter(side=photo.side, without_turtle=photo.turtle)
+        if photo.id not in self._shortlists:
+            deep = depth if len(self._photos) > REMEMBERED else max(depth, self._engine.shortlist)
+            found = self._catalog.shortlist(self._probe(photo), deep, where, self._engine.per_turtle)
+            if len(self._photos) > REMEMBERED:
+                return found
+            self._shortlists[photo.id] = found
+        found = self._shortlists[photo.id]
+        return replace(
+            found,
+            photos=found.photos[:depth],
+            similarity=found.similarity[:depth],
+            turtle_photos=found.turtle_photos[:depth],
+        )
 
     def _probe(self, photo: Photo) -> Descriptor:
         """What a search with a photo asks the index with; the first photos' are remembered from round to round."""

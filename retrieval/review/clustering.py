@@ -154,9 +154,14 @@ def _links_of(
         if posterior.tail > novelty.thresholds(rates).false_known.value or posterior.p_new > 0.5:
             break  # the following score less
         probability = 1 - posterior.p_new - posterior.p_not_compared
-        photos = (near.photo, candidate.photo)
         yield Link(
-            *(near.photo.encounter, other, candidate.score, probability, posterior.tail, candidate.matches, photos)
+            first=near.photo.encounter,
+            second=other,
+            score=candidate.score,
+            probability=probability,
+            chance=posterior.tail,
+            matches=candidate.matches,
+            photos=(near.photo, candidate.photo),
         )
 
 

@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float32, LocalFeatures, Matches, Photo
+from index.types import Float32, LocalFeatures, Matches, Photo, Shortlist
 from retrieval.engine import Engine
 from retrieval.fitting import Cascade
+from retrieval.novelty import NoveltyModel, posterior_of
 from retrieval.scoring import (
     Candidate,
     ConfidenceNull,
@@ -59,8 +60,13 @@ class PairScorer:
         """Pairs that the matcher looked at; those from the cache are not counted."""
         return self._cascade.pairs.compared
 
-    def missing(self, photo: Photo, others: Sequence[Photo]) -> int:
-        """How many of these pairs the matcher would have to look at."""
+    def to_compare(self, photo: Photo, others: Sequence[Photo], own: Sequence[Photo]) -> int:
+        """How many pairs the matcher would have to look at, at most: few of the others, and all of the turtle's own."""
+        keep = self._engine.reranking.keep
+        missing = self._missing(photo, others)
+        return (missing if keep is None else min(keep, missing)) + self._missing(photo, own)
+
+    def _missing(self, photo: Photo, others: Sequence[Photo]) -> int:
         return sum(one is None for one in self._cache.get([(photo.sha256, other.sha256) for other in others]))
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
@@ -86,6 +92,18 @@ class PairScorer:
     def _features(self, photo: Photo) -> LocalFeatures:
         [features] = self._catalog.features([photo])
         return features
+
+
+def chance_of_another(
+    novelty: NoveltyModel, ranking: Sequence[Candidate], gallery: Shortlist, turtle: str, prior: float
+) -> float:
+    """P(the photo shows another turtle than this candidate of the ranking): half a catalogued one, half a new one."""
+    found = posterior_of(novelty, ranking, gallery, 0.5)
+    at = [candidate.turtle for candidate in ranking].index(turtle)
+    right = (1 - prior) * float(np.exp(found.evidence[at]))
+    others = float(np.exp(np.delete(found.evidence, at)).sum()) / max(found.turtles - 1, 1)
+    wrong = prior * (1 + others) / 2
+    return wrong / (wrong + right)
 
 
 def candidates_of(likenesses: Sequence[PairScore], name: Callable[[Photo], str]) -> tuple[Candidate, ...]:

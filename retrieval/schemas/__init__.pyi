@@ -7,6 +7,7 @@ from .answers import (
     prediction_record as prediction_record,
 )
 from .evaluation import evaluation_record as evaluation_record
+from .plain_names import encoder_name as encoder_name, extractor_name as extractor_name, matcher_name as matcher_name
 from .registry import (
     DIFFERENCES as DIFFERENCES,
     ENCOUNTERS as ENCOUNTERS,
@@ -23,10 +24,11 @@ from .registry import (
     difference_record as difference_record,
     encounter_record as encounter_record,
     event_record as event_record,
+    join_record as join_record,
     photo_record as photo_record,
     query_record as query_record,
     summary_record as summary_record,
     summary_rows as summary_rows,
     turtle_record as turtle_record,
 )
-from .review import TOP as TOP, finding_record as finding_record, group_record as group_record
+from .review import TOP as TOP, finding_record as finding_record, group_record as group_record, repair as repair

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # importing them would load what compares photos
     from index.registry import StoredModel
     from retrieval.novelty import DecisionPolicy, Prediction
-    from retrieval.pipeline import Answer, AnsweredEncounter, Identification
+    from retrieval.pipeline import Answer, AnsweredEncounter, Identification, OtherSide
     from retrieval.scoring import Candidate
 
 
@@ -52,12 +52,26 @@ def coverage_record(answer: Identification) -> dict[str, object]:
 
 def identification_record(answer: Identification, top: int) -> dict[str, object]:
     """The documented JSON object of one query photo."""
+    from retrieval.pipeline import next_step
+
     return {
         "photo": answer.photo,
         **prediction_record(answer.prediction, top),
         **coverage_record(answer),
         "matcher": answer.matcher,
         "seconds": round(answer.seconds, 3),
+        "next": next_step(answer),
+        "other_side": None if answer.other_side is None else _other_side_record(answer.other_side),
+    }
+
+
+def _other_side_record(found: OtherSide) -> dict[str, object]:
+    return {
+        "side": str(found.side),
+        "turtle": found.turtle,
+        "probability": found.probability,
+        "matches": found.matches,
+        "photo": found.photo.path,
     }
 
 
@@ -94,12 +108,17 @@ def evidence_record(
 
 def encounter_answer_record(one: AnsweredEncounter, top: int) -> dict[str, object]:
     """The documented JSON object of one encounter."""
+    from retrieval.pipeline import next_for_encounter
+
     found = one.found
     return {
         "encounter": found.name,
         **prediction_record(found.prediction, top),
         "not_searched": found.unsearched_turtles,
         "enrolled_as": one.enrolled_as,
+        "moved_from": list(one.moved_from),
+        "next": next_for_encounter(found),
+        "two_ids": None if found.two_ids is None else list(found.two_ids),
         "seconds": round(found.seconds, 3),
         "photos": [
             identification_record(photo, top) | {"side": None if photo.query.side is None else str(photo.query.side)}

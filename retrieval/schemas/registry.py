@@ -8,14 +8,21 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from index.exchange import COARSE_DEGREES
-from index.registry import CatalogSummary, Change, Encounter, Event, KeptQuery, PhotoRecord, Turtle
+from index.registry import CatalogSummary, Change, Encounter, Event, EventSubject, KeptQuery, PhotoRecord, Turtle
+from index.times import local
 from index.types import Recipe
+from retrieval.schemas.plain_names import encoder_name, extractor_name, matcher_name
 
 if TYPE_CHECKING:
-    from index.exchange import Difference
+    from index.exchange import Difference, JoinReport
+    from retrieval.review import SameId
 
 
-def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[str, str]]:
+FITTED = "novelty"
+"""Kind under which the registry keeps what `turtleidx fit` found out."""
+
+
+def summary_rows(path: str, recipe: Recipe, summary: CatalogSummary) -> list[tuple[str, str]]:
     """What `info` tells, as pairs of name and value."""
     sides = ", ".join(
         f"{count} {name}"
@@ -34,7 +41,7 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
         ("photos", f"{summary.photos} ({sides})" if sides else str(summary.photos)),
         ("turtles", str(summary.turtles)),
         ("encounters", f"{summary.encounters}, {summary.unidentified} of them unidentified"),
-        ("made with", recipe),
+        ("made with", f"{extractor_name(recipe.extractor)}; {encoder_name(recipe.encoder)} find similar photos"),
         (
             "on disk",
             f"{_size(stored)}: registry {_size(summary.registry_bytes)}, features {_size(summary.features_bytes)}, "
@@ -43,8 +50,11 @@ def summary_rows(path: str, recipe: str, summary: CatalogSummary) -> list[tuple[
     ]
     if summary.vectors_recall is not None:
         rows.append(("shortlists", f"find {summary.vectors_recall:.1%} of what an exact search finds"))
-    models = [(one.kind, f"{one.made_at:%Y-%m-%d %H:%M} UTC, for {one.recipe}") for one in summary.models]
-    rows += [(f"model: {kind}", made) for kind, made in models]
+    rows += [
+        ("known or new", f"fitted {local(model.made_at)} for {matcher_name(model.recipe)}")
+        for model in summary.models
+        if model.kind == FITTED
+    ] or [("known or new", "nothing is fitted yet: `turtleidx fit`")]
     return rows + [("health", sentence) for sentence in summary.health or ("all well",)]
 
 
@@ -91,7 +101,8 @@ PHOTOS = Kind(
 )
 ENCOUNTERS = Kind(*(("encounter", "name", "turtle", "day", "photos", "sides"),) * 2)
 EVENTS = Kind(
-    ("id", "at", "who", "action", "command", "why", "undoes"), ("id", "at", "who", "action", "undoes", "command", "why")
+    ("id", "at", "who", "action", "command", "why", "undoes", "subject", "turtles", "photos"),
+    ("id", "at", "who", "action", "subject", "why"),
 )
 QUERIES = Kind(
     (
@@ -136,9 +147,12 @@ def encounter_record(encounter: Encounter) -> dict[str, object]:
     return dict(zip(ENCOUNTERS.columns, values, strict=True))
 
 
-def event_record(event: Event) -> dict[str, object]:
+def event_record(event: Event, subject: EventSubject) -> dict[str, object]:
     """An event as a JSON object; the time is UTC."""
-    values = (event.id, event.at.isoformat(), event.who, event.action, event.command, event.why, event.undoes)
+    values = (
+        *(event.id, event.at.isoformat(), event.who, event.action, event.command, event.why, event.undoes),
+        *(subject.sentence, list(subject.turtles), list(subject.photos)),
+    )
     return dict(zip(EVENTS.columns, values, strict=True))
 
 
@@ -159,12 +173,45 @@ def difference_record(difference: Difference) -> dict[str, object]:
     return {name: getattr(difference, name) for name in DIFFERENCES.columns}
 
 
-def change_record(change: Change) -> dict[str, object]:
-    """A changed row as a JSON object: only the columns that differ, each with its value before and after."""
+def join_record(report: JoinReport, likenesses: Mapping[str, SameId]) -> dict[str, object]:
+    """What joining did as a JSON object; `likenesses` tells of ids in conflict whose photos were compared."""
+    conflicts = []
+    for one in report.conflicts:
+        found = likenesses.get(one.turtle)
+        conflicts.append(
+            asdict(one)
+            | {
+                "probability": found and found.probability,
+                "matches": found and found.matches,
+                "photos": [photo.path for photo in found.photos] if found and found.photos else [],
+            }
+        )
+    return {
+        "event": report.event,
+        "added": report.added,
+        "there": report.there,
+        "turtles": report.turtles,
+        "differences": [difference_record(one) for one in report.differences],
+        "conflicts": conflicts,
+        "shared": [asdict(one) for one in report.shared],
+        "renamed": dict(report.renamed),
+    }
+
+
+def change_record(change: Change, names: Mapping[int, str]) -> dict[str, object]:
+    """A changed row as a JSON object: only the columns that differ, each with its value before and after.
+
+    Parameters
+    ----------
+    names : mapping
+        Ids of turtles by the numbers that stand in the columns.
+    """
     before, after = change_contents(change)
     differing = {name: [before[name], after[name]] for name in after if name in before and before[name] != after[name]}
     what = "changed" if after else "gone" if before else "new"
-    return {"record": change.record, "key": change.key, "name": change_name(change), "what": what, "columns": differing}
+    record = {"record": change.record, "key": change.key, "name": change_name(change), "what": what}
+    turtles = [names.get(int(str(one))) if one is not None else None for one in differing.get("turtle", ())]
+    return record | {"columns": differing} | ({"turtles": turtles} if turtles else {})
 
 
 def change_contents(change: Change) -> tuple[dict[str, object], dict[str, object]]:

@@ -52,4 +52,18 @@ def finding_record(found: Finding) -> dict[str, object]:
         "photos": [photo.path for photo in found.photos],
         "encounters": [list(part) for part in found.encounters],
         "look_at": found.look_at,
+        "numbers": [photo.id for photo in found.photos],
+        "moved": [photo.id for photo in found.moved],
+        "days": [str(day) for day in found.days],
+        "repair": repair(found),
     }
+
+
+def repair(found: Finding) -> str:
+    """The command, without the program's name, that mends suspected ids where the suspicion is right."""
+    numbers = " ".join(str(photo.id) for photo in found.moved)
+    if str(found.kind) == "mixed":
+        return f"turtles split {found.turtles[0]} {numbers} --as new"
+    if str(found.kind) == "misfiled":
+        return f"photos move {numbers} --to {found.to or 'new'}"
+    return f"turtles merge {' '.join(found.turtles)}"

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float64 = npt.NDArray[np.float64]
+from index.types import Float64
 
 _ENOUGH = 5
 """Others from which a query's own mean and spread can be learnt from."""

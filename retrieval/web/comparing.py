@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from index.catalog import Catalog
 from index.curation import Rejection, rejections
 from index.errors import CatalogBusy, TurtleidxError
-from index.registry import PhotoRecord, read_records, several
+from index.registry import PhotoRecord, read_records
 from retrieval.novelty import CatalogModel, DecisionPolicy, Posterior, Verdict
 from retrieval.review import Group, PhotoNeighbours, neighbours_of, resolve
 from retrieval.web.queue import Waiting
@@ -261,12 +261,3 @@ def judged(item: Item, model: CatalogModel, policy: DecisionPolicy) -> list[Phot
             PhotoJudgement(near.photo.id, one.verdict, turtle, *values, near.shortlist.gallery_turtles, one.reason)
         )
     return found
-
-
-def records_of(catalog: Catalog, turtles: Collection[str], encounters: Collection[int] = ()) -> list[PhotoRecord]:
-    """All photos of some turtles and of some encounters, in one question."""
-    with catalog.reading() as session:
-        keys = "SELECT key FROM turtles WHERE id IN (SELECT unnest(?::VARCHAR[]))"
-        owned = f"SELECT id FROM encounters WHERE turtle IN ({keys}) OR id IN ({several(encounters)})"
-        sql = f"SELECT * FROM photos WHERE NOT removed AND encounter IN ({owned})"
-        return read_records(session, sql, sorted(turtles))

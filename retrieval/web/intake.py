@@ -24,12 +24,11 @@ from index.exchange import RefusedRow, read_manifest
 from index.files import full_disk_named, replacing
 from index.naming import checked_id
 from index.types import Side, Sighting
-from retrieval.images import jpeg, load_photo
+from retrieval.images import EXTENSIONS, jpeg, load_photo
 
 FOLDER = "incoming"
 DRAFT = "draft.json"
 TABLES = (".csv", ".xlsx", ".tsv", ".txt")
-PHOTOS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2", ".heic", ".heif", ".avif")
 MOST_FILES = 5_000
 MOST_BYTES = 64 << 20
 MOST_IN_ALL = 8 << 30
@@ -184,7 +183,7 @@ class Drafts:
         tables: list[Path],
     ) -> None:
         ending = PurePosixPath(name).suffix.lower()
-        if ending not in (*PHOTOS, *TABLES):
+        if ending not in EXTENSIONS and ending not in TABLES:
             if not PurePosixPath(name).name.startswith("."):
                 refused.append(f"{name}: no photo that can be read")
             return
@@ -234,7 +233,8 @@ class Drafts:
                 told = str(error).replace(str(folder / row.file), row.name)
                 yield replace(row, state="unreadable", told=told, take=False)
                 continue
-            found = _placed(_dated(replace(row, sha256=photo.sha256), photo.taken_on), turtles)
+            told = "; ".join(photo.all_remarks)
+            found = _placed(_dated(replace(row, sha256=photo.sha256, told=told), photo.taken.day), turtles)
             there = self._catalog.enrolled([photo.sha256]).get(photo.sha256)
             if there is not None:
                 found = replace(found, state="duplicate", told=there.turtle or f"{there.id}", take=False)

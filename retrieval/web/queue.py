@@ -10,8 +10,13 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from retrieval.novelty import Verdict
+if TYPE_CHECKING:
+    from retrieval.novelty import Verdict
+
+KNOWN, NEW = "KNOWN", "NEW"
+"""Verdicts by name: what computes them takes seconds to import."""
 
 
 class Pile(StrEnum):
@@ -94,9 +99,9 @@ def pile_of(one: Waiting) -> Pile:
         return Pile.DISPUTED
     if one.sides_disagree or _near_equal(one.probabilities):
         return Pile.CONTESTED
-    if one.verdict is Verdict.KNOWN:
+    if one.verdict == KNOWN:
         return Pile.KNOWN
-    if one.verdict is Verdict.NEW or (one.p_new is not None and one.p_new > LIKELY_NEW):
+    if one.verdict == NEW or (one.p_new is not None and one.p_new > LIKELY_NEW):
         return Pile.PROBABLY_NEW
     return Pile.UNDECIDED
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
 from index.catalog import Catalog
 from index.errors import InputError
-from retrieval.novelty import DecisionPolicy, Rates
+
+if TYPE_CHECKING:
+    from retrieval.novelty import DecisionPolicy
 
 SETTING = "review"
 LONGEST_NAME = 60
@@ -37,6 +40,8 @@ class ReviewSettings:
     @property
     def policy(self) -> DecisionPolicy:
         """The terms on which verdicts are given."""
+        from retrieval.novelty import DecisionPolicy, Rates  # what computes verdicts takes a while to import
+
         return DecisionPolicy(self.prior_new, Rates(self.false_known, self.misidentified, self.false_new))
 
     def checked(self) -> ReviewSettings:

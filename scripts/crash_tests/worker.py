@@ -14,7 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from index.catalog import Browser, Catalog, Reindexing, check_catalog, compact_catalog, restore_backup, write_backup
+from index.catalog import (
+    Browser,
+    Catalog,
+    Page,
+    Reindexing,
+    check_catalog,
+    compact_catalog,
+    restore_backup,
+    write_backup,
+)
 from index.curation import Curator, Decisions, dismiss
 from index.errors import Conflict, InputError, UnknownRecord
 from index.exchange import import_table, join
@@ -141,7 +150,7 @@ class Worker:
         self.curator.undo()
 
     def undo_any(self) -> None:
-        self.curator.undo(self.chance.choice(self.catalog.history(limit=30)).id)
+        self.curator.undo(self.chance.choice(Browser(self.catalog).history(page=Page(30))).id)
 
     def fit(self) -> None:
         self.catalog.save_model("null", "nn-1", json.dumps(self.chance.random()), "trial")
@@ -168,7 +177,7 @@ class Worker:
             return
         shutil.rmtree(self.beside(DISCARDED), ignore_errors=True)
         restored = restore_backup(self.beside(BACKUP), self.beside(RESTORED))
-        event = restored.history(limit=1)[0].id
+        event = Browser(restored).history(page=Page(1))[0].id
         if digest_of(restored, event) != digest_of(self.catalog, event):
             raise AssertionError(f"the backup of event {event} differs from the catalogue as of then")
         restored.path.rename(self.beside(DISCARDED))  # a kill must not leave half of what was whole

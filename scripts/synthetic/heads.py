@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from index.types import Float32, Side
+from index.types import Float32, Pixels, Side
 from synthetic.anatomy import anatomy
 from synthetic.noise import fractal_noise, seeded, smoothstep
 from synthetic.skin import TEXELS, paint_skin, weather
 from synthetic.surface import draw_view, project
-from synthetic.underwater import Pixels, caustics, draw_day, draw_shot, expose, shade, through_water
+from synthetic.underwater import caustics, draw_day, draw_shot, expose, shade, through_water
 
 PHOTOS_PER_DAY = 2
 """Photographs 0 and 1 of an individual are of one day, 2 and 3 of another, and so on."""

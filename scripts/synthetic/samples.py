@@ -9,9 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from index.types import Side
+from index.types import Pixels, Side
 from synthetic.heads import PHOTOS_PER_DAY, draw_head
-from synthetic.underwater import Pixels
 
 FIRST_DAY = dt.date(2014, 6, 1)
 COLUMNS = ("photo", "turtle", "side", "taken_on", "encounter", "role")

@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
-from index.types import Int64
+from index.types import Float64, Int64
 from retrieval.novelty.posterior import Candidates
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima
 from retrieval.scoring.normalization import TNorm
-
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ from index.types import LocalFeatures, PreparedPhoto, Side
 from retrieval.engine.engine import Engine
 from retrieval.engine.factory import EngineOptions
 from retrieval.fitting.fit_model import fit
+from retrieval.images.pictures import jpeg
 from tests.index.making import day, features, photo
 
 TURTLES = 24
@@ -30,7 +31,12 @@ def lookalike(turtle: int, number: int, name: str | None, alike: float = 0.8) ->
     made = photo(seed, name, taken_on=day(20 * turtle + number), side=Side.LEFT)
     seen = _seen(turtle, seed, alike)
     [descriptor] = engine().encoder.encode([], [seen])
-    return replace(made, features=seen, vector=descriptor)
+    return replace(made, features=seen, vector=descriptor, thumbnail=_picture())
+
+
+@cache
+def _picture() -> bytes:
+    return jpeg(np.full((320, 480, 3), 90, np.uint8))
 
 
 def enrolled(folder: Path) -> Catalog:

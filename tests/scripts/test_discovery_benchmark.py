@@ -11,7 +11,7 @@ from index.exchange.manifest import ManifestRow
 from index.types import Photo, Side, Sighting
 from retrieval.novelty.decision import DecisionPolicy, Verdict
 from retrieval.review.clustering import Group
-from retrieval.review.findings import Finding, Kind
+from retrieval.review.suspicions import Finding, Kind
 
 
 def photo(number: int, turtle: str, encounter: int, side: Side = Side.LEFT) -> Photo:

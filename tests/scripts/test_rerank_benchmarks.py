@@ -27,7 +27,7 @@ from benchmarks.matching.whole_query import Question, near_exits, prunable, ques
 from index.types import LocalFeatures, Matches
 from retrieval.engine.factory import KEEP
 from retrieval.features.sift import SiftExtractor
-from retrieval.images.photos import jpeg
+from retrieval.images.pictures import jpeg
 from retrieval.matching.lightglue.checkpoints import DEFAULT, load_network
 from retrieval.matching.lightglue.network import LightGlueConfig
 from synthetic.heads import draw_head

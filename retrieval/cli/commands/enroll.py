@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,18 +14,17 @@ import typer
 
 from index.catalog import Catalog
 from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
-from index.exchange import parse_date
-from index.naming import checked_id
+from index.exchange import NearIds, difference, parse_date
+from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
+from retrieval.cli.exit_codes import ExitCode
 from retrieval.defaults import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
-
-NOTHING_DONE, SOME_REFUSED = 1, 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,6 +65,8 @@ def enroll_command(
     turtle: Annotated[str | None, typer.Option(help="The turtle that all these photos show.")] = None,
     manifest: options.Manifest = None,
     role: options.Role = None,
+    dates: options.Dates = None,
+    new_ids: options.NewIds = False,
     side: options.SideOfHead = None,
     taken_on: Annotated[str | None, typer.Option(help="YYYY-MM-DD; else from EXIF.")] = None,
     encounter: Annotated[str | None, typer.Option(help="Your name of it; else one a turtle and day.")] = None,
@@ -80,7 +83,7 @@ def enroll_command(
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.images import count_photos, from_manifest, from_paths, why_none
+    from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none, without_lookalikes
     from retrieval.pipeline import enroll
 
     common: options.Common = context.obj
@@ -89,7 +92,7 @@ def enroll_command(
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
     if turtle is not None:
-        checked_id(turtle)
+        turtle = turtle if turtle.lower() == NEXT_FREE else checked_id(turtle)
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
     choices = EngineOptions(
@@ -99,21 +102,51 @@ def enroll_command(
         extractor_weights=extractor_weights,
     )
     catalog = _open_or_create(common, choices)
+    if turtle is not None and turtle.lower() == NEXT_FREE:
+        known = replace(known, turtle=catalog.next_turtle_id())
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
-    sightings = from_manifest(manifest, role or [], known) if manifest else from_paths(photos or [], known, by_folder)
+    passed = Passed()
+    sightings = without_lookalikes(
+        from_manifest(manifest, role or [], known, dates, printing.say)
+        if manifest
+        else from_paths(photos or [], known, by_folder, passed),
+        NearIds.of(catalog),
+        _ask_about_ids(new_ids),
+    )
     total = None if manifest else count_photos(photos or [])
     with printing.progress_bar("enrolling", total) as advance:
         report = enroll(catalog, sightings, engine, common.who, advance)
+    for sentence in passed.sentences():
+        printing.say(sentence)
     printing.print_enrolment(report)
     tell_of_retired(catalog, report.enrolled)
     if not report.enrolled and not report.already_there:
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
-        raise typer.Exit(NOTHING_DONE)
+        raise typer.Exit(ExitCode.NOTHING_DONE)
     if automatic_fit:
         _fit_if_due(catalog, engine, choices, common.who)
     if report.refused:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
+
+
+def _ask_about_ids(new_ids: bool) -> Callable[[str, str], str | None]:
+    """Whoever sits there is asked about ids that look alike; a script has to say so beforehand."""
+
+    def ask(name: str, known: str) -> str | None:
+        if new_ids:
+            printing.say(
+                f"{name} is a new turtle beside {known}, from which it differs only in {difference(name, known)}."
+            )
+            return name
+        if not sys.stdin.isatty():
+            return None
+        question = (
+            f"Turtle {name} would be new and looks like {known}. Is it {known} (k), another turtle (n), or skip (s)?"
+        )
+        return {"k": known, "n": name}.get(typer.prompt(question, default="s", err=True).strip().lower()[:1])
+
+    return ask
 
 
 def fit_command(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from index.catalog import Browser, Catalog
-from index.errors import InputError
+from index.errors import InputError, RecipeMismatch, WeightsUnavailable
 from index.exchange import (
+    JoinReport,
+    NameConflict,
     Period,
+    SharedPhotos,
     capture_histories,
     export_darwin_core,
     export_table,
@@ -27,7 +31,10 @@ from index.files import refuse_foreign
 from index.types import Side
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import form_of, opened
+from retrieval.cli.common import opened
+
+if TYPE_CHECKING:
+    from retrieval.review import SameId
 
 SOME_MISSING = 3
 TABLES = (".csv", ".parquet")
@@ -90,8 +97,10 @@ def export_command(
 
 def import_command(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A table as `turtleidx export` writes it: .csv or .parquet.")],
+    file: Annotated[Path, typer.Argument(help="A table as `turtleidx export` writes it: .csv, .xlsx or .parquet.")],
     why: options.Why = "",
+    dates: options.Dates = None,
+    new_ids: options.NewIds = False,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
@@ -101,7 +110,9 @@ def import_command(
     read.
     """
     common: options.Common = context.obj
-    report = import_table(opened(context), file, common.who, why, dry_run=dry_run)
+    report = import_table(opened(context), file, common.who, why, dry_run=dry_run, dates=dates, new_ids=new_ids)
+    for sentence in report.remarks:
+        printing.say(sentence)
     if as_json:
         record = {"updated": report.updated, "unchanged": report.unchanged, "missing": report.missing}
         refused = [{"line": row.number, "reason": row.reason} for row in report.refused]
@@ -126,32 +137,91 @@ def import_command(
 def join_command(
     context: typer.Context,
     field_catalogue: Annotated[Path, typer.Argument(help="The catalogue that was in the field.")],
+    prefix: Annotated[
+        str, typer.Option(help="Before ids that mean other turtles there: KEF- makes KEF-T004 of their T004.")
+    ] = "",
+    same: Annotated[
+        list[str] | None, typer.Option("--same", metavar="TURTLE", help="This id is one turtle in both; repeatable.")
+    ] = None,
     dry_run: options.DryRun = False,
     as_json: options.Json = False,
+    matcher: options.Matcher = None,
 ) -> None:
-    """Add the photos and turtles of a field copy; differences are shown, and this catalogue keeps what it has."""
+    """Add the photos and turtles of a field copy; differences are shown, and this catalogue keeps what it has.
+
+    An id that both use without a photo in common is not taken for one turtle: its photos stay out (exit code 3) until
+    --prefix or --same says what they are.
+    """
     common: options.Common = context.obj
-    report = join(opened(context), Catalog.open(field_catalogue), common.who, dry_run=dry_run)
-    differences = [schemas.difference_record(difference) for difference in report.differences]
+    main, field = opened(context), Catalog.open(field_catalogue)
+    report = join(main, field, common.who, prefix=prefix, same=same or (), dry_run=dry_run)
+    likenesses = _likenesses(main, field, report, matcher, common.device)
+    if as_json:
+        printing.print_json({"dry_run": dry_run, **schemas.join_record(report, likenesses)})
+    else:
+        printing.print_join(report, dry_run)
+    _tell_of_names(report, likenesses, field_catalogue)
+    if report.conflicts:
+        raise typer.Exit(SOME_MISSING)
+
+
+def _likenesses(
+    main: Catalog, field: Catalog, report: JoinReport, matcher: str | None, device: str | None
+) -> dict[str, SameId]:
+    """How alike the photos under each id in conflict are; empty where the matcher is not at hand."""
+    if not report.conflicts:
+        return {}
+    from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
+    from retrieval.review import same_ids
+
+    try:
+        engine = Engine.load(main.recipe, EngineOptions(matcher=matcher, device=device))
+        return {one.turtle: one for one in same_ids(main, field, engine, [one.turtle for one in report.conflicts])}
+    except (WeightsUnavailable, RecipeMismatch) as error:
+        printing.say(f"Their photos were not compared: {error}")
+        return {}
+
+
+def _tell_of_names(report: JoinReport, likenesses: Mapping[str, SameId], there: Path) -> None:
     if report.unread:
         printing.say(
-            f"{len(report.unread)} photos of {field_catalogue} were never read, {report.unread[0]} for one, and do not "
+            f"{len(report.unread)} photos of {there} were never read, {report.unread[0]} for one, and do not "
             "join: run `turtleidx reindex` there first."
         )
-    if as_json:
-        record = {"dry_run": dry_run, "event": report.event, "added": report.added, "there": report.there}
-        printing.print_json(record | {"turtles": report.turtles, "differences": differences})
-        return
-    printing.out.print(
-        f"{report.added} photos {'would be ' if dry_run else ''}added, {report.there} there already, "
-        f"{len(differences)} differences"
+    for name in report.conflicts:
+        printing.say(conflict_sentence(name, likenesses.get(name.turtle)))
+    if report.conflicts:
+        example = report.conflicts[0].turtle
+        stem = there.stem.upper()[:8]
+        printing.say(
+            f"next: `turtleidx join {there} --prefix {stem}-` brings them as {stem}-{example} and so on; "
+            f"`--same {example}` where it is the same turtle."
+        )
+    for one in report.shared:
+        printing.say(shared_sentence(one))
+
+
+def conflict_sentence(name: NameConflict, likeness: SameId | None) -> str:
+    """What is known about an id that two catalogues use."""
+    told = (
+        f"{name.turtle} is an id in both catalogues without a photo in common: {name.theirs} photos of theirs stay out "
+        f"({name.ours} photos are here)."
     )
-    if report.turtles:
-        printing.out.print(f"new turtles: {', '.join(report.turtles)}", markup=False)
-    if report.event is not None:
-        printing.out.print(f"event {report.event}; `turtleidx undo {report.event}` takes all of it back")
-    if differences:
-        printing.print_records(differences, schemas.DIFFERENCES, form_of(False, False))
+    if name.belongs_to:
+        told += f" Their other photos of it are here as {' and '.join(name.belongs_to)}."
+    if likeness is None or likeness.photos is None:
+        return f"{told} No two photos could be compared."
+    chance = "" if likeness.probability is None else f"P(one turtle) = {likeness.probability:.2f}, "
+    theirs, ours = likeness.photos
+    return f"{told} {chance}{likeness.matches} matches at best ({theirs.path} with {ours.path})."
+
+
+def shared_sentence(one: SharedPhotos) -> str:
+    """What photos that both catalogues have say about two ids."""
+    told = f"{one.photos} photos of their {one.theirs} are here as {one.ours}"
+    if one.both_here:
+        return f"{told}: one turtle? `turtleidx turtles merge {one.ours} {one.theirs}` if so."
+    return f"{told}, and stay so."
 
 
 def _periods(catalog: Catalog, first: int | None, last: int | None) -> list[Period]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from index.errors import UnknownRecord
+from index.catalog import Browser, sampled_originals
+from index.errors import Conflict, UnknownRecord
+from index.times import local
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of
@@ -22,19 +25,18 @@ def add_to(app: typer.Typer) -> None:
 
 def info_command(context: typer.Context, as_json: options.Json = False) -> None:
     """Counts, models, sizes on disk and health of the catalogue."""
-    from retrieval.pipeline import drift_of  # takes a while to import
+    from retrieval.pipeline import drift_of, outgrown  # takes a while to import
 
     catalog = opened(context)
-    recipe = f"{catalog.recipe.extractor} and {catalog.recipe.encoder}"
-    summary, drift = catalog.summary(), drift_of(catalog)
-    sentence = None if drift is None else drift.sentence
-    if sentence is not None:
-        summary = replace(summary, health=(*summary.health, sentence))
-    rows = schemas.summary_rows(str(catalog.path), recipe, summary)
+    summary, drift, originals = catalog.summary(), drift_of(catalog), sampled_originals(catalog)
+    sentences = [None if drift is None else drift.sentence, outgrown(catalog), *originals.sentences()]
+    summary = replace(summary, health=(*summary.health, *(one for one in sentences if one is not None)))
     if as_json:
-        printing.print_json(schemas.summary_record(str(catalog.path), catalog.recipe, summary) | {"drift": sentence})
+        record = schemas.summary_record(str(catalog.path), catalog.recipe, summary)
+        lost = {"looked_for": originals.looked_for, "missing": len(originals.missing)}
+        printing.print_json(record | {"drift": sentences[0], "outgrown": sentences[1], "originals": lost})
     else:
-        printing.print_pairs(rows)
+        printing.print_pairs(schemas.summary_rows(str(catalog.path), catalog.recipe, summary))
 
 
 def history_command(
@@ -57,13 +59,26 @@ def history_command(
     form = form_of(as_json, as_csv)
     looking = browser(context, as_of)
     if subject is not None:
-        try:
-            turtle = looking.turtle(subject).id
-        except UnknownRecord:
-            photo = subject
+        turtle, photo = _meant(looking, subject)
     number = None if photo is None else looking.photo(photo).id
     events = looking.history(turtle=turtle, photo=number, page=page_of(1, limit))
-    printing.print_records([schemas.event_record(event) for event in events], schemas.EVENTS, form)
+    printing.print_history(events, looking.subjects(events), form)
+
+
+def _meant(looking: Browser, subject: str) -> tuple[str | None, str | None]:
+    """A turtle's id, present or former, or a photo; of what is neither, the sentence is about what it looks like."""
+    try:
+        return looking.turtle(subject).id, None
+    except UnknownRecord as error:
+        former = looking.former(subject)
+        if former is not None:
+            return former, None
+        try:
+            looking.photo(subject)
+        except UnknownRecord:
+            if not Path(subject).suffix and not subject.isdecimal():
+                raise error from None
+        return None, subject
 
 
 def undo_command(
@@ -75,7 +90,14 @@ def undo_command(
     as_json: options.Json = False,
 ) -> None:
     """Take an event back; undoing an undo brings it back."""
-    if event is None:
-        event = browser(context).newest_standing()
-    question = f"Take event {event} back?"
+    looking = browser(context)
+    chosen = looking.event(looking.newest_standing() if event is None else event)
+    told = f"{chosen.action}, by {chosen.who} on {local(chosen.at)}"
+    subject = looking.subjects([chosen])[chosen.id].sentence
+    if event is None and yes and not dry_run and chosen.who != context.obj.who:
+        raise Conflict(
+            f"The newest event is not yours: {chosen.id} ({told}). `turtleidx undo {chosen.id}` takes it back."
+        )
+    event = chosen.id
+    question = f"Take event {event} back ({told}{f'; {subject}' if subject else ''})?"
     change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.undo(event), question)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.catalog import Catalog
+from index.catalog import Browser, Catalog
 from index.curation import Curator
 from index.errors import InputError, TurtleidxError
+from index.naming import NEXT_FREE
 from index.registry import ChangeReport
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import ChangeOptions, change, opened
+from retrieval.cli.common import ChangeOptions, change, opened, target_turtle
 from retrieval.defaults import SHORTLIST
 from retrieval.novelty import Rates, Verdict
 from retrieval.scoring import Score
@@ -64,9 +65,8 @@ def identify_command(
         if (turtle is not None) == new or not encounters:
             raise typer.BadParameter("name encounters, and one of --is and --new.")
         how = ChangeOptions(dry_run, why, as_json)
-        if turtle is not None:
-            _require(opened(context), turtle)
-        change(context, how, lambda curator: curator.identify_encounters(set(encounters), turtle))
+        named = None if turtle is None or turtle.lower() == NEXT_FREE else target_turtle(opened(context), turtle)
+        change(context, how, lambda curator: curator.identify_encounters(set(encounters), named))
         return
     from retrieval.engine import EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy
@@ -143,7 +143,7 @@ def _ask(catalog: Catalog, proposal: str | None) -> str | None:
 
 def _require(catalog: Catalog, name: str) -> str:
     """The id of a turtle that is there. Raises UnknownRecord."""
-    return catalog.turtle(name).id
+    return Browser(catalog).turtle(name).id
 
 
 def _shown(name: str) -> str:

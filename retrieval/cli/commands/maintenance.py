@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,8 @@ from index.catalog import Browser, check_catalog, compact_catalog, is_backup, re
 from index.files import refuse_foreign
 from retrieval.cli import options, printing
 from retrieval.cli.common import ask, opened
+from retrieval.cli.exit_codes import ExitCode
 
-PROBLEMS_LEFT = SOME_REFUSED = 3
 MOST_NAMED = 20
 
 
@@ -25,19 +26,30 @@ def add_to(app: typer.Typer) -> None:
     app.command("reindex")(reindex_command)
 
 
-def check_command(context: typer.Context, as_json: options.Json = False) -> None:
+def check_command(
+    context: typer.Context,
+    originals: Annotated[
+        bool, typer.Option("--originals", help="Read the original files too: are they there, and unchanged?")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
     """Compare the three stores, repair what can be repaired; exit code 3 when problems remain."""
-    report = check_catalog(opened(context))
+    with printing.progress_bar("reading originals", None) if originals else nullcontext() as advance:
+        report = check_catalog(opened(context), originals=originals, progress=advance)
     if as_json:
-        printing.print_json({"photos": report.photos, "problems": report.problems, "repaired": report.repaired})
+        record = {"photos": report.photos, "problems": report.problems, "repaired": report.repaired}
+        files = report.originals
+        lost = {} if files is None else {"missing": files.missing, "changed": files.changed}
+        printing.print_json(record | ({"originals": lost} if files else {}))
     else:
         for sentence in report.repaired:
             printing.out.print(f"repaired: {sentence}", markup=False)
         for sentence in report.problems:
             printing.out.print(f"problem: {sentence}", markup=False)
-        printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems")
+        looked_at = "" if originals else "; --originals looks for their files too"
+        printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems{looked_at}")
     if report.problems:
-        raise typer.Exit(PROBLEMS_LEFT)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def compact_command(context: typer.Context, yes: options.Yes = False, as_json: options.Json = False) -> None:
@@ -127,7 +139,7 @@ def reindex_command(
         made_with_both = f"{report.recipe.extractor} and {report.recipe.encoder}"
         printing.out.print(f"{report.read} photos read again with {made_with_both}, {len(refused)} refused")
     if refused:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def _name(reasons: list[str]) -> None:

@@ -13,9 +13,18 @@ from index.registry import ChangeReport
 from index.types import Side
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of, tell_of_more, tell_of_retired
-
-SOME_REFUSED = 3
+from retrieval.cli.common import (
+    ChangeOptions,
+    browser,
+    change,
+    form_of,
+    opened,
+    page_of,
+    target_turtle,
+    tell_of_more,
+    tell_of_retired,
+)
+from retrieval.cli.exit_codes import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 
@@ -92,7 +101,9 @@ def show_photos(
 def move_photos(
     context: typer.Context,
     photos: Photos,
-    turtle: Annotated[str | None, typer.Option("--to", metavar="TURTLE", help="Made when it is new.")] = None,
+    turtle: Annotated[
+        str | None, typer.Option("--to", metavar="TURTLE", help="An id that is there, or new for the next free one.")
+    ] = None,
     nobody: Annotated[bool, typer.Option("--to-nobody", help="Nobody knows which turtle they show.")] = False,
     why: options.Why = "",
     dry_run: options.DryRun = False,
@@ -101,7 +112,8 @@ def move_photos(
     """Say which turtle photos show."""
     _choose_one(turtle is not None, nobody, "--to", "--to-nobody")
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.move_photos(chosen, turtle))
+    into = None if turtle is None else target_turtle(opened(context), turtle)
+    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.move_photos(chosen, into))
     tell_of_retired(opened(context), chosen)
 
 
@@ -191,7 +203,7 @@ def relocate_photos(
         f"{len(search.found)} moved originals found, {search.in_place} where they were, {search.missing} still missing."
     )
     if search.unreadable:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
 def _choose_one(first: bool, second: bool, *names: str) -> None:

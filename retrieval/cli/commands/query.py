@@ -19,20 +19,17 @@ from index.types import Side
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import tell_of_retired
+from retrieval.cli.exit_codes import ExitCode
 from retrieval.cli.printing import print_encounter
 from retrieval.defaults import SHORTLIST
-from retrieval.engine import Engine
-from retrieval.images import Question
-from retrieval.novelty import DecisionPolicy, Verdict
-from retrieval.pipeline import FollowUp, answer_encounters, by_encounter, drift_of, recent_score, remember
 from retrieval.schemas import encounter_answer_record
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
-    from retrieval.pipeline import Answer
-
-
-NOTHING_DONE, SOME_REFUSED = 1, 3
+    from retrieval.engine import Engine
+    from retrieval.images import Question
+    from retrieval.novelty import DecisionPolicy
+    from retrieval.pipeline import Answer, FollowUp
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,6 +42,7 @@ def query_command(
     photos: Annotated[list[Path] | None, typer.Argument(help="Photos, or folders of photos.")] = None,
     manifest: options.Manifest = None,
     role: options.Role = None,
+    dates: options.Dates = None,
     side: Annotated[Side | None, typer.Option(help="Search this side's gallery only; else all of it.")] = None,
     encounter: Annotated[
         bool, typer.Option("--encounter", help="One verdict for all photos, or for a manifest's rows of one encounter.")
@@ -69,17 +67,16 @@ def query_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
-    from retrieval.cli.commands.query import query_encounters, warn_of_drift
     from retrieval.cli.outputs import picture_files
     from retrieval.engine import Engine, EngineOptions
     from retrieval.images import questions, why_none
-    from retrieval.novelty import MODEL, DecisionPolicy, Rates
+    from retrieval.novelty import MODEL, DecisionPolicy, Rates, Verdict
     from retrieval.pipeline import FollowUp, answer, keep as keep_query, recent_score, remember
 
     common: options.Common = context.obj
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
-    asked = list(questions(photos or [], manifest, role or [], side))
+    asked = list(questions(photos or [], manifest, role or [], side, dates, printing.say))
     for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
         asked += questions(paths or [], None, [], shown)
     if not asked and manifest is not None:
@@ -129,7 +126,7 @@ def query_command(
             remember(catalog, scores)
             warn_of_drift(catalog)
     if refused:
-        raise typer.Exit(NOTHING_DONE if refused == len(asked) else SOME_REFUSED)
+        raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(asked) else ExitCode.SOME_REFUSED)
 
 
 def _show(one: Answer, top: int, as_json: bool, kept: KeptQuery | None) -> None:
@@ -170,6 +167,9 @@ def query_encounters(
     as_json: bool,
 ) -> int:
     """Answer and print encounters; returns how many photos were refused."""
+    from retrieval.novelty import Verdict
+    from retrieval.pipeline import answer_encounters, by_encounter, recent_score, remember
+
     refused = 0
     for one in answer_encounters(catalog, by_encounter(asked), engine, who, policy, follow_up):
         refused += sum(photo.verdict is Verdict.REFUSED for photo in one.found.photos)
@@ -188,6 +188,8 @@ def query_encounters(
 
 def warn_of_drift(catalog: Catalog) -> None:
     """Say on standard error when recent photos no longer score like those that the model was fitted on."""
+    from retrieval.pipeline import drift_of
+
     drift = drift_of(catalog)
     if drift is not None and drift.sentence is not None:
         printing.say(drift.sentence)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from index.catalog import Catalog
 from index.curation import Decisions, dismiss
 from index.registry import Answer
 from retrieval import schemas
@@ -13,6 +15,10 @@ from retrieval.cli import options, printing
 from retrieval.cli.common import form_of, opened
 from retrieval.defaults import AUDIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
+
+if TYPE_CHECKING:
+    from retrieval.engine import Engine
+    from retrieval.review import Finding
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +40,10 @@ def audit_command(
     ] = None,
     why: options.Why = "",
     limit: Annotated[int, typer.Option(min=1, help="Suspicions to show, what is most worth a look first.")] = 20,
+    least: Annotated[float, typer.Option(min=0, max=1, help="Only suspicions of at least this probability.")] = 0.2,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Match pictures of the suspicions that are shown.")
+    ] = None,
     budget: Annotated[
         int, typer.Option(min=0, help="Photo pairs to compare at most; cached ones are free, the next audit goes on.")
     ] = AUDIT_BUDGET,
@@ -43,7 +53,10 @@ def audit_command(
     score: options.ScoreRecipe = Score.WASSERSTEIN,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
-    """Find suspected duplicates (two ids that match) and mixed identities (one id whose encounters do not)."""
+    """Find ids that are probably wrong, each with the command that mends it.
+
+    Two ids for one turtle, photos under the wrong id, one id for two turtles, and one-sided ids seen on the same days.
+    """
     common: options.Common = context.obj
     catalog = opened(context)
     if dismissed:
@@ -53,6 +66,10 @@ def audit_command(
         else:
             printing.out.print(f"event {event}; `turtleidx undo {event}` takes it back")
         return
+    from retrieval.cli.outputs import check_folder, in_file_name
+
+    if plot is not None:
+        check_folder(plot)
     from retrieval.engine import Engine, EngineOptions
     from retrieval.review import audit  # what compares photos takes a second to import
 
@@ -67,18 +84,24 @@ def audit_command(
     engine = Engine.load(catalog.recipe, choices)
     with printing.progress_bar("comparing", None) as advance:
         found = audit(catalog, engine, budget, advance)
-    for finding in found.findings[:limit]:
+    doubted = [one for one in found.findings if one.probability is None or one.probability >= least]
+    for number, finding in enumerate(doubted[:limit], start=1):
         if as_json:
             printing.print_json(schemas.finding_record(finding))
         else:
             printing.print_finding(finding)
-    if found.missing:
-        printing.say(f"There are no probabilities, only an order: {found.missing}")
-    rest = "" if found.complete else "; the budget is used up, the next audit goes on"
-    printing.say(
-        f"{len(found.findings)} findings, {min(limit, len(found.findings))} shown, from {found.pairs} pairs of "
-        f"{found.turtles} turtles ({found.compared} compared now{rest})."
-    )
+        if plot is not None:
+            _plot(catalog, engine, finding, plot / f"{number:02d}-{'-'.join(map(in_file_name, finding.turtles))}.png")
+    printing.print_audit(found, doubted[:limit], len(doubted))
+
+
+def _plot(catalog: Catalog, engine: Engine, finding: Finding, target: Path) -> None:
+    from retrieval.images import save
+    from retrieval.review import finding_picture
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save(finding_picture(catalog, engine, finding), target)
+    printing.say(f"Match picture: {target}")
 
 
 def queries_command(

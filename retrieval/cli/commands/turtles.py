@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from index.catalog import TurtleOrder
+from index.naming import NEXT_FREE
 from index.registry import TurtleStatus
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.commands.photos import Photos, numbers_of
-from retrieval.cli.common import ChangeOptions, browser, change, form_of, page_of, tell_of_more
+from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of, tell_of_more
 
 app = typer.Typer(no_args_is_help=True, help="The turtles of the catalogue.")
 
@@ -115,7 +116,10 @@ def split_turtle(
     context: typer.Context,
     turtle: Name,
     photos: Photos,
-    new: Annotated[str, typer.Option("--as", metavar="TURTLE", help="Id of the turtle that these photos show.")],
+    new: Annotated[
+        str,
+        typer.Option("--as", metavar="TURTLE", help="Id of the turtle that they show, or new for the next free one."),
+    ],
     why: options.Why = "",
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
@@ -123,9 +127,10 @@ def split_turtle(
 ) -> None:
     """Say that some photos of a turtle show another one, which gets a new id."""
     chosen = numbers_of(context, photos)
-    question = f"Move {len(chosen)} photos of {turtle} to the new turtle {new}?"
+    made = opened(context).next_turtle_id() if new.lower() == NEXT_FREE else new
+    question = f"Move {len(chosen)} photos of {turtle} to the new turtle {made}?"
     how = ChangeOptions(dry_run, why, as_json, yes)
-    change(context, how, lambda curator: curator.split_turtle(turtle, chosen, new), question)
+    change(context, how, lambda curator: curator.split_turtle(turtle, chosen, made), question)
 
 
 @app.command("retire")

@@ -11,12 +11,14 @@ from .registry import (
     print_changes as print_changes,
     print_done as print_done,
     print_encounters as print_encounters,
+    print_history as print_history,
+    print_join as print_join,
     print_pairs as print_pairs,
     print_record as print_record,
     print_records as print_records,
     print_weights as print_weights,
 )
-from .review import print_finding as print_finding, print_group as print_group
+from .review import print_audit as print_audit, print_finding as print_finding, print_group as print_group
 from .terminal import (
     out as out,
     print_json as print_json,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from index.types import Refusal
 from retrieval.cli.printing.terminal import out, print_table, say
-from retrieval.novelty import Verdict
 
 if TYPE_CHECKING:
     from retrieval.fitting import FitReport
@@ -18,19 +18,40 @@ if TYPE_CHECKING:
     from retrieval.scoring import Candidate
 
 
-COLOURS = {Verdict.KNOWN: "green", Verdict.NEW: "magenta", Verdict.UNDECIDED: "yellow"}
+NAMED = 10
+"""Photos that a sentence about many names."""
+
+COLOURS = {"KNOWN": "green", "NEW": "magenta", "UNDECIDED": "yellow"}
+"""By verdict; a plain table, because importing verdicts would load what is fitted."""
 
 
 def print_enrolment(report: EnrollReport) -> None:
-    """Counts, speed, and the reason for each refused photo."""
+    """Counts, speed, the reason for each refused photo, and what should be known about others."""
     for refusal in report.refused:
         say(f"refused: {refusal.reason}")
+    for sentence in remark_sentences(report.remarks):
+        say(sentence)
     total = len(report.enrolled) + len(report.already_there) + len(report.refused)
     speed = total / report.seconds if report.seconds else 0.0
     out.print(
         f"{len(report.enrolled)} enrolled, {len(report.already_there)} already there, {len(report.refused)} refused "
         f"({report.seconds:.1f} s, {speed:.1f} photos/s)"
     )
+
+
+def remark_sentences(remarks: Sequence[Refusal]) -> list[str]:
+    """One sentence for each kind of remark, with the photos that it is about; many are counted."""
+    alike: dict[str, list[str]] = {}
+    for one in remarks:
+        alike.setdefault(one.reason, []).append(one.path)
+    told = []
+    for words, paths in alike.items():
+        if len(paths) == 1:
+            told.append(f"{paths[0]} {words}.")
+        else:
+            named = ", ".join(paths[:NAMED]) + (f" and {len(paths) - NAMED} more" if len(paths) > NAMED else "")
+            told.append(f"{len(paths)} photos, each of which {words}: {named}.")
+    return told
 
 
 def print_fit(report: FitReport) -> None:

@@ -5,21 +5,36 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from index.exchange import harmless
-from index.registry import Change, ChangeReport, Encounter, PhotoRecord
+from index.registry import Change, ChangeReport, Encounter, Event, EventSubject, PhotoRecord
+from index.times import local
 from retrieval.cli.printing.terminal import err, out, print_json, print_table
-from retrieval.schemas import Kind, Record, cell_text, change_contents, change_name, change_record
+from retrieval.schemas import (
+    DIFFERENCES,
+    EVENTS,
+    Kind,
+    Record,
+    cell_text,
+    change_contents,
+    change_name,
+    change_record,
+    difference_record,
+    event_record,
+)
 
 if TYPE_CHECKING:
+    from index.exchange import JoinReport
     from retrieval.weights import WeightsListing
 
 
@@ -50,13 +65,15 @@ def print_records(records: Sequence[Record], kind: Kind, form: Form) -> None:
         for column in table.columns:
             column.overflow = "fold"
         for record in records:
-            cells = (cell_text(record[name]) for name in kind.shown)
-            at_minutes = (
-                cell[:16].replace("T", " ") if name.endswith("at") else cell
-                for name, cell in zip(kind.shown, cells, strict=True)
-            )
-            table.add_row(*map(Text, at_minutes))
+            table.add_row(*(Text(_cell(name, record[name])) for name in kind.shown))
         print_table(table)
+
+
+def _cell(name: str, value: object) -> str:
+    """A value as text, moments in local time."""
+    if name.endswith("at") and isinstance(value, str):
+        return local(dt.datetime.fromisoformat(value))
+    return cell_text(value)
 
 
 def print_record(record: Record, kind: Kind, form: Form) -> None:
@@ -73,6 +90,39 @@ def print_record(record: Record, kind: Kind, form: Form) -> None:
     print_table(table)
 
 
+def print_join(report: JoinReport, dry_run: bool) -> None:
+    """What joining did, or would do, and where the catalogues differ."""
+    out.print(
+        f"{report.added} photos {'would be ' if dry_run else ''}added, {report.there} there already, "
+        f"{len(report.differences)} differences"
+    )
+    if report.turtles:
+        out.print(Text(f"new turtles: {', '.join(report.turtles)}"))
+    if report.renamed:
+        out.print(Text(f"renamed: {', '.join(f'{old} → {new}' for old, new in report.renamed.items())}"))
+    if report.event is not None:
+        out.print(f"event {report.event}; `turtleidx undo {report.event}` takes all of it back")
+    if report.differences:
+        print_records([difference_record(one) for one in report.differences], DIFFERENCES, Form.TABLE)
+
+
+KEEPING = "keep query"
+
+
+def print_history(events: Sequence[Event], subjects: Mapping[int, EventSubject], form: Form) -> None:
+    """Events, newest first; in the table, queries that one person kept one after the other are one row."""
+    records = [event_record(event, subjects[event.id]) for event in events]
+    if form is not Form.TABLE:
+        print_records(records, EVENTS, form)
+        return
+    rows = []
+    for _, group in groupby(records, lambda one: (one["who"], one["id"] if one["action"] != KEEPING else KEEPING)):
+        first, *rest = group
+        more = f", and {len(rest)} before it" if rest else ""
+        rows.append(first | {"subject": f"{first['subject']}{more}"})
+    print_records(rows, EVENTS, form)
+
+
 def print_encounters(encounters: Sequence[Encounter], photos: Sequence[PhotoRecord]) -> None:
     """Encounters by day, with their photos below."""
     for encounter in encounters:
@@ -83,20 +133,21 @@ def print_encounters(encounters: Sequence[Encounter], photos: Sequence[PhotoReco
                 out.print(Text(f"    {photo.id:>6}  {photo.side or '-':<6} {photo.path}"))
 
 
-def print_changes(changes: Sequence[Change]) -> None:
+def print_changes(done: ChangeReport) -> None:
     """What a change would do, on standard error."""
-    for change in changes[:MOST_LINES]:
-        err.print(Text(f"  {_change_line(change)}"))
-    if len(changes) > MOST_LINES:
-        err.print(Text(f"  and {len(changes) - MOST_LINES} more"))
+    for change in done.changes[:MOST_LINES]:
+        err.print(Text(f"  {_change_line(change, done.names)}"))
+    if len(done.changes) > MOST_LINES:
+        err.print(Text(f"  and {len(done.changes) - MOST_LINES} more"))
 
 
 def print_done(done: ChangeReport, dry_run: bool, as_json: bool) -> None:
     """What a change did, or would do."""
     if as_json:
-        print_json({"event": done.event, "dry_run": dry_run, "changes": [change_record(one) for one in done.changes]})
+        changes = [change_record(one, done.names) for one in done.changes]
+        print_json({"event": done.event, "dry_run": dry_run, "changes": changes})
         return
-    lines = [Text(f"  {_change_line(change)}") for change in done.changes[:MOST_LINES]]
+    lines = [Text(f"  {_change_line(change, done.names)}") for change in done.changes[:MOST_LINES]]
     if len(done.changes) > MOST_LINES:
         lines.append(Text(f"  and {len(done.changes) - MOST_LINES} more"))
     if not done.changes:
@@ -109,19 +160,26 @@ def print_done(done: ChangeReport, dry_run: bool, as_json: bool) -> None:
         out.print(line)
 
 
-def _change_line(change: Change) -> str:
+def _change_line(change: Change, names: Mapping[int, str]) -> str:
     before, after = change_contents(change)
     if not after:
         return f"{change_name(change)} {'goes' if before else 'is new'}"
     parts = []
     for name in after:
         old, new = before.get(name), after[name]
-        if old != new:  # turtles are numbered within; the numbers say nothing to people
+        if old != new:
             if name == "turtle":
-                parts.append("belongs to another turtle" if new else "belongs to no turtle")
-            elif name != "merged_into":
+                parts.append(f"{_named(old, names)} → {_named(new, names)}")
+            elif name == "merged_into":
+                parts.append(f"merged into {_named(new, names)}" if new else "merged no more")
+            else:
                 parts.append(f"{name} {cell_text(old) or '-'} → {cell_text(new) or '-'}")
     return f"{change_name(change)}: {', '.join(parts)}"
+
+
+def _named(key: object, names: Mapping[int, str]) -> str:
+    """A turtle that is numbered within; the numbers say nothing to people."""
+    return "nobody" if key is None else names.get(int(str(key)), "another turtle")
 
 
 def _csv_cell(value: object) -> object:

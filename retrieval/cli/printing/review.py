@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from index.types import Photo
 from retrieval.cli.printing.answers import COLOURS
-from retrieval.cli.printing.terminal import out
-from retrieval.schemas import TOP
+from retrieval.cli.printing.terminal import out, say
+from retrieval.review import Kind
+from retrieval.schemas import TOP, repair
 
 if TYPE_CHECKING:
-    from retrieval.review import Finding, Group
+    from retrieval.review import Audit, Finding, Group
 
 
 def print_group(group: Group) -> None:
@@ -38,18 +41,61 @@ def print_group(group: Group) -> None:
 
 def print_finding(found: Finding) -> None:
     """What may be wrong, the evidence, and what to type when it is, or is not."""
-    two = len(found.turtles) > 1
-    headline = Text(f"{' and '.join(found.turtles)}: ", style="bold")
-    headline.append("one turtle?" if two else "two turtles?", style="bold yellow")
-    if found.probability is not None and found.chance is not None:
-        alike = "different turtles match as well" if two else "photos of one turtle match as badly"
-        headline.append(f"  P = {found.probability:.2f}; {alike} in {found.chance:.2g} of such cases", style="not bold")
+    headline = Text(f"{_suspicion(found)}", style="bold")
+    if found.probability is not None:
+        headline.append(f"  P = {found.probability:.2f}", style="not bold")
     out.print(headline)
-    for part in found.encounters:
-        out.print(Text(f"  encounters {', '.join(map(str, part))}"))
-    best = " with ".join(photo.path for photo in found.photos)
-    out.print(Text(f"  best pair: score {found.score:.4f}, {found.matches} matches, {best}"))
-    names = " ".join(found.turtles)
-    mend = f"turtles merge {names}" if two else f"turtles split {names} PHOTO... --as NEW_ID"
+    for line in _evidence(found):
+        out.print(Text(f"  {line}"))
     keep = " ".join(f"--dismiss {name}" for name in found.turtles)
-    out.print(Text(f"  `turtleidx {mend}`, or `turtleidx audit {keep}`"))
+    out.print(Text(f"  next: `turtleidx {repair(found)}`; if all is well, `turtleidx audit {keep}`"))
+
+
+def _suspicion(found: Finding) -> str:
+    first, *rest = found.turtles
+    if found.kind is Kind.MIXED:
+        return f"{first}: two turtles?"
+    if found.kind is Kind.MISFILED:
+        encounters = ", ".join(map(str, found.encounters[0]))
+        if found.to is None:
+            return f"encounters {encounters} of {first} and {rest[0]}: another turtle?"
+        return f"{first}: encounter{'s' if len(found.encounters[0]) > 1 else ''} {encounters} of {rest[0]}?"
+    return f"{first} and {rest[0]}: one turtle?"
+
+
+def _evidence(found: Finding) -> Iterator[str]:
+    if found.kind is Kind.SAME_DAYS:
+        yield f"one is known by its left side, one by its right; both were seen on {', '.join(map(str, found.days))}"
+        return
+    for part in found.encounters:
+        yield f"encounter{'s' if len(part) > 1 else ''} {', '.join(map(str, part))}"
+    if found.moved:
+        yield f"photos {', '.join(_shown(photo) for photo in found.moved)}"
+    first, second = found.photos
+    least = "at best " if found.kind is Kind.MIXED else ""
+    yield f"{least}{found.matches} matches: photo {_shown(first)} with photo {_shown(second)}"
+    yield f"{first.path} with {second.path}"
+
+
+def _shown(photo: Photo) -> str:
+    known = [str(one) for one in (photo.taken_on, photo.side) if one is not None]
+    return f"{photo.id} ({', '.join(known)})" if known else str(photo.id)
+
+
+def print_audit(found: Audit, shown: Sequence[Finding], doubted: int) -> None:
+    """What an audit looked at, on standard error.
+
+    Parameters
+    ----------
+    doubted : int
+        Findings that are probable enough to be shown.
+    """
+    if found.missing:
+        say(f"There are no probabilities, only an order: {found.missing}")
+    rest = "" if found.complete else "; the budget is used up, the next audit goes on"
+    weak = len(found.findings) - doubted
+    weaker = f", {weak} less probable (--least 0 shows them)" if weak else ""
+    say(
+        f"{doubted} findings{weaker}, {len(shown)} shown, from {found.pairs} pairs of "
+        f"{found.turtles} turtles ({found.compared} compared now{rest})."
+    )

@@ -51,7 +51,7 @@ def rotations(query: LocalFeatures, candidates: Sequence[LocalFeatures], first_m
 
 
 def turned(keypoints: Tensor, size: Tensor, eighths: Tensor) -> Tensor:
-    """Keypoints [B, n, 4] (see `resident.FeatureBatch`) as they would lie after turning the photos about their centres.
+    """Keypoints [B, n, 4] (see `FeatureBatch`) as they would lie after turning the photos about their centres.
 
     Parameters
     ----------

@@ -3,55 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from index.curation import Curator, dismiss
 from index.errors import InputError, TurtleidxError
-from index.registry import Turtle
 from retrieval.defaults import AUDIT_BUDGET
 from retrieval.web.desk import AuditRun, Desk, patiently
 from retrieval.web.forms import Fields
 from retrieval.web.screen import Screen, Show, to
-
-if TYPE_CHECKING:
-    from retrieval.review import Finding
-
-LEAST = 0.2
-"""Findings that are less probable are shown on demand only."""
 
 
 def audit(screen: Screen, request: Request, fields: Fields) -> Response:
     """What was found, and how far it is."""
     run = screen.desk.auditing
     findings = list(run.findings or ())
+    from retrieval.review import LEAST  # what compares photos takes seconds to import
+
     everything = fields.text("show") == "all"
-    shown = [one for one in findings if everything or one.probability is None or one.probability > LEAST]
+    shown = [one for one in findings if everything or one.probability is None or one.probability >= LEAST]
     names = sorted({name for one in shown for name in one.turtles})
-    turtles = {name: screen.desk.browser.turtle(name) for name in names}
     return screen.page(
         request,
         "audit",
         run=run,
-        findings=[(one, _kept(one, turtles)) for one in shown],
+        findings=shown,
         hidden=len(findings) - len(shown),
         photos={name: screen.desk.browser.photos(turtle=name)[:8] for name in names},
         ready=screen.desk.bench.engine is not None,
         done=fields.text("done"),
     )
-
-
-def _kept(finding: Finding, turtles: Mapping[str, Turtle]) -> tuple[str, str] | None:
-    """Which id a merge keeps: the one with more photos, then the older, then the first."""
-    if len(finding.turtles) != 2:
-        return None
-    ordered = sorted(
-        finding.turtles, key=lambda name: (-turtles[name].photos, str(turtles[name].first_seen or "9"), name)
-    )
-    return ordered[0], ordered[1]
 
 
 def begin(screen: Screen, request: Request, fields: Fields) -> Response:
@@ -97,17 +79,20 @@ def settle(screen: Screen, request: Request, fields: Fields) -> Response:
             lambda: Curator(desk.catalog, who, why).merge_turtles(kept, [one for one in names if one != kept])
         ).event
     elif what == "split":
-        encounters = set(fields.numbers("encounters"))
-        photos = [one.id for one in desk.browser.photos(turtle=names[0]) if one.encounter in encounters]
-        new = fields.text("new") or desk.catalog.next_turtle_id()
+        new = fields.text("to") or desk.catalog.next_turtle_id()
+        photos = fields.numbers("photo")
         event = patiently(lambda: Curator(desk.catalog, who, why).split_turtle(names[0], photos, new)).event
+    elif what == "move":
+        to_turtle = fields.text("to") or desk.catalog.next_turtle_id()
+        photos = fields.numbers("photo")
+        event = patiently(lambda: Curator(desk.catalog, who, why).move_photos(photos, to_turtle)).event
     elif what != "later":
         raise InputError("A finding is settled by one of its buttons.")
-    gone = tuple(names)
+    changed = what in ("merge", "split", "move")
     run.findings = tuple(
         one
         for one in run.findings or ()
-        if not (one.turtles == gone or (what == "merge" and set(one.turtles) & set(gone)))
+        if not (one.turtles == tuple(names) or (changed and set(one.turtles) & set(names)))
     )
     desk.refresh()
     return to(f"/audit?done={event or ''}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -14,12 +15,16 @@ from index.types import Side
 from retrieval.web.desk import Desk, evidence_text, patiently
 from retrieval.web.forms import Fields, wants_json
 from retrieval.web.pictures import LONG_SIDES
-from retrieval.web.planting import Planted
 from retrieval.web.queue import Order, pile_of
 from retrieval.web.screen import Screen, Show, to
-from retrieval.web.views import ItemView, item_record, item_view, photo_record
 from retrieval.web.words import words
 
+if TYPE_CHECKING:
+    from retrieval.web.planting import Planted
+    from retrieval.web.views import ItemView
+
+NEXT = 12
+"""Groups that a page names as those that come next."""
 MOST_SECONDS = 600.0
 """Longer looks were interrupted."""
 _KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -55,6 +60,8 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
         following = _following(desk, who, window, key, order)
         gone = snapshot is not None and snapshot.complete
         return screen.page(request, "gone", 404 if gone else 503, following=following, gone=gone)
+    from retrieval.web.views import item_record, item_view  # what compares photos takes seconds to import
+
     view = item_view(desk.catalog, item, snapshot.model, desk.settings, words()["view"])
     waiting = [one.key for one in desk.looked(who, order)]
     following = _following(desk, who, window, key, order)
@@ -62,7 +69,7 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
     record = item_record(view, desk.catalog.next_turtle_id())
     here = waiting.index(key) if key in waiting else None
     previous = waiting[here - 1] if here else None
-    record |= {"next": following[:3], "previous": previous, "planted": key < 0, "order": str(order)}
+    record |= {"next": following[:NEXT], "previous": previous, "planted": key < 0, "order": str(order)}
     desk.prefetch(following[:2])
     return screen.page(
         request,
@@ -220,6 +227,8 @@ def search(screen: Screen, request: Request, fields: Fields) -> Response:
 def candidate(screen: Screen, request: Request, fields: Fields) -> Response:
     """A turtle that a person names as a candidate: its photos, those of the searched side first."""
     del request
+    from retrieval.web.views import photo_record  # what compares photos takes seconds to import
+
     records = screen.desk.photos_of(fields.text("turtle"))
     if not records:
         raise UnknownRecord(words()["script"]["nobody"])

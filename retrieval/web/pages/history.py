@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,15 +12,14 @@ from starlette.responses import Response
 from index.catalog import Browser, Page
 from index.curation import Curator
 from index.errors import TurtleidxError
-from index.registry import Change, Event
+from index.registry import Event
+from index.times import local
 from retrieval import schemas
 from retrieval.web.desk import patiently
 from retrieval.web.forms import Fields
 from retrieval.web.screen import Screen, Show
 
 A_PAGE = 60
-NAMED = 6
-"""Records that a sentence names one by one."""
 QUIET = frozenset({"keep query"})
 """Actions that come so often that they are folded."""
 
@@ -39,25 +37,11 @@ class Sentence:
 def sentences(browser: Browser, events: Sequence[Event]) -> list[Sentence]:
     """Events as people tell them."""
     undone = {one.undoes: one.id for one in events if one.undoes is not None}
-    return [Sentence(one, _told(one, browser.changes(one.id)), _when(one.at), undone.get(one.id)) for one in events]
-
-
-def _told(event: Event, changes: Sequence[Change]) -> str:
-    kinds = Counter(one.record for one in changes)
-    named = [schemas.change_name(one) for one in changes if one.record in ("turtles", "photos", "encounters")]
-    if len(named) <= NAMED:
-        about = ", ".join(named)
-    else:
-        counted = [f"{count} {kind}" for kind, count in kinds.items() if kind in ("turtles", "photos", "encounters")]
-        about = ", ".join(counted)
-    if event.undoes is not None:
-        about = f"event {event.undoes}" + (f" ({about})" if about else "")
-    return about
-
-
-def _when(at: dt.datetime) -> str:
-    local = at.replace(tzinfo=dt.UTC).astimezone()
-    return f"{local:%Y-%m-%d %H:%M} {local.tzname() or ''}".strip()
+    subjects = browser.subjects(events)
+    return [
+        Sentence(one, subjects[one.id].sentence if one.id in subjects else "", local(one.at), undone.get(one.id))
+        for one in events
+    ]
 
 
 def history(screen: Screen, request: Request, fields: Fields) -> Response:
@@ -77,7 +61,7 @@ def history(screen: Screen, request: Request, fields: Fields) -> Response:
         preview = fields.number("undo")
         try:
             report = patiently(lambda: Curator(desk.catalog, screen.who(request), dry_run=True).undo(preview))
-            changes = [schemas.change_record(one) for one in report.changes]
+            changes = [schemas.change_record(one, report.names) for one in report.changes]
         except TurtleidxError as error:
             refused = str(error)
     return screen.page(

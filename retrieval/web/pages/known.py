@@ -9,18 +9,19 @@ from starlette.responses import Response
 
 from index.curation import ReviewAnswer, Said
 from index.errors import Conflict
-from retrieval.web.comparing import records_of
 from retrieval.web.desk import evidence_text
 from retrieval.web.forms import Fields
+from retrieval.web.photo_records import records_of
 from retrieval.web.queue import Pile, pile_of
 from retrieval.web.screen import Screen, Show, to
-from retrieval.web.views import best_pair
 
 A_PAGE = 12
 
 
 def known(screen: Screen, request: Request, fields: Fields) -> Response:
     """One page of pairs."""
+    from retrieval.web.views import best_pair  # what compares photos takes seconds to import
+
     desk = screen.desk
     snapshot = desk.snapshot
     items = {} if snapshot is None else snapshot.items

@@ -101,7 +101,7 @@ def change(screen: Screen, request: Request, fields: Fields) -> Response:
 
     report = patiently(made)
     if not sure:
-        changes = [schemas.change_record(one) for one in report.changes]
+        changes = [schemas.change_record(one, report.names) for one in report.changes]
         return screen.page(
             request, "preview", changes=changes, action=request.url.path, asked=dict(fields.values), back=name
         )

@@ -23,6 +23,8 @@ const keysOn = document.documentElement.dataset.keys !== "off";
 
 /** @type {Map<number, string>} pages of groups that come next */
 const fetched = new Map();
+/** groups that were answered in this window: pages that were fetched before may still name them */
+const settled = new Set();
 /** @type {Item} */
 let item;
 /** @type {Record<string, string>} */
@@ -49,6 +51,8 @@ const picture = (number, size) => `/photo/${number}/${size}.jpg`;
 function begin() {
   item = JSON.parse(byId("item").textContent ?? "{}");
   words = JSON.parse(byId("words").textContent ?? "{}");
+  item.next = item.next.filter((key) => !settled.has(key));
+  document.body.dataset.next = String(item.next.length);
   chosen = 0;
   ours = item.candidates[0]?.query ?? item.lead;
   theirs = item.candidates[0]?.photo ?? 0;
@@ -84,8 +88,11 @@ async function prefetch() {
   }
 }
 
-/** @param {number | null | undefined} key */
-async function go(key) {
+/**
+ * On to a group; where it is gone, to what the server has instead, unless this is only a try.
+ * @param {number | null | undefined} key @param {boolean} [trying]
+ */
+async function go(key, trying = false) {
   if (key === null || key === undefined) {
     location.assign("/queue");
     return;
@@ -94,6 +101,7 @@ async function go(key) {
   if (!text) {
     const answered = await fetch(addressed(`/compare/${key}`)).catch(() => null);
     if (!answered || !answered.ok) {
+      if (trying) return;
       location.assign(addressed(`/compare/${key}`));
       return;
     }
@@ -432,7 +440,10 @@ async function answer(said) {
     document.querySelector(`[data-candidate="${chosen + 1}"]`)?.classList.add("ruled-out");
     const rest = item.candidates.findIndex((one, index) => index > chosen && !one.rejected);
     if (rest >= 0) choose(rest);
-  } else if (answered.next.length) go(answered.next[0]);
+  } else {
+    settled.add(answered.key);
+    if (answered.next.length) go(answered.next[0]);
+  }
   try {
     const told = await post("/answer", fields);
     if (told.planted) toast(filled(told.right ? words.check_right : words.check_wrong, { turtle: told.turtle, right: told.rights, all: told.all }), told.right ? "" : "wait");
@@ -453,7 +464,8 @@ async function answer(said) {
   } catch (error) {
     const sentence = error instanceof TypeError ? words.offline : /** @type {Error} */ (error).message;
     toast(filled(words.failed, { why: sentence }), "bad");
-    if (said !== "not" && item !== answered) go(answered.key);
+    settled.delete(answered.key);
+    if (said !== "not" && item !== answered) go(answered.key, true);
   }
   document.body.dataset.answered = String(Number(document.body.dataset.answered ?? 0) + 1);
 }
@@ -473,6 +485,8 @@ async function takeBack(from) {
     keep([...JSON.parse(store.getItem(other) ?? "[]"), { event: told.event, group: last.group }], other);
     toast(from === "done" ? words.undone : words.redone);
     fetched.clear();
+    if (from === "done") settled.delete(last.group);
+    else settled.add(last.group);
     await go(from === "done" ? last.group : item.key === last.group ? item.next[0] : item.key);
   } catch (error) {
     toast(filled(words.failed, { why: /** @type {Error} */ (error).message }), "bad");

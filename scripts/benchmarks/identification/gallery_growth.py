@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.identification.known_answers import Grounds, Searcher
 from benchmarks.identification.splits import encounters_by_turtle
 from index.catalog import Catalog
-from index.types import Photo
+from index.types import Int64, Photo
 from retrieval.evaluation import ErrorRate
 from retrieval.evaluation.metrics import error_rate
 from retrieval.fitting import learn, run_trials
@@ -21,8 +20,6 @@ from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS
 
 FITTED_AT = 50
 STEPS = 4
-
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from index.catalog import Catalog
-from index.types import Float32, LocalFeatures, Photo
+from index.types import Bool, Float32, Float64, Int64, LocalFeatures, Photo
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.fitting.pair_confidences import CachedComparison
@@ -18,10 +17,6 @@ from retrieval.fitting.trials import TrialPlan, ordered_pair
 from retrieval.matching import strength, strongest
 from retrieval.novelty import Candidates, CatalogModel, Posterior
 from retrieval.scoring import PairConfidences, score_pairs
-
-Int64 = npt.NDArray[np.int64]
-Float64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 
 class Grounds:

@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -30,7 +29,7 @@ from benchmarks.identification.known_answers import Grounds, Searcher
 from benchmarks.identification.splits import GALLERY, KNOWN, NEW, most_seen, random_roles
 from index.catalog import Catalog
 from index.errors import CatalogMissing
-from index.types import GalleryFilter, Photo, Sighting
+from index.types import Bool, Float64, GalleryFilter, Int64, Photo, Sighting
 from retrieval.defaults import SHORTLIST
 from retrieval.engine import Engine, EngineOptions
 from retrieval.evaluation import ErrorRate
@@ -44,10 +43,6 @@ from retrieval.scoring import Score
 RATES = Rates(0.05, 0.05, 0.05)
 EVERY_PAIR = 10**9
 QUICK_TURTLES = 60
-
-Bool = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from index.types import GalleryFilter, Photo, Side
 from retrieval.engine import Engine
 from retrieval.fitting import fit
 from retrieval.review import Finding, audit
-from retrieval.review.findings import Kind
+from retrieval.review.suspicions import Kind
 
 SPLITS, SWAPS = 12, 6
 SECOND = "{} again"

@@ -6,13 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from index.types import Photo
+from index.types import Int64, Photo
 
 GALLERY, KNOWN, NEW = 0, 1, 2
-
-Int64 = npt.NDArray[np.int64]
 
 
 def random_roles(photos: Sequence[Photo], seed: int) -> Int64:

@@ -30,9 +30,9 @@ from benchmarks.indexing.vector_index_figures import Timed, timed
 from index.catalog import Catalog
 from index.catalog.catalog import VECTORS
 from index.exchange import ManifestRow, read_manifest
-from index.types import GalleryFilter, Side, Sighting
+from index.types import GalleryFilter, Side, Sighting, UInt8
 from index.vectors import Selection
-from index.visual_words import SLOT_BYTES, UInt8, VotingIndex
+from index.visual_words import SLOT_BYTES, VotingIndex
 from index.visual_words.signature import unpacked
 from retrieval.engine import Engine, EngineOptions
 from retrieval.images import from_manifest

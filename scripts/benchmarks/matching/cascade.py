@@ -26,7 +26,7 @@ from rich.table import Table
 
 from benchmarks.matching.matchers import Trial, extract_all, sample
 from index.exchange import ManifestRow
-from index.types import LocalFeatures, Matches
+from index.types import Float64, LocalFeatures, Matches
 from retrieval.engine.factory import KEEP
 from retrieval.evaluation.metrics import auroc
 from retrieval.features import SiftExtractor
@@ -36,7 +36,6 @@ from retrieval.matching.lightglue.checkpoints import DEFAULT
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
 from retrieval.scoring import PairConfidences, Score, no_null, pair_confidences, score_pairs
 
-Float64 = npt.NDArray[np.float64]
 KEPT = (1, 3, 5, 10, 20, 30, 50, 100)
 
 

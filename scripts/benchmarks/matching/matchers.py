@@ -28,13 +28,12 @@ from benchmarks.matching.matcher_variants import Contender, checked, contenders,
 from benchmarks.matching.synthetic_pairs import Tally, milliseconds_a_pair, precision_and_recall
 from index.errors import PhotoUnreadable
 from index.exchange import ManifestRow, read_manifest
-from index.types import Float32, Int64, LocalFeatures, Matches, Sighting
+from index.types import Float32, Float64, Int64, LocalFeatures, Matches, Sighting
 from retrieval.evaluation.metrics import auroc, cumulative_match
 from retrieval.features import Extractor, Found, one_core_a_photo
 from retrieval.images import load_photo
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, pair_confidences, score_pairs
 
-Float64 = npt.NDArray[np.float64]
 Features = dict[str, dict[str, LocalFeatures]]
 """By extractor id, then by photo."""
 

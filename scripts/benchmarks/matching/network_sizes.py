@@ -1,7 +1,7 @@
 """LightGlue networks of several sizes on the same real photos: accuracy against time, on a manifest with a role column.
 
 Every query is matched with the strongest of its side by verified nearest neighbours, by each network that is given and
-by each cut of it to its first layers (every layer has an assignment of its own, see `training.start.with_layers`).
+by each cut of it to its first layers (every layer has an assignment of its own).
 Top-1, top-5 and AUROC of known against new by the best score, of the verified matches alone and beside nearest
 neighbours, without early exit, and milliseconds a pair of the network alone.
 Scores are those before any fit. Ends with one line of JSON.
@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.matching.cascade import Float64, scores_of, some_of
+from benchmarks.matching.cascade import scores_of, some_of
 from benchmarks.matching.matchers import Trial, extract_all, sample
 from index.exchange import ManifestRow
-from index.types import LocalFeatures, Matches
+from index.types import Float64, LocalFeatures, Matches
 from retrieval.devices import choose_device
 from retrieval.evaluation.metrics import auroc, cumulative_match
 from retrieval.features import SiftExtractor, one_core_a_photo

@@ -1,6 +1,6 @@
 """Trains the bundled visual words on drawn heads: index/data/words-1.npz.
 
-Learns from the flocks that draw_flocks.py writes: photographs of drawn individuals of many species. The bundled words
+Learns from the flocks that draw_pairs.py writes: photographs of drawn individuals of many species. The bundled words
 come from the first 313.
 """
 
@@ -34,7 +34,7 @@ def read_sample(folder: Path, keypoints: int, seed: int) -> Float32:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("flocks", type=Path, help="folder that draw_flocks.py wrote")
+    parser.add_argument("flocks", type=Path, help="folder that draw_pairs.py wrote")
     parser.add_argument("--keypoints", type=int, default=400_000, help="how many to learn from")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,6 +1,6 @@
 """Trains the bundled VLAD codebook and its projection on drawn heads: retrieval/data/vlad-1.npz.
 
-Learns from the flocks that draw_flocks.py writes: photographs of drawn individuals of many species. The principal
+Learns from the flocks that draw_pairs.py writes: photographs of drawn individuals of many species. The principal
 components span what varies between photographs. Whitening is partial, because what varies little among drawn heads may
 vary much among real ones.
 """
@@ -51,7 +51,7 @@ def train(described: Sequence[Float32], words: int, dimension: int, whitening: f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("flocks", type=Path, help="folder that draw_flocks.py wrote")
+    parser.add_argument("flocks", type=Path, help="folder that draw_pairs.py wrote")
     parser.add_argument("--words", type=int, default=32)
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--whitening", type=float, default=0.5, help="0 keeps the variances, 1 evens them out")

@@ -1,6 +1,6 @@
 """A sheet to look at before training: true pairs with their matches, and hard pairs of two individuals.
 
-PYTHONPATH=scripts python -m training.preview sheet.png --rows 5
+PYTHONPATH=scripts python -m training.lightglue.preview sheet.png --rows 5
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from index.types import Side
+from index.types import Pixels, Side
 from retrieval.features import SiftExtractor
 from synthetic.heads import Drawing, draw_photograph
-from synthetic.underwater import Pixels
 from training.lightglue.correspondence import Int16, true_matches
 
 SIZE = (320, 240)

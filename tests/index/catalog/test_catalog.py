@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from index.errors import (
@@ -45,14 +46,14 @@ def test_the_same_bytes_are_enrolled_once(catalog: Catalog) -> None:
     again = catalog.enroll([photo(1, "T003"), photo(2, "T003")], "Ana")
     assert [outcome.already_there for outcome in first + again] == [False, True, True, False]
     assert first[0].photo == first[1].photo == again[0].photo
-    assert [turtle.id for turtle in catalog.turtles()] == ["T001", "T003"]
+    assert [turtle.id for turtle in Browser(catalog).turtles()] == ["T001", "T003"]
 
 
 def test_nothing_new_is_no_event(catalog: Catalog) -> None:
     catalog.enroll([photo(1)], "Ana")
-    before = catalog.history()
+    before = Browser(catalog).history()
     catalog.enroll([photo(1)], "Ana")
-    assert catalog.history() == before
+    assert Browser(catalog).history() == before
     assert (before[0].action, before[0].who) == ("enroll", "Ana")
 
 
@@ -85,11 +86,11 @@ def test_a_turtle_tells_what_its_photos_add_up_to(catalog: Catalog) -> None:
         ],
         "Ana",
     )
-    turtle = catalog.turtle("T001")
+    turtle = Browser(catalog).turtle("T001")
     assert (turtle.photos, turtle.encounters, turtle.species) == (3, 3, "Chelonia mydas")
     assert (turtle.first_seen, turtle.last_seen) == (day(2), day(9))
     assert turtle.sides == {Side.LEFT, Side.TOP}
-    assert [encounter.day for encounter in catalog.encounters("T001")] == [day(2), day(9), None]
+    assert [encounter.day for encounter in Browser(catalog).encounters(turtle="T001")] == [day(2), day(9), None]
 
 
 def test_next_id_follows_the_largest_of_its_form(catalog: Catalog) -> None:
@@ -107,7 +108,7 @@ def test_a_taken_or_impossible_id_is_refused(catalog: Catalog) -> None:
     for name in ("", " T1", "T1\n", "x" * 121):
         with pytest.raises(InputError):
             curator.create_turtle(name)
-    assert [turtle.note for turtle in catalog.turtles()] == ["old friend"]
+    assert [turtle.note for turtle in Browser(catalog).turtles()] == ["old friend"]
 
 
 def test_moving_a_photo_makes_its_turtle_and_its_encounter(catalog: Catalog) -> None:
@@ -117,9 +118,9 @@ def test_moving_a_photo_makes_its_turtle_and_its_encounter(catalog: Catalog) -> 
     curator.move_photos([3], "T002")
     first, second, third = catalog.photos(ALL)
     assert (second.turtle, second.encounter, third.turtle) == ("T001", first.encounter, "T002")
-    assert [turtle.photos for turtle in catalog.turtles()] == [2, 1]
+    assert [turtle.photos for turtle in Browser(catalog).turtles()] == [2, 1]
     assert catalog.summary().unidentified == 0
-    assert len(catalog.encounters()) == 2
+    assert len(Browser(catalog).encounters()) == 2
     with pytest.raises(UnknownRecord):
         curator.move_photos([99], "T001")
 

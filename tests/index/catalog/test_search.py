@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.types import GalleryFilter, Photo, PreparedPhoto, Side
 from tests.index.making import day, photo, vector
@@ -55,7 +56,7 @@ def gallery(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 @pytest.fixture(scope="module")
 def everything(gallery: Catalog) -> list[Known]:
     asked = {p.sha256: p for p in map(prepared, range(60))}
-    of_turtle = {turtle.id: turtle.species for turtle in gallery.turtles()}
+    of_turtle = {turtle.id: turtle.species for turtle in Browser(gallery).turtles()}
     return [
         Known(p, asked[p.sha256], of_turtle.get(p.turtle or "") or asked[p.sha256].sighting.species)
         for p in gallery.photos(ALL)

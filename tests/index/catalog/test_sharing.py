@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.errors import CatalogBusy
 from index.types import GalleryFilter
@@ -108,7 +109,7 @@ def test_a_second_writer_is_told_who_is_writing(catalog: Catalog) -> None:
 def test_writing_is_entered_again_for_free(catalog: Catalog) -> None:
     with catalog.writing("outer"), catalog.writing("inner"):
         catalog.set_setting("any", "change", "Ana")
-    assert catalog.history()[0].command == "outer"
+    assert Browser(catalog).history()[0].command == "outer"
     assert not (catalog.path / "writer.json").exists()
 
 
@@ -162,4 +163,4 @@ def test_an_interrupted_question_is_an_interrupt(catalog: Catalog) -> None:
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt), catalog.reading() as session:
         session.number("SELECT max(hash(range)) FROM range(1500000000)")
-    assert catalog.history()
+    assert Browser(catalog).history()

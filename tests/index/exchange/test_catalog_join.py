@@ -13,9 +13,10 @@ from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.catalog.maintenance import check_catalog
 from index.curation.curator import Curator
-from index.errors import Conflict, RecipeMismatch
+from index.errors import Conflict, RecipeMismatch, UnknownRecord
 from index.exchange.catalog_join import BATCH, Difference, join
 from index.exchange.mark_recapture import capture_histories, write_histories, years
+from index.exchange.shared_names import NameConflict, SharedPhotos
 from index.types import GalleryFilter, Side
 from tests.index.making import RECIPE, day, photo, vector
 
@@ -24,7 +25,7 @@ def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_pa
     catalog.enroll([photo(1, "A", taken_on=day(1)), photo(2, "B")], "Ana")
     field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
     field.enroll(
-        [photo(3, "A", taken_on=day(1), side=Side.LEFT, site="Reef"), photo(4, "New", encounter="dusk")], "Ben"
+        [photo(3, "A", taken_on=day(1), side=Side.LEFT, site="Reef"), photo(4, "Fresh", encounter="dusk")], "Ben"
     )
     Curator(field, "Ben").move_photos([2], "A")
     Curator(field, "Ben").note_turtle("B", "gone?")
@@ -43,7 +44,7 @@ def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_pa
     joined = Browser(catalog).photo("3")
     assert (joined.turtle, joined.side, joined.site, joined.encounter) == ("A", Side.LEFT, "Reef", 1)
     assert Browser(catalog).photo("4").encounter_name == "dusk"
-    assert catalog.shortlist(vector(4), 1, GalleryFilter()).photos[0].turtle == "New"
+    assert catalog.shortlist(vector(4), 1, GalleryFilter()).photos[0].turtle == "Fresh"
     assert check_catalog(catalog).problems == ()
     assert join(catalog, field, "Ana").added == 0
 
@@ -55,7 +56,7 @@ def test_a_join_of_many_batches_is_one_event_and_one_undo_takes_it_back(catalog:
     before = [*Browser(catalog).turtles(), *Browser(catalog).encounters(), *Browser(catalog).photos()]
     report = join(catalog, field, "Ana")
     assert report.added == BATCH + 8
-    assert [event.action for event in catalog.history()[:2]] == ["join", "enroll"]
+    assert [event.action for event in Browser(catalog).history()[:2]] == ["join", "enroll"]
     assert len(Browser(catalog).encounters()) == 6
     assert len(catalog.features(catalog.photos(GalleryFilter()))) == BATCH + 9
     Curator(catalog, "Ana").undo(report.event)
@@ -190,3 +191,73 @@ def test_capture_histories_count_encounters_by_period(catalog: Catalog, tmp_path
     write_histories(found, tmp_path / "histories.csv")
     lines = (tmp_path / "histories.csv").read_text().splitlines()
     assert lines[1:] == ["'=B,01,0,1", "A,11,2,1", ",unidentified,0,1"]
+
+
+def two_laptops(catalog: Catalog, tmp_path: Path) -> Catalog:
+    """Both give the next free id T002 to turtles of their own after the copy was made."""
+    catalog.enroll([photo(1, "T001", taken_on=day(1))], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    catalog.enroll([photo(2, "T002", taken_on=day(2))], "Ana")
+    field.enroll([photo(3, "T002", taken_on=day(3)), photo(4, "T001"), photo(5, "T003")], "Ben")
+    Curator(field, "Ben").note_turtle("T002", "Ben's own")
+    return field
+
+
+def test_one_id_without_a_photo_in_common_is_a_conflict(catalog: Catalog, tmp_path: Path) -> None:
+    field = two_laptops(catalog, tmp_path)
+    report = join(catalog, field, "Ana")
+    assert report.conflicts == (NameConflict("T002", ours=1, theirs=1, belongs_to=()),)
+    assert (report.added, report.turtles, report.differences) == (2, ("T003",), ())
+    assert [one.sha256 for one in Browser(catalog).photos(turtle="T002")] == [photo(2).sha256]
+    assert Browser(catalog).turtle("T002").note is None
+    assert Browser(catalog).turtle("T001").photos == 2  # made before the copy: one turtle
+
+
+def test_a_prefix_brings_ids_in_conflict_as_turtles_of_their_own_and_again(catalog: Catalog, tmp_path: Path) -> None:
+    field = two_laptops(catalog, tmp_path)
+    shown = join(catalog, field, "Ana", prefix="KEF-", dry_run=True)
+    report = join(catalog, field, "Ana", prefix="KEF-")
+    assert report == dataclasses.replace(shown, event=report.event)
+    assert (report.conflicts, report.renamed, report.turtles) == ((), {"T002": "KEF-T002"}, ("KEF-T002", "T003"))
+    assert Browser(catalog).turtle("KEF-T002").note == "Ben's own"
+    again = join(catalog, field, "Ana", prefix="KEF-")
+    assert (again.added, again.conflicts, again.shared, again.differences) == (0, (), (), ())
+    plain = join(catalog, field, "Ana")
+    assert [(one.column, one.ours, one.theirs) for one in plain.differences] == [("turtle", "KEF-T002", "T002")]
+    field.enroll([photo(6, "T002")], "Ben")
+    assert join(catalog, field, "Ana", dry_run=True).conflicts == (NameConflict("T002", 1, 1, ("KEF-T002",)),)
+    assert join(catalog, field, "Ana", prefix="KEF-").added == 1
+    assert Browser(catalog).turtle("KEF-T002").photos == 2
+
+
+def test_a_person_may_say_that_one_id_is_one_turtle(catalog: Catalog, tmp_path: Path) -> None:
+    field = two_laptops(catalog, tmp_path)
+    with pytest.raises(UnknownRecord):
+        join(catalog, field, "Ana", same=["T009"])
+    assert join(catalog, field, "Ana", same=["T002"]).conflicts == ()
+    assert Browser(catalog).turtle("T002").photos == 2
+
+
+def test_a_prefix_that_gives_an_id_that_is_taken_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+    field = two_laptops(catalog, tmp_path)
+    Curator(catalog, "Ana").create_turtle("KEF-T002")
+    with pytest.raises(Conflict, match="choose another --prefix"):
+        join(catalog, field, "Ana", prefix="KEF-")
+    assert len(Browser(catalog).photos()) == 2
+
+
+def test_shared_photos_of_two_ids_are_told(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    catalog.enroll([photo(1, "t441"), photo(2, "t441")], "Ana")
+    field.enroll([photo(1, "Maria"), photo(2, "Maria"), photo(3, "Maria")], "Ben")
+    assert join(catalog, field, "Ana").shared == (SharedPhotos("Maria", "t441", 2, both_here=True),)
+    Curator(catalog, "Ana").merge_turtles("t441", ["Maria"])
+    assert join(catalog, field, "Ana").shared == ()
+
+
+def test_unidentified_encounters_of_one_name_stay_two(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    catalog.enroll([photo(1, encounter="dusk")], "Ana")
+    field.enroll([photo(2, encounter="dusk")], "Ben")
+    join(catalog, field, "Ana")
+    assert {one.name for one in Browser(catalog).encounters()} == {"dusk", "dusk (field)"}

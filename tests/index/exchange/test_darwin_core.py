@@ -10,7 +10,8 @@ import pytest
 
 from index.catalog.catalog import Catalog
 from index.errors import CatalogDamaged
-from index.exchange.darwin_core import check_darwin_core, export_darwin_core
+from index.exchange.darwin_core import export_darwin_core
+from tests.index.exchange.darwin_core_reader import check_darwin_core
 from tests.index.making import day, photo
 
 

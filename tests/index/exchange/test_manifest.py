@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from index.errors import ManifestError
-from index.exchange.manifest import ManifestRow, RefusedRow, parse_date, parse_side, read_manifest, read_roles
+from index.exchange.dates import parse_date
+from index.exchange.manifest import ManifestRow, RefusedRow, parse_side, read_manifest, read_roles
 from index.types import HeadBox, Side
 
 
@@ -43,7 +44,7 @@ def test_any_spreadsheet_delimiter_and_a_byte_order_mark(tmp_path: Path, delimit
     ("cells", "reason"),
     [
         ("b.jpg,up,,,", "none of left, right"),
-        ("b.jpg,left,1.7.2019,,", "not written YYYY-MM-DD"),
+        ("b.jpg,left,July 2019,,", "not written YYYY-MM-DD"),
         ("b.jpg,left,2019-02-30,,", "not written YYYY-MM-DD"),
         ("b.jpg,left,,95,", "outside -90 to 90"),
         ("b.jpg,left,,north,", "not a number"),
@@ -91,7 +92,7 @@ def test_ids_and_boxes_that_cannot_be_kept_cost_their_row(tmp_path: Path, cells:
     ("text", "reason"),
     [
         ("", "no column named photo"),
-        ("image,turtle\na.jpg,T1\n", "no column named photo"),
+        ("scan,turtle\na.jpg,T1\n", "no column named photo"),
         ("photo,photo\na.jpg,b.jpg\n", "two columns of one name"),
         ("photo,turtle\na.jpg,T1\n", "no column named role"),
     ],
@@ -103,7 +104,7 @@ def test_a_manifest_that_cannot_be_used_says_why(tmp_path: Path, text: str, reas
 
 def test_a_manifest_that_is_no_text_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="UTF-8"):
-        list(read_manifest(written(tmp_path, "photo\nschildkröte.jpg\n", "latin-1")))
+        list(read_manifest(written(tmp_path, "photo\nsch\x81ldkr\x8dte.jpg\n", "latin-1")))
     with pytest.raises(ManifestError, match="no manifest"):
         list(read_manifest(tmp_path / "nothing.csv"))
 

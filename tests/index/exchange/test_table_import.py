@@ -59,7 +59,7 @@ def table(folder: Path, *lines: str, name: str = "table.csv", encoding: str = "u
         ("w", "-5", "above zero"),
         ("w", "", "all of x, y, w, h"),
         ("x", "5000", "lies outside"),
-        ("taken_on", "1.4.2020", "not written YYYY-MM-DD"),
+        ("taken_on", "April 2020", "not written YYYY-MM-DD"),
         ("side", "upside", "none of left"),
         ("turtle", "a\u200bb", "turtle's id"),
     ],

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from index.errors import CatalogDamaged
-from index.types import Checkpoint
+from index.types import Checkpoint, UInt8
 from index.vectors.search_params import PROBES_MOST
 from index.vectors.selection import Selection
 from index.visual_words.codebook import Codebook
 from index.visual_words.index import VotingIndex
 from index.visual_words.inverted_file import NEAR, VotePart
-from index.visual_words.signature import SLOT_BYTES, UInt8, packed, unpacked, words_of
+from index.visual_words.signature import SLOT_BYTES, packed, unpacked, words_of
 
 SLOTS = 12
 DIMENSION = SLOTS * SLOT_BYTES

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from index.catalog.catalog import Catalog
+from index.curation.decisions import Decisions
 from tests.retrieval.shelling import Shell
 
 
@@ -52,6 +54,7 @@ def test_every_change_of_a_turtle(shell: Shell) -> None:
 
 
 def test_every_change_of_a_photo(shell: Shell) -> None:
+    assert shell("turtles", "create", "T020").code == 0
     assert shell("photos", "move", "7", "photos/6.jpg", "--to", "T020").code == 0
     assert shell.turtles() == {"T001": 3, "T002": 2, "T017": 0, "T020": 2}
     assert shell("photos", "move", "7", "--to-nobody").code == 0
@@ -146,7 +149,7 @@ def test_what_cannot_be_done_gets_a_sentence(shell: Shell, arguments: list[str],
 def test_undo_says_what_it_takes_back_and_passes_nothing_over(shell: Shell) -> None:
     assert shell("turtles", "note", "T001", "by the ferry").code == 0
     [newest, *_] = shell("history", "--json").records
-    assert f"Take event {newest['id']} back?" in shell("undo", answer="n\n").err
+    assert f"Take event {newest['id']} back (" in shell("undo", answer="n\n").err
     assert shell("compact", "--yes").code == 0
     [compacted, *_] = shell("history", "--json").records
     refused = shell("undo", "--yes")
@@ -163,3 +166,74 @@ def test_photos_of_a_retired_turtle_are_told_of(shell: Shell) -> None:
     merged = shell("turtles", "merge", "T002", "T001", "--yes")
     assert (merged.code, "T002 is retired" in merged.err) == (1, True)
     assert shell("turtles", "merge", "T001", "T002", "--yes").code == 0
+
+
+def test_an_id_that_is_not_there_is_answered_with_what_may_be_meant(shell: Shell) -> None:
+    for typed, meant in (("t017", "T017"), ("T17", "T017"), ("T0017", "T017")):
+        missed = shell("turtles", "show", typed)
+        assert (missed.code, f"do you mean {meant}" in " ".join(missed.err.split())) == (1, True), typed
+    assert "do you mean" not in shell("turtles", "show", "Leonora").err
+    assert shell("turtles", "rename", "T017", "Nina").code == 0
+    assert "is called Nina now" in shell("turtles", "show", "T017").err
+    told = shell("history", "T017", "--json")
+    assert [one["action"] for one in told.records] == ["rename turtle", "enroll"]
+    assert "There is no turtle Leonora" in shell("history", "Leonora").err
+    assert "There is no photo a.jpg" in shell("history", "a.jpg").err
+
+
+def test_a_slip_of_the_keyboard_makes_no_turtle(shell: Shell) -> None:
+    before = shell.turtles()
+    moved = shell("photos", "move", "7", "--to", "T071")
+    assert (moved.code, "do you mean" in moved.err, "turtles create T071" in moved.err) == (1, True, True)
+    assert shell.turtles() == before
+    assert shell("photos", "move", "7", "--to", "new").code == 0
+    assert shell.turtles()["T018"] == 1
+
+
+def newest(shell: Shell) -> dict[str, object]:
+    return dict(shell("history", "--json", "--limit", "1").records[0])
+
+
+def test_history_says_which_turtles_and_photos_an_event_touched(shell: Shell) -> None:
+    assert shell("photos", "move", "3", "--to", "T017").code == 0
+    told = newest(shell)
+    assert (told["subject"], told["turtles"], told["photos"]) == ("photo 3: T001 → T017", ["T001", "T017"], [3])
+    move = str(told["id"])
+    assert shell("turtles", "merge", "T001", "T002", "--yes").code == 0
+    assert "T002 into T001" in str(newest(shell)["subject"])
+    assert shell("turtles", "rename", "T001", "Nina").code == 0
+    assert newest(shell)["subject"] == "T001 → Nina"
+    assert shell("identify", "5", "--is", "Nina").code in (0, 1)
+    assert shell("decide", "1", "--is", "T017").code == 0
+    assert newest(shell)["subject"] == "query 1: is T017"
+    history = {one["id"]: one["subject"] for one in shell("history", "--json").records}
+    assert history[int(move)] == "photo 3: T001 → T017"  # by the ids of that day
+    assert "photo 3: T001 → T017" in shell("history").out
+    assert shell("history", "--csv").rows[-1]["subject"] == ""
+
+
+def test_a_change_names_turtles_not_others(shell: Shell) -> None:
+    shown = shell("turtles", "merge", "T001", "T002", "--dry-run")
+    assert "T002 → T001" in shown.out
+    assert "another turtle" not in shown.out
+    [record] = shell("photos", "move", "7", "--to", "T017", "--dry-run", "--json").records
+    assert [one["turtles"] for one in record["changes"] if "turtles" in one] in ([], [[None, "T017"]])
+
+
+def test_undo_names_the_event_and_takes_back_nobody_elses_unasked(shell: Shell) -> None:
+    assert shell("--who", "Ben", "photos", "side", "6", "--is", "left").code == 0
+    asked = " ".join(shell("undo", answer="n\n").err.split())
+    assert re.search(r"Take event \d+ back \(set side, by Ben on .*; photo 6: T017\)\?", asked)
+    refused = shell("undo", "--yes")
+    assert (refused.code, "is not yours" in refused.err, "by Ben" in refused.err) == (1, True, True)
+    assert shell("undo", str(newest(shell)["id"]), "--yes").code == 0
+
+
+def test_kept_queries_of_one_person_are_one_row_of_the_history(shell: Shell) -> None:
+    catalog = Catalog.open(shell.catalog)
+    for number in range(3):
+        Decisions(catalog).keep(f"{number:064}", f"boat/{number}.jpg", "UNDECIDED", '{"candidates": []}', "Ana")
+    lines = [line for line in shell("history").out.splitlines() if "keep query" in line and "Ana" in line]
+    assert len(lines) == 1
+    assert "query 4 (2.jpg), and 2 before it" in lines[0]
+    assert len([one for one in shell("history", "--json").records if one["action"] == "keep query"]) == 4

@@ -14,6 +14,7 @@ import typer
 from typer.main import get_group
 
 import retrieval
+from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from retrieval.cli.app import PLACES, main
@@ -75,7 +76,7 @@ def test_an_account_without_a_name_can_ask(tmp_path: Path) -> None:
     line = ["--catalog", str(catalog.path), "turtles", "create", "Nina"]
     done = printed_by(f"import os; os.getuid = lambda: 4000000; from retrieval.cli import main; main({line!r})")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert catalog.history()[0].who == "4000000"
+    assert Browser(catalog).history()[0].who == "4000000"
 
 
 def test_names_are_printed_as_they_are(
@@ -86,6 +87,16 @@ def test_names_are_printed_as_they_are(
         with pytest.raises(SystemExit):
             main(["--catalog", f"{name}/]x", "init"])
         assert f"made {tmp_path / name}/]x with" in capsys.readouterr().out
+
+
+def test_help_loads_nothing_that_compares_photos() -> None:
+    program = (
+        "import sys; from retrieval.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'torch', 'cv2', 'faiss', 'scipy', 'PIL', 'kornia', 'starlette'} & sys.modules.keys(), file=sys.stderr)"
+    )
+    assert printed_by(program).stderr == b"set()\n"
 
 
 def test_a_list_loads_nothing_that_only_writers_and_progress_bars_need(tmp_path: Path) -> None:

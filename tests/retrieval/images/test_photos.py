@@ -13,7 +13,10 @@ from PIL import Image
 
 from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox
-from retrieval.images.photos import decode, file_sha256, find_photos, jpeg, load_photo, quality, read_bytes, save
+from retrieval.images.files import file_sha256, read_bytes
+from retrieval.images.folders import Passed, find_photos
+from retrieval.images.photos import load_photo
+from retrieval.images.pictures import decode, jpeg, quality, save
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.integers(0, 255, (90, 160, 3), dtype=np.uint8)
@@ -36,7 +39,7 @@ def test_exif_turns_the_photo_and_dates_it(tmp_path: Path) -> None:
     exif[0x0112] = 6  # the camera was held upright
     exif.get_ifd(0x8769)[0x9003] = "2019:07:01 10:22:03"
     loaded = load_photo(photo(tmp_path / "a.png", exif=exif), 500)
-    assert loaded.taken_on == dt.date(2019, 7, 1)
+    assert loaded.taken.day == dt.date(2019, 7, 1)
     assert loaded.original_size == (90, 160)
     assert np.array_equal(loaded.pixels, np.rot90(NOISE, -1))
 
@@ -113,6 +116,25 @@ def test_photos_are_found_in_order_and_hidden_ones_are_not(tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     with pytest.raises(NoPhotos, match="holds no photo"):
         list(find_photos(tmp_path / "empty"))
+
+
+def test_what_else_lies_in_folders_is_counted_and_named(tmp_path: Path) -> None:
+    wanted = ["T1/1.jfif", "T2/2.jpe", "T3/3.MPO", "T4/4.HEIC", "T5/5.hif", "T6/6.avif", "T7/7.NEF", "T8/8.CR3"]
+    others = ["T1/notes.txt", "T2/.DS_Store", "@eaDir/1.jpg/SYNOPHOTO_THUMB_XL.jpg", "#recycle/2.jpg", "Thumbs.db"]
+    others += ["__MACOSX/T1/._1.jpg", "$RECYCLE.BIN/x.jpg", "T9/film.MOV", "T9/film.mov", "T9/README"]
+    for name in (*wanted, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    passed = Passed()
+    assert list(find_photos(tmp_path, passed)) == [tmp_path / name for name in wanted]
+    assert passed.endings == {".mov": 2, ".txt": 1, ".db": 1, "": 1}
+    assert (passed.machines, passed.hidden) == (4, 1)
+    assert passed.sentences() == [
+        "5 files were no photo: 2 .mov, 1 without ending, 1 .db, 1 .txt.",
+        "4 folders of thumbnails, bins or systems were passed over.",
+        "1 hidden file or folder was passed over.",
+    ]
+    assert Passed().sentences() == []
 
 
 def test_folders_behind_links_come_last_and_once(tmp_path: Path) -> None:

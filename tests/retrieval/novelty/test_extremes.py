@@ -3,13 +3,10 @@
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, strategies as st
 
 from retrieval.novelty.extremes import Growth, MaximumDistribution, Sample
-
-Float64 = npt.NDArray[np.float64]
 
 
 def drawn(seed: int, sizes: tuple[int, ...], effect: float, rows: int = 3000) -> Sample:

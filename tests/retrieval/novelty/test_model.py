@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from index.errors import CatalogDamaged
+from index.types import Float64
 from retrieval.evaluation.metrics import reliability
 from retrieval.novelty.conformal import Rates
 from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel
@@ -18,8 +18,6 @@ from retrieval.novelty.posterior import Candidates
 from retrieval.novelty.samples import TooSmall
 from retrieval.scoring.serialization import model_json
 from tests.retrieval.generated import World
-
-Float64 = npt.NDArray[np.float64]
 
 
 def fitted(world: World, individuals: int = 300, replicates: int = 0) -> NoveltyModel:

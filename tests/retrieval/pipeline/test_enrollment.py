@@ -20,7 +20,7 @@ from retrieval.engine.engine import Engine, Extracted
 from retrieval.engine.factory import EngineOptions
 from retrieval.features.extractor import Found
 from retrieval.features.sift import SiftExtractor
-from retrieval.images.photos import save
+from retrieval.images.pictures import save
 from retrieval.parallel import one_ahead
 from retrieval.pipeline.enrollment import BATCH, enroll, prepared
 from synthetic.heads import draw_head

@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from index.exchange.manifest import RefusedRow
-from index.types import LocalFeatures, Matches, Sighting
+from index.types import LocalFeatures, Matches, Pixels, Sighting
 from retrieval.engine.engine import Engine
 from retrieval.engine.factory import EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import Question
-from retrieval.images.photos import Pixels, save
+from retrieval.images.pictures import save
 from retrieval.matching.nearest import NearestNeighbourMatcher
 from retrieval.novelty.catalog_model import CatalogModel
 from retrieval.novelty.decision import DecisionPolicy, Verdict
@@ -149,7 +150,7 @@ def test_the_same_command_again_makes_no_turtle_again(
         for _ in range(2)
     )
     assert first == again == ["T001", "T002", "T1", None]
-    assert catalog.turtle("T001").photos == 1
+    assert Browser(catalog).turtle("T001").photos == 1
 
 
 def test_an_encounter_that_was_enrolled_in_part_gets_no_second_turtle(
@@ -165,8 +166,8 @@ def test_an_encounter_that_was_enrolled_in_part_gets_no_second_turtle(
         return one.enrolled_as
 
     assert [asked_together(*photos) for _ in range(2)] == ["T030", "T030"]
-    assert catalog.turtle("T030").photos == 2
-    assert catalog.turtle("T030").encounters == 1
+    assert Browser(catalog).turtle("T030").photos == 2
+    assert Browser(catalog).turtle("T030").encounters == 1
     # of two turtles, a person has to say which
     assert asked_together(photos[0], Question(Sighting(str(folder / "0-0.png")), {})) is None
 

@@ -6,37 +6,21 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
-from index.curation.curator import Curator
 from retrieval.matching.cascade import RerankRecipe
 from retrieval.review.auditing import audit
-from retrieval.review.findings import Kind
-from tests.retrieval.lookalikes import believing, engine, enrolled, lookalike
+from retrieval.review.suspicions import Kind
+from tests.retrieval.lookalikes import engine, lookalike
 from tests.retrieval.shelling import Shell
-
-
-@pytest.fixture(scope="module")
-def muddled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """T005 goes by a second id, and T006 and T007 by one."""
-    catalog = enrolled(tmp_path_factory.mktemp("muddled"))
-    catalog.enroll([lookalike(5, 3, "Nina"), lookalike(6, 3, "T006", 0.7), lookalike(7, 3, "T007", 0.7)], "Ben")
-    Curator(catalog, "Ben").merge_turtles("T006", ["T007"])
-    return believing(catalog).path
-
-
-@pytest.fixture
-def own(muddled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    return Shell(Path(shutil.copytree(muddled, tmp_path / "turtles.catalog")), capsys, monkeypatch)
 
 
 def test_a_duplicate_and_a_mixed_identity_come_first(muddled: Path) -> None:
     found = audit(Catalog.open(muddled), engine())
     assert found.complete
-    first = {kind: next(one for one in found.findings if one.kind is kind) for kind in Kind}
-    assert first[Kind.DUPLICATE].turtles == ("Nina", "T005")
+    wrong = (Kind.DUPLICATE, Kind.MIXED)
+    first = {kind: next(one for one in found.findings if one.kind is kind) for kind in wrong}
+    assert first[Kind.DUPLICATE].turtles == ("T005", "Nina")
     assert first[Kind.MIXED].turtles == ("T006",)
     assert all((one.probability or 0) > 0.3 for one in first.values())
     looking = Browser(Catalog.open(muddled))
@@ -64,13 +48,16 @@ def test_an_audit_goes_on_where_the_budget_ended(muddled: Path) -> None:
 
 def test_what_was_reviewed_does_not_come_again(own: Shell) -> None:
     def shown() -> list[list[str]]:
-        return [one["turtles"] for one in own("audit", "--matcher", "nearest", "--json", "--limit", "1000").records]
+        return [
+            one["turtles"]
+            for one in own("audit", "--matcher", "nearest", "--json", "--limit", "1000", "--least", "0").records
+        ]
 
     before = shown()
-    assert ["Nina", "T005"] in before
+    assert ["T005", "Nina"] in before
     assert own("audit", "--dismiss", "T005", "--dismiss", "Nina", "--why", "other beak").code == 0
     assert own("audit", "--dismiss", "T006").code == 0
-    assert shown() == [one for one in before if one not in (["Nina", "T005"], ["T006"])]
+    assert shown() == [one for one in before if one not in (["T005", "Nina"], ["T006"])]
     [newest, older, *_] = own("history", "--json").records
     assert (older["who"], older["action"], older["why"]) == ("Ana", "dismiss suspicion", "other beak")
     assert own("undo", str(newest["id"]), "--yes").code == 0
@@ -83,5 +70,54 @@ def test_an_audit_for_people_says_what_to_type(own: Shell) -> None:
     told = own("audit", "--limit", "2", "--matcher", "nearest")
     assert told.code == 0
     assert "T006: two turtles?" in told.out
-    assert "turtleidx turtles merge Nina T005" in told.out
+    assert "turtleidx turtles merge T005 Nina" in told.out
     assert "2 shown" in told.err
+
+
+def suspected(own: Shell, *options: str) -> dict[str, dict[str, object]]:
+    """Findings by what they say about which ids."""
+    found = own("audit", "--matcher", "nearest", "--json", "--limit", "1000", *options).records
+    return {f"{one['kind']} {' '.join(one['turtles'])}": one for one in found}
+
+
+def test_photos_under_the_wrong_id_are_to_be_moved_not_their_ids_merged(own: Shell) -> None:
+    catalog = Catalog.open(own.catalog)
+    catalog.enroll([lookalike(30, number, "T030") for number in (1, 2)], "Ben")
+    catalog.enroll([lookalike(12, number, "T012") for number in (8, 9)], "Ben")
+    catalog.enroll([lookalike(30, 3, "T012"), lookalike(30, 4, "T012")], "Ben")
+    found = suspected(own)
+    misfiled = found["misfiled T012 T030"]
+    numbers = [str(one.id) for one in Browser(catalog).photos(turtle="T012")[-2:]]
+    assert misfiled["repair"] == f"photos move {' '.join(numbers)} --to T030"
+    assert not [name for name in found if {"T012", "T030"} & set(name.split()[1:]) and name != "misfiled T012 T030"]
+    assert own(*str(misfiled["repair"]).split()).code == 0
+    assert not [name for name in suspected(own) if "T012" in name or "T030" in name]
+
+
+def test_a_dismissal_holds_for_the_photos_that_a_person_saw(own: Shell) -> None:
+    catalog = Catalog.open(own.catalog)
+    catalog.enroll([lookalike(31, number, "T031") for number in (1, 2)], "Ben")
+    assert own("audit", "--dismiss", "T031").code == 0
+    catalog.enroll([lookalike(90, number, "T031") for number in (1, 2)], "Ben")  # another animal, by a colleague
+    assert "mixed T031" in suspected(own)
+    assert own("audit", "--dismiss", "T031").code == 0
+    assert "mixed T031" not in suspected(own)
+    assert own("audit", "--dismiss", "T005", "--dismiss", "Nina").code == 0
+    assert "duplicate T005 Nina" not in suspected(own)
+    catalog.enroll([lookalike(5, 4, "Nina")], "Ben")
+    assert "duplicate T005 Nina" in suspected(own)
+
+
+def test_improbable_suspicions_are_counted_not_shown(own: Shell) -> None:
+    shown, every = suspected(own), suspected(own, "--least", "0")
+    assert shown.keys() < every.keys()
+    assert all(float(str(one["probability"])) >= 0.2 for one in shown.values())
+    assert f"{len(every) - len(shown)} less probable" in own("audit", "--matcher", "nearest").err
+
+
+def test_suspicions_can_be_looked_at(own: Shell) -> None:
+    done = own("audit", "--matcher", "nearest", "--limit", "2", "--plot", "doubts")
+    assert done.code == 0
+    assert sorted(path.name[:3] for path in Path("doubts").iterdir()) == ["01-", "02-"]
+    Path("file").touch()
+    assert own("audit", "--plot", "file").code == 1

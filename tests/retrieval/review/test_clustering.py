@@ -110,10 +110,18 @@ def test_a_person_who_knows_needs_no_search(own: Shell) -> None:
     assert "T0009" not in own.turtles()
 
 
-def test_a_turtle_may_be_called_new(own: Shell) -> None:
-    assert own("turtles", "rename", "T005", "new").code == 0
-    done = own("identify", "--matcher", "nearest", "--yes", "--json").records
-    assert [one["assigned_as"] for one in done] == ["T025", "T026", "new"]
+def test_new_means_the_next_free_id_and_no_turtle_is_called_so(own: Shell) -> None:
+    refused = own("turtles", "rename", "T005", "new")
+    assert (refused.code, "stands for the next free id" in refused.err) == (1, True)
+    first, second, *_ = (one["encounter"] for one in own("encounters", "list", "--unidentified", "--json").records)
+    assert own("identify", str(first), "--is", "new").code == 0
+    assert own.turtles()["T025"] == 1
+    [photo, *_] = own("photos", "list", "--encounter", str(second), "--json").records
+    assert own("photos", "move", str(photo["number"]), "--to", "new").code == 0
+    assert "T026" in own.turtles()
+    [_, last] = own("photos", "list", "--turtle", "T009", "--json").records
+    assert own("turtles", "split", "T009", str(last["number"]), "--as", "new", "--yes").code == 0
+    assert own.turtles()["T027"] == 1
 
 
 def test_a_second_look_compares_nothing_anew(imported: Path) -> None:

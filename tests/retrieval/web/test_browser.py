@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page as Tab, expect
 
-from index.catalog.browser import Browser
+from index.catalog.browser import Browser, Page
 from index.catalog.catalog import Catalog
 from index.curation.answers import rejections
 from index.curation.decisions import Decisions
@@ -20,35 +20,39 @@ from tests.retrieval.web.season import HARD, KNOWN, STRANGERS, Served
 
 PAGES = ("/", "/queue", "/known", "/turtles", "/turtle/T001", "/encounters", "/import", "/audit", "/history", "/report")
 COMPARED = "body[data-compared]"
+PAIR = """(() => {
+    const [query, other] = document.body.dataset.compared.split(",");
+    return fetch(`/pair?query=${query}&other=${other}`).then(answered => answered.json());
+})()"""
 
 
 def undecided(catalog: Path) -> int:
     return len({one.encounter for one in Browser(Catalog.open(catalog)).photos(unidentified=True)})
 
 
-def begin(page: Page, served: Served) -> None:
+def begin(page: Tab, served: Served) -> None:
     page.goto(f"{served.base}/compare")
     page.wait_for_selector(COMPARED)
 
 
-def answers(page: Page) -> int:
+def answers(page: Tab) -> int:
     return int(page.evaluate("Number(document.body.dataset.answered ?? 0)"))
 
 
-def pressed(page: Page, key: str) -> None:
+def pressed(page: Tab, key: str) -> None:
     """Press an answering key and wait until it is written."""
     before = answers(page)
     page.keyboard.press(key)
     page.wait_for_selector(f'body[data-answered="{before + 1}"]')
 
 
-def test_ten_groups_are_decided_by_keyboard_alone(page: Page, served: Served) -> None:
+def test_ten_groups_are_decided_by_keyboard_alone(page: Tab, served: Served) -> None:
     begin(page, served)
     assert undecided(served.catalog) == 2 * len(KNOWN) + len(HARD) + len(STRANGERS)
     begun, decided = time.perf_counter(), 0
     last = False
     while not last:
-        last = not page.evaluate("JSON.parse(document.getElementById('item').textContent).next.length")
+        last = page.evaluate("document.body.dataset.next") == "0"
         word = page.locator(".headline .verdict").inner_text()
         pressed(page, "n" if "New" in word else "Enter")
         decided += 1
@@ -67,13 +71,13 @@ def test_ten_groups_are_decided_by_keyboard_alone(page: Page, served: Served) ->
 @pytest.mark.parametrize(
     ("key", "event"), [("Enter", "review same"), ("n", "review new"), ("u", "review unsure"), ("x", "review not")]
 )
-def test_every_kind_of_answer_is_taken_back_and_done_again(page: Page, served: Served, key: str, event: str) -> None:
+def test_every_kind_of_answer_is_taken_back_and_done_again(page: Tab, served: Served, key: str, event: str) -> None:
     catalog = Catalog.open(served.catalog)
     before = Browser(catalog).photos(), Decisions(catalog).queries(), rejections(catalog)
     begin(page, served)
     group = page.evaluate("document.body.dataset.group")
     pressed(page, key)
-    assert catalog.history(limit=1)[0].action == event
+    assert Browser(catalog).history(page=Page(1))[0].action == event
     after = Browser(catalog).photos(), Decisions(catalog).queries(), rejections(catalog)
     assert after != before
     page.keyboard.press("z")
@@ -85,7 +89,7 @@ def test_every_kind_of_answer_is_taken_back_and_done_again(page: Page, served: S
     assert Browser(catalog).photos() == after[0]
 
 
-def test_two_windows_do_not_answer_one_group_twice(page: Page, served: Served) -> None:
+def test_two_windows_do_not_answer_one_group_twice(page: Tab, served: Served) -> None:
     begin(page, served)
     first = page.evaluate("document.body.dataset.group")
     other = page.context.new_page()
@@ -94,11 +98,11 @@ def test_two_windows_do_not_answer_one_group_twice(page: Page, served: Served) -
     pressed(page, "n")
     other.keyboard.press("n")
     expect(other.locator(".toast.bad")).to_contain_text(re.compile("meanwhile|no longer"))
-    decided = [one for one in Catalog.open(served.catalog).history() if one.action == "review new"]
+    decided = [one for one in Browser(Catalog.open(served.catalog)).history() if one.action == "review new"]
     assert len(decided) == 1
 
 
-def test_answers_wait_while_another_process_writes(page: Page, served: Served) -> None:
+def test_answers_wait_while_another_process_writes(page: Tab, served: Served) -> None:
     begin(page, served)
     before = undecided(served.catalog)
     with Catalog.open(served.catalog).writing("fit"):
@@ -113,21 +117,19 @@ def test_answers_wait_while_another_process_writes(page: Page, served: Served) -
     assert not list((served.catalog / "outbox").glob("*.json"))
 
 
-def test_an_answer_that_is_refused_comes_back_in_red(page: Page, served: Served) -> None:
+def test_an_answer_that_is_refused_comes_back_in_red(page: Tab, served: Served) -> None:
     begin(page, served)
     group = page.evaluate("document.body.dataset.group")
     page.route("**/answer", lambda route: route.abort())
     page.keyboard.press("n")
     expect(page.locator(".toast.bad")).to_contain_text("Not written")
     page.wait_for_selector(f'body[data-group="{group}"]')
-    assert not [one for one in Catalog.open(served.catalog).history() if one.action == "review new"]
+    assert not [one for one in Browser(Catalog.open(served.catalog)).history() if one.action == "review new"]
 
 
-def test_zooming_one_photo_moves_the_other_by_the_map(page: Page, served: Served) -> None:
+def test_zooming_one_photo_moves_the_other_by_the_map(page: Tab, served: Served) -> None:
     begin(page, served)
-    pair = page.evaluate(
-        "(() => { const [a, b] = document.body.dataset.compared.split(','); return fetch(`/pair?query=${a}&other=${b}`).then(one => one.json()); })()"
-    )
+    pair = page.evaluate(PAIR)
     assert pair["mapped"]
     view = page.locator("#ours .view").bounding_box()
     assert view is not None
@@ -158,7 +160,7 @@ def test_zooming_one_photo_moves_the_other_by_the_map(page: Page, served: Served
     assert page.locator("#crops .crop").count() == min(6, len(pair["numbered"]))
 
 
-def test_keys_are_off_in_fields_and_can_be_switched_off(page: Page, served: Served) -> None:
+def test_keys_are_off_in_fields_and_can_be_switched_off(page: Tab, served: Served) -> None:
     begin(page, served)
     page.keyboard.press("w")
     page.locator("#why").fill("")
@@ -176,7 +178,7 @@ def test_keys_are_off_in_fields_and_can_be_switched_off(page: Page, served: Serv
     page.wait_for_selector('body[data-answered="1"]')
 
 
-def test_nothing_leaves_this_machine_and_no_request_fails(page: Page, served: Served) -> None:
+def test_nothing_leaves_this_machine_and_no_request_fails(page: Tab, served: Served) -> None:
     asked: list[str] = []
     failed: list[str] = []
     page.context.set_offline(False)
@@ -193,8 +195,8 @@ def test_nothing_leaves_this_machine_and_no_request_fails(page: Page, served: Se
 
 
 @pytest.fixture
-def shown(page: Page, served: Served) -> Iterator[list[tuple[str, Page]]]:
-    def visit() -> Iterator[tuple[str, Page]]:
+def shown(page: Tab, served: Served) -> Iterator[list[tuple[str, Tab]]]:
+    def visit() -> Iterator[tuple[str, Tab]]:
         for path in (*PAGES, "/settings", "/compare"):
             page.goto(f"{served.base}{path}")
             if path == "/compare":
@@ -204,7 +206,7 @@ def shown(page: Page, served: Served) -> Iterator[list[tuple[str, Page]]]:
     yield visit()  # type: ignore[misc]
 
 
-def test_axe_finds_nothing_serious(shown: Iterator[tuple[str, Page]]) -> None:
+def test_axe_finds_nothing_serious(shown: Iterator[tuple[str, Tab]]) -> None:
     found = []
     for path, page in shown:
         results = Axe().run(page)
@@ -216,7 +218,7 @@ def test_axe_finds_nothing_serious(shown: Iterator[tuple[str, Page]]) -> None:
     assert found == []
 
 
-def test_pages_fit_a_phone(shown: Iterator[tuple[str, Page]]) -> None:
+def test_pages_fit_a_phone(shown: Iterator[tuple[str, Tab]]) -> None:
     for path, page in shown:
         page.set_viewport_size({"width": 400, "height": 800})
         wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 
 LEAST = tl.constexpr(1e-30)
-"""As `retrieval.attention.LEAST`."""
+"""As `retrieval.matching.lightglue.attention.LEAST`."""
 
 
 @triton.jit

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from retrieval.cli.app import main
 from retrieval.evaluation.protocol import from_rows, leave_one_out, since
@@ -208,7 +209,7 @@ def test_rows_that_contradict_the_gallery_are_left_out_with_a_reason(bay: Bay, k
 
 def test_a_query_never_sees_photos_of_its_own_encounter(bay: Bay, kept: Path) -> None:
     catalog = Catalog.open(kept)
-    days = {encounter.id: encounter.name for encounter in catalog.encounters()}
+    days = {encounter.id: encounter.name for encounter in Browser(catalog).encounters()}
     queries = from_rows(catalog, queries_of(bay)).queries
     known = [query for query in queries if query.catalogued]
     assert known

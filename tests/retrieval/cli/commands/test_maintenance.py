@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from index.catalog.catalog import Catalog
+from synthetic.samples import SampleSet
 from tests.index.making import photo
+from tests.retrieval.drawn import copied
 from tests.retrieval.shelling import Shell
 
 
@@ -61,3 +65,22 @@ def test_no_command_of_the_registry_loads_what_compares_photos(shell: Shell) -> 
         "sys.exit(bool(heavy & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == 0
+
+
+def test_lost_and_changed_originals_are_found(
+    samples: SampleSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = copied(samples, tmp_path / "disk", ["T001"])
+    own = Shell(tmp_path / "own.catalog", capsys, monkeypatch)
+    assert own("enroll", chosen.folder / "T001", "--turtle", "Nina", "--no-fit").code == 0
+    assert own("check", "--originals").code == 0
+    assert own("info", "--json").records[0]["health"] == []
+    first, second, _ = sorted((chosen.folder / "T001").iterdir())
+    first.rename(tmp_path / "moved.jpg")
+    second.write_bytes(second.read_bytes() + b"edited")
+    assert own("check").code == 0
+    found = own("check", "--originals", "--json")
+    [record] = found.records
+    assert (found.code, record["originals"]) == (3, {"missing": [str(first)], "changed": [str(second)]})
+    assert any("1 of 3 originals are not where the catalogue says" in one for one in record["problems"])
+    assert "photos relocate FOLDER" in own("info").out

@@ -1,0 +1,60 @@
+"""What a person can do after an answer, as one line that names the command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from retrieval.novelty import Verdict
+from retrieval.pipeline.results import EncounterAnswer, Identification
+
+
+def next_step(found: Identification) -> str | None:
+    """For one photo; None where there is nothing to do."""
+    photo = _typed([found.photo])
+    if found.other_side is not None:
+        other = found.other_side
+        return (
+            f"look at {other.turtle}'s photos; if the side is wrong, `turtleidx query {photo} --side {other.side} "
+            f"--confirm {other.turtle}`"
+        )
+    side = f" --side {found.query.side}" if found.query.side else ""
+    return _step(found.verdict, found.turtle, f"{photo}{side}", [one.turtle for one in found.candidates], found.p_new)
+
+
+def next_for_encounter(found: EncounterAnswer) -> str | None:
+    """For several photos of one turtle."""
+    if found.two_ids is not None:
+        first, second = found.two_ids
+        return f"look at both; if they are one turtle, `turtleidx turtles merge {first} {second}`"
+    if any(one.other_side is not None for one in found.photos):
+        return next((step for step in map(next_step, found.photos) if step), None)
+    sides = [f"--{one.query.side} {_typed([one.photo])}" for one in found.photos if one.query.side in ("left", "right")]
+    alone = [one.photo for one in found.photos if one.query.side not in ("left", "right")]
+    typed = " ".join(["--encounter", *sides, *([_typed(alone)] if alone else [])])
+    turtles = [one.turtle for one in found.candidates]
+    return _step(found.verdict, found.turtle, typed, turtles, found.prediction.p_new)
+
+
+def _step(
+    verdict: Verdict, turtle: str | None, typed: str, candidates: Sequence[str], p_new: float | None
+) -> str | None:
+    if verdict is Verdict.KNOWN:
+        return f"`turtleidx query {typed} --confirm {turtle}` enrolls it"
+    if verdict is Verdict.NEW:
+        return f"`turtleidx query {typed} --confirm new` enrolls it under the next free id"
+    if verdict is not Verdict.UNDECIDED:
+        return None
+    first = candidates[0] if candidates else None
+    if first is None or (p_new or 0.0) > 0.5:
+        look = f"compare it with {first} in the picture" if first else "look for it by eye"
+        return f"{look}; `turtleidx query {typed} --confirm new` if it is nobody, `--plot match.png` draws the matches"
+    return (
+        f"compare it with {first} in the picture: `--plot match.png` draws the matches, and "
+        f"`turtleidx query {typed} --confirm {first}` (or another id, or new) enrolls it"
+    )
+
+
+def _typed(paths: Sequence[str]) -> str:
+    return " ".join(shlex.quote(str(Path(path))) for path in paths)

@@ -1,0 +1,26 @@
+"""A fitted catalogue with two wrong ids, made once."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from index.curation.curator import Curator
+from tests.retrieval.lookalikes import believing, enrolled, lookalike
+from tests.retrieval.shelling import Shell
+
+
+@pytest.fixture(scope="session")
+def muddled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """T005 goes by a second id, and T006 and T007 by one."""
+    catalog = enrolled(tmp_path_factory.mktemp("muddled"))
+    catalog.enroll([lookalike(5, 3, "Nina"), lookalike(6, 3, "T006", 0.7), lookalike(7, 3, "T007", 0.7)], "Ben")
+    Curator(catalog, "Ben").merge_turtles("T006", ["T007"])
+    return believing(catalog).path
+
+
+@pytest.fixture
+def own(muddled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(Path(shutil.copytree(muddled, tmp_path / "turtles.catalog")), capsys, monkeypatch)
