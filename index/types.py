@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,38 @@ class HeadBox:
     w: float
     h: float
 
+    def overlap(self, other: HeadBox) -> float:
+        """Share of both boxes' common area that both cover, 0 to 1."""
+        across = min(self.x + self.w, other.x + other.w) - max(self.x, other.x)
+        down = min(self.y + self.h, other.y + other.h) - max(self.y, other.y)
+        both = max(0.0, across) * max(0.0, down)
+        return both / (self.w * self.h + other.w * other.h - both)
+
+
+SAME_HEAD = 0.8
+"""Boxes of one file that overlap by this much are one head."""
+
+
+def same_head(one: HeadBox | None, other: HeadBox | None) -> bool:
+    """Whether two sightings in one file are one head; the whole photo, which no box is, holds every head in it."""
+    return one is None or other is None or one == other or one.overlap(other) >= SAME_HEAD
+
+
+def sighting_key(sha256: str, box: HeadBox | None, reading: int) -> str:
+    """What features, thumbnails and pairs of a sighting are kept under, 64 hex digits.
+
+    The file's own digest stands for the whole photo that every reader reads alike.
+
+    Parameters
+    ----------
+    reading : int
+        The first reader that gave these pixels.
+    """
+    if box is None and reading == 1:
+        return sha256
+    told = "whole" if box is None else ",".join(f"{value:.3f}" for value in (box.x, box.y, box.w, box.h))
+    return hashlib.sha256(f"{sha256} {told} {reading}".encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalFeatures:
@@ -61,6 +94,8 @@ class LocalFeatures:
         As the extractor gives them; RootSIFT is computed when they are used.
     size : (width, height)
         The working image in pixels.
+    source : PhotoSource or None
+        The photo that they were found in, where more can be learnt about it.
     """
 
     xy: Float32
@@ -68,9 +103,27 @@ class LocalFeatures:
     orientation: Float32
     descriptors: npt.NDArray[np.uint8] | npt.NDArray[np.float16]
     size: tuple[int, int]
+    source: PhotoSource | None = None
 
     def __len__(self) -> int:
         return len(self.xy)
+
+
+class PhotoSource(Protocol):
+    """A photo by its stored working image, and what further extractors found in it.
+
+    Further features come from the stored image only, so that they are the same whenever and by whatever way they are
+    computed: at enrolment, later, or for a query.
+    """
+
+    def image(self) -> bytes:
+        """JPEG of the working image. Raises CatalogDamaged where it is missing."""
+
+    def beside(self, extractor: str) -> LocalFeatures | None:
+        """What this extractor found, if it is known."""
+
+    def keep(self, extractor: str, features: LocalFeatures) -> None:
+        """Remember what this extractor found."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +207,7 @@ class PreparedPhoto:
     Attributes
     ----------
     sha256 : str
-        Hex digest of the file's bytes; the photo's identity.
+        Hex digest of the file's bytes; with the head box, the sighting's identity.
     vector : float32 [d] or uint8 [b]
         Global descriptor: a vector of unit length, or a signature.
     thumbnail : bytes
@@ -185,10 +238,25 @@ class PreparedPhoto:
     taken_at: str | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """What its features, thumbnail and pairs are kept under."""
+        return sighting_key(self.sha256, self.sighting.box, self.reading)
+
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """An enrolled photo as the registry holds it. `id` is also its id in the vector index."""
+    """An enrolled photo as the registry holds it. `id` is also its id in the vector index.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the file, which may show other turtles in other head boxes.
+    stored_under : str or None
+        What its features and pairs are kept under; None is the file's digest.
+    shared_occasion : int or None
+        A number below zero that undated photos of a turtle share, because nobody says that they are of several days.
+    """
 
     id: int
     sha256: str
@@ -199,6 +267,19 @@ class Photo:
     taken_on: dt.date | None
     keypoints: int
     quality: float
+    stored_under: str | None = None
+    shared_occasion: int | None = None
+    box: HeadBox | None = None
+
+    @property
+    def key(self) -> str:
+        """What its features, thumbnail and pairs are kept under."""
+        return self.stored_under or self.sha256
+
+    @property
+    def occasion(self) -> int:
+        """Photos of one occasion are never evidence of each other."""
+        return self.encounter if self.shared_occasion is None else self.shared_occasion
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +336,17 @@ class Shortlist:
 
 @dataclass(frozen=True, slots=True)
 class EnrollOutcome:
-    """What became of one prepared photo: a new row, or the row that already held these bytes."""
+    """What became of one prepared photo: a new row, or the row that already held this head of these bytes.
+
+    Attributes
+    ----------
+    elsewhere : bool
+        The row that is there belongs to another turtle, or to none, and was left as it is.
+    """
 
     photo: Photo
     already_there: bool
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import hashlib
 import os
 import pickle
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
+from retrieval.weight_files import cache as cache, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,7 @@ class WeightsListing:
 
 def listing(entry: PublishedFile, kind: str) -> WeightsListing:
     """The row of published weights."""
-    path = cache() / entry.file
-    return WeightsListing(entry.name, kind, entry.licence, entry.url, path if path.exists() else None)
+    return WeightsListing(entry.name, kind, entry.licence, entry.url, found(entry.file))
 
 
 def fetch(entry: PublishedFile, folder: Path) -> Path:
@@ -75,6 +74,9 @@ def fetch(entry: PublishedFile, folder: Path) -> Path:
     WeightsCorrupt
     """
     path = folder / entry.file
+    if not path.exists() and folder == cache() and (borne := found(entry.file)) is not None:
+        _verify(borne, entry)
+        return borne
     if not path.exists():
         partial = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
@@ -93,27 +95,6 @@ def fetch(entry: PublishedFile, folder: Path) -> Path:
     else:
         _verify(path, entry)
     return path
-
-
-def cache() -> Path:
-    """Folder of downloaded weights: TURTLEIDX_WEIGHTS, or the platform's place for caches."""
-    chosen = os.environ.get("TURTLEIDX_WEIGHTS")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = _home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
-    return base / "turtleidx" / "weights"
-
-
-def _home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError:  # an account that the system does not know
-        return Path(tempfile.gettempdir())
 
 
 def is_published(path: Path, entry: PublishedFile) -> bool:

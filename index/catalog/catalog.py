@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -23,7 +24,14 @@ from index.catalog.creation import drafting
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.summary import summarize
 from index.catalog.writer_lock import WriterLock
-from index.errors import CatalogDamaged, CatalogExists, CatalogMissing, RecipeMismatch
+from index.errors import (
+    CatalogBusy,
+    CatalogDamaged,
+    CatalogExists,
+    CatalogMissing,
+    RecipeMismatch,
+    StorageFull,
+)
 from index.features import FeatureStore, PairCache
 from index.files import OnStep, no_steps
 from index.naming import account, whole_path
@@ -37,8 +45,20 @@ from index.registry import (
     place_photos,
     read_models,
     read_setting,
+    several,
 )
-from index.types import Descriptor, EnrollOutcome, GalleryFilter, LocalFeatures, Photo, PreparedPhoto, Recipe, Shortlist
+from index.types import (
+    Descriptor,
+    EnrollOutcome,
+    GalleryFilter,
+    HeadBox,
+    LocalFeatures,
+    Photo,
+    PreparedPhoto,
+    Recipe,
+    Shortlist,
+    same_head,
+)
 
 if TYPE_CHECKING:
     from index.catalog.search import Searcher
@@ -132,9 +152,9 @@ class Catalog:
             )
 
     @contextmanager
-    def writing(self, command: str) -> Iterator[None]:
+    def writing(self, command: str, *, at_once: bool = False) -> Iterator[None]:
         """Be the one writer for a whole command; repairs what a crash left. Raises CatalogBusy naming the other."""
-        with self._lock.holding(command, self._repair) as outermost, self._named(command):
+        with self._lock.holding(command, self._repair, at_once=at_once) as outermost, self._named(command):
             yield
             if outermost and "searcher" in self.__dict__:  # somebody asked
                 self.searcher.save_if_worth()
@@ -170,39 +190,67 @@ class Catalog:
             yield transaction
 
     def enroll(self, photos: Sequence[PreparedPhoto], who: str) -> list[EnrollOutcome]:
-        """Add a batch in one transaction; bytes that are there already are left as they are. Raises StorageFull."""
+        """Add a batch in one transaction; heads of files that are there already are left as they are.
+
+        Raises StorageFull.
+        """
         with self.writing("enroll"):
-            there = self.enrolled([photo.sha256 for photo in photos])
-            fresh: dict[str, PreparedPhoto] = {}
-            for photo in photos:
-                if photo.sha256 not in there:
-                    fresh.setdefault(photo.sha256, photo)
-            rows = there | (self._add(list(fresh.values()), who) if fresh else {})
-            new = set(fresh)
-            outcomes = []
-            for photo in photos:
-                outcomes.append(EnrollOutcome(rows[photo.sha256], already_there=photo.sha256 not in new))
-                new.discard(photo.sha256)  # the same bytes twice in one batch
-            return outcomes
+            there = self.sightings([(photo.sha256, photo.sighting.box) for photo in photos])
+            chosen: list[PreparedPhoto] = []
+            first: list[PreparedPhoto] = []
+            for photo, row in zip(photos, there, strict=True):
+                twin = next((one for one in chosen if _same_sighting(one, photo)), photo)
+                first.append(twin)
+                if row is None and twin is photo:
+                    chosen.append(photo)
+            added = self._add(chosen, who) if chosen else {}
+            rows = [row or added[twin.key] for row, twin in zip(there, first, strict=True)]
+            standing = self.standing_ids([photo.sighting.turtle for photo in photos if photo.sighting.turtle])
+            return [
+                EnrollOutcome(row, old is not None or twin is not photo, _belongs_elsewhere(photo, row, standing))
+                for photo, row, old, twin in zip(photos, rows, there, first, strict=True)
+            ]
 
     def _add(self, fresh: Sequence[PreparedPhoto], who: str) -> dict[str, Photo]:
         self.feature_store.put(fresh)
         try:
             with self.registry.transaction("enroll", who, self._command) as transaction:
-                place_photos(transaction, fresh, self.path.parent)
-                added = self.enrolled([photo.sha256 for photo in fresh])
+                ids = place_photos(transaction, fresh, self.path.parent)
+                found = read_photos(transaction, f"id IN ({several(ids)})")
         except BaseException:
             with contextlib.suppress(Exception):  # what cannot be taken back now, the next writer repairs
                 self._repair()
             raise
         self.searcher.save_if_due()
-        return added
+        return {photo.key: photo for photo in found}
 
     def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
-        """Which of these bytes are in the catalogue (removed photos are not)."""
+        """Which of these files are in the catalogue, by their bytes: the first sighting of each; no removed ones."""
+        return {digest: found[0] for digest, found in self._of_files(sha256).items()}
+
+    def sightings(self, wanted: Sequence[tuple[str, HeadBox | None]]) -> list[Photo | None]:
+        """Photos of the catalogue that show the same head of the same file (its sha256), in order; None for none."""
+        there = self._of_files({digest for digest, _ in wanted})
+        return [
+            next((photo for photo in there.get(digest, ()) if same_head(photo.box, box)), None)
+            for digest, box in wanted
+        ]
+
+    def standing_ids(self, names: Collection[str]) -> dict[str, str]:
+        """Ids that are known, and those that stand for them since they were merged."""
+        sql = """SELECT nfc_normalize(t.id), coalesce(m.id, t.id) FROM turtles t LEFT JOIN turtles m
+                 ON m.key = t.merged_into WHERE nfc_normalize(t.id) IN (SELECT unnest(?::VARCHAR[]))"""
         with self.registry.reading() as session:
-            found = read_photos(session, "NOT removed AND sha256 IN (SELECT unnest(?::VARCHAR[]))", sorted(sha256))
-        return {photo.sha256: photo for photo in found}
+            return {str(name): str(now) for name, now in session.rows(sql, sorted(set(names)))}
+
+    def _of_files(self, sha256: Collection[str]) -> dict[str, list[Photo]]:
+        condition = "NOT removed AND sha256 IN (SELECT unnest(?::VARCHAR[]))"
+        with self.registry.reading() as session:
+            found = read_photos(session, condition, sorted(sha256))
+        there: dict[str, list[Photo]] = {}
+        for photo in sorted(found, key=lambda photo: photo.id):
+            there.setdefault(photo.sha256, []).append(photo)
+        return there
 
     def retired_owners(self, photos: Collection[int]) -> list[str]:
         """Ids of retired turtles among the owners of these photos: searches pass over them."""
@@ -240,12 +288,12 @@ class Catalog:
 
     def features(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
         """Local features of photos. Raises CatalogDamaged where they are missing."""
-        found = self.feature_store.features([photo.sha256 for photo in photos])
+        found = self.feature_store.features([photo.key for photo in photos])
         return [_present(features, photo, self.path) for features, photo in zip(found, photos, strict=True)]
 
     def thumbnail(self, photo: Photo) -> bytes:
         """A photo's working image as JPEG. Raises CatalogDamaged where it is missing."""
-        return _present(self.feature_store.thumbnail(photo.sha256), photo, self.path)
+        return _present(self.feature_store.thumbnail(photo.key), photo, self.path)
 
     def next_turtle_id(self) -> str:
         """The first free id after the largest of the form T001."""
@@ -256,20 +304,37 @@ class Catalog:
         return f"T{largest + 1:03d}"
 
     def save_model(self, kind: str, recipe: str, payload: str, who: str) -> None:
-        """Keep a fitted model (JSON text) as the newest of its kind."""
+        """Keep a fitted model (JSON text) as the newest of its kind; that of another recipe steps aside for it."""
+        before = self.model(kind)
         with self.writing("fit"), self.registry.transaction(f"save {kind}", who, self._command) as transaction:
             made_at, event = transaction.at.isoformat(sep=" "), transaction.event
-            row = {"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}
-            transaction.journal.put("models", [row])
+            rows = [{"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}]
+            if before is not None and before.recipe != recipe:
+                aside = asdict(before) | {"kind": _aside(kind, before.recipe), "made_at": str(before.made_at)}
+                rows.append(aside)
+            transaction.journal.put("models", rows)
 
-    def model(self, kind: str) -> StoredModel | None:
-        """The newest model of a kind."""
+    def model(self, kind: str, recipe: str | None = None) -> StoredModel | None:
+        """The newest model of a kind, of this recipe where one is named."""
+        wanted = {kind} if recipe is None else {kind, _aside(kind, recipe)}
         with self.registry.reading() as session:
-            return next((model for model in read_models(session) if model.kind == kind), None)
+            found = [model for model in read_models(session) if model.kind in wanted]
+        return max(
+            (model for model in found if recipe in (None, model.recipe)), key=lambda model: model.event, default=None
+        )
 
-    def pair_cache(self, recipe: str) -> PairCache:
-        """Confidences of pairs that were compared before with this matcher recipe."""
-        return PairCache(self.feature_store, recipe, self.writing)
+    def pair_cache(self, recipe: str, *, directed: bool = False) -> PairCache:
+        """Confidences of pairs that were compared before with this matcher recipe; `directed` as in `PairCache`."""
+        return PairCache(self.feature_store, recipe, self.writing, directed=directed)
+
+    def write_learnt(self) -> None:
+        """Keep what further extractors found; nothing while another process writes, or where nothing can be written."""
+        if self.feature_store.has_learnt:
+            with (
+                contextlib.suppress(CatalogBusy, PermissionError, StorageFull),
+                self.writing("keep features", at_once=True),
+            ):
+                self.feature_store.write_learnt()
 
     def setting(self, name: str) -> str | None:
         """The text of a setting, or None."""
@@ -290,9 +355,26 @@ class Catalog:
         """Take back features that no committed photo owns."""
         unfinished = self.feature_store.pending()
         if unfinished:
-            self.feature_store.settle(set(unfinished) - self.enrolled(unfinished).keys())
+            sql = "SELECT coalesce(sighting, sha256) FROM photos WHERE NOT removed"
+            with self.registry.reading() as session:
+                owned = {str(row[0]) for row in session.rows(sql)}
+            self.feature_store.settle(set(unfinished) - owned)
         for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
             leftover.unlink(missing_ok=True)
+
+
+def _aside(kind: str, recipe: str) -> str:
+    """The kind under which a recipe's model is kept beside the newest one."""
+    return f"{kind} of recipe {hashlib.blake2b(recipe.encode(), digest_size=4).hexdigest()}"
+
+
+def _same_sighting(one: PreparedPhoto, other: PreparedPhoto) -> bool:
+    return one.sha256 == other.sha256 and same_head(one.sighting.box, other.sighting.box)
+
+
+def _belongs_elsewhere(photo: PreparedPhoto, row: Photo, standing: Mapping[str, str]) -> bool:
+    name = photo.sighting.turtle
+    return name is not None and standing.get(name, name) != row.turtle
 
 
 def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:

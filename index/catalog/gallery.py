@@ -12,20 +12,25 @@ import numpy as np
 import numpy.typing as npt
 
 from index.registry import Session
-from index.types import Checkpoint, GalleryFilter, Int64, Photo, Side
+from index.types import Checkpoint, GalleryFilter, HeadBox, Int64, Photo, Side
 
 NONE = -1
+FIRST_SHARED = -(1 << 40)
 SIDES = tuple(Side)
 UNDATED = int(np.iinfo(np.int32).min)
 _SIDE_CODE = " ".join(f"WHEN '{side}' THEN {code}" for code, side in enumerate(SIDES))
 
 _JOINED = "photos p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle"
 
+_OCCASION = f"CASE WHEN e.name IS NULL AND p.taken_on IS NULL THEN {FIRST_SHARED} - e.turtle END"
+"""Undated photos of a turtle share one, unless their encounter has a name: nobody says that they are of several."""
+
 _COLUMNS = f"""
 SELECT p.id, p.encounter, coalesce(t.key, {NONE}) AS turtle,
        CAST(CASE p.side {_SIDE_CODE} ELSE {NONE} END AS TINYINT) AS side,
        CAST(coalesce(p.taken_on - DATE '1970-01-01', {UNDATED}) AS INTEGER) AS taken,
-       hash(coalesce(t.species, p.species)) AS species, hash(p.site) AS site
+       hash(coalesce(t.species, p.species)) AS species, hash(p.site) AS site, hash(p.sha256) AS file,
+       coalesce({_OCCASION}, e.id) AS occasion
 FROM {_JOINED} WHERE NOT p.removed AND p.keypoints > 0 AND coalesce(t.status, 'active') = 'active' ORDER BY p.id
 """
 
@@ -35,11 +40,12 @@ _IDENTIFIED = (
 )
 
 # each step only reads what the one before it needs; joined as a whole, all encounters and turtles would be read
-_PHOTOS = """
-WITH p AS MATERIALIZED (SELECT * FROM photos WHERE {condition}),
-e AS MATERIALIZED (SELECT id, turtle FROM encounters WHERE id IN (SELECT encounter FROM p)),
+_PHOTOS = f"""
+WITH p AS MATERIALIZED (SELECT * FROM photos WHERE {{condition}}),
+e AS MATERIALIZED (SELECT id, turtle, name FROM encounters WHERE id IN (SELECT encounter FROM p)),
 t AS MATERIALIZED (SELECT key, id FROM turtles WHERE key IN (SELECT turtle FROM e))
-SELECT p.id, p.sha256, p.path, t.id, p.encounter, p.side, p.taken_on, p.keypoints, p.quality
+SELECT p.id, p.sha256, p.path, t.id, p.encounter, p.side, p.taken_on, p.keypoints, p.quality, p.sighting,
+       {_OCCASION}, p.box_x, p.box_y, p.box_w, p.box_h
 FROM p JOIN e ON e.id = p.encounter LEFT JOIN t ON t.key = e.turtle
 """
 
@@ -58,6 +64,10 @@ class Gallery:
         Days since 1970, or UNDATED.
     species, site : uint64 [n]
         Hashes, because a million names are slow to carry.
+    file : uint64 [n]
+        Hashes of the files' digests.
+    occasion : int64 [n]
+        Encounters, and numbers below zero that the undated photos of a turtle share.
     turtle_keys : mapping
         From an id to its key.
     """
@@ -69,6 +79,8 @@ class Gallery:
     taken: npt.NDArray[np.int32]
     species: npt.NDArray[np.uint64]
     site: npt.NDArray[np.uint64]
+    file: npt.NDArray[np.uint64]
+    occasion: Int64
     species_hashes: Mapping[str, int]
     site_hashes: Mapping[str, int]
     turtle_keys: Mapping[str, int]
@@ -96,9 +108,9 @@ class Gallery:
         if where.without_turtle is not None and where.without_turtle in self.turtle_keys:
             admitted &= self.turtle != self.turtle_keys[where.without_turtle]
         if where.without_encounter is not None:
-            admitted &= self.encounter != where.without_encounter
+            admitted &= ~np.isin(self.occasion, self.occasion[self.encounter == where.without_encounter])
         if where.without_photo is not None:
-            admitted &= self.ids != where.without_photo
+            admitted &= ~np.isin(self.file, self.file[self.ids == where.without_photo])
         return admitted
 
     def individuals(self, rows: npt.NDArray[Any]) -> Int64:
@@ -119,6 +131,8 @@ def read_gallery(session: Session) -> Gallery:
         taken=_plain(columns["taken"], np.int32),
         species=_plain(columns["species"], np.uint64),
         site=_plain(columns["site"], np.uint64),
+        file=_plain(columns["file"], np.uint64),
+        occasion=_plain(columns["occasion"], np.int64),
         species_hashes=_hashes(session, "SELECT species FROM photos UNION SELECT species FROM turtles"),
         site_hashes=_hashes(session, "SELECT DISTINCT site FROM photos"),
         turtle_keys={str(name): int(key) for name, key in session.rows("SELECT id, key FROM turtles")},
@@ -168,9 +182,20 @@ def capped(individuals: Sequence[int] | Int64, most: int) -> list[int]:
 
 
 def _photo(row: tuple[Any, ...]) -> Photo:
-    number, sha256, path, turtle, encounter, side, taken_on, keypoints, quality = row
+    number, sha256, path, turtle, encounter, side, taken_on, keypoints, quality, key, occasion = row[:11]
     return Photo(
-        number, sha256, path, turtle, encounter, None if side is None else Side(side), taken_on, keypoints, quality
+        number,
+        sha256,
+        path,
+        turtle,
+        encounter,
+        None if side is None else Side(side),
+        taken_on,
+        keypoints,
+        quality,
+        stored_under=key,
+        shared_occasion=occasion,
+        box=None if row[11] is None else HeadBox(*row[11:]),
     )
 
 

@@ -26,12 +26,15 @@ class CheckReport:
         How many photos were checked.
     originals : Originals or None
         Where their files were looked at too.
+    second : int
+        How many of them have features of a further extractor; the others get them when they are compared so.
     """
 
     problems: tuple[str, ...]
     repaired: tuple[str, ...]
     photos: int
     originals: Originals | None = None
+    second: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,9 @@ class CompactReport:
 
 
 _KNOWN = """
-SELECT sha256 FROM photos UNION SELECT sha256 FROM queries
-UNION SELECT json_extract_string(before, 'sha256') FROM journal WHERE record = 'photos' AND after IS NULL
+SELECT coalesce(sighting, sha256) FROM photos UNION SELECT sha256 FROM queries
+UNION SELECT coalesce(json_extract_string(before, 'sighting'), json_extract_string(before, 'sha256'))
+FROM journal WHERE record = 'photos' AND after IS NULL
 """
 """Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
 
@@ -64,7 +68,9 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
     with catalog.writing("check"):
         with catalog.reading() as session:
             problems = broken_rules(session)
-            rows = session.rows("SELECT sha256, keypoints, path FROM photos WHERE NOT removed ORDER BY id")
+            rows = session.rows(
+                "SELECT coalesce(sighting, sha256), keypoints, path FROM photos WHERE NOT removed ORDER BY id"
+            )
             known = {str(row[0]) for row in session.rows(_KNOWN)}
         for digest, keypoints, path in rows:
             problem = _feature_problem(catalog, digest, keypoints)
@@ -79,14 +85,21 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
         if orphans:
             catalog.feature_store.delete(orphans)
             repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
+        if stale := catalog.feature_store.forget_stale():
+            repaired.append(f"{stale} further feature records that were damaged or out of date were deleted.")
+        stored = catalog.feature_store.seconds()
+        if lonely := {digest for digests in stored.values() for digest in digests} - known:
+            catalog.feature_store.delete(lonely)
+            repaired.append(f"{len(lonely)} further feature records without a photo were deleted.")
         if not catalog.searcher.file_is_right():
             catalog.searcher.rebuild()
             repaired.append("The vector index was built anew from the registry.")
+    second = {digest for digests in stored.values() for digest in digests} & {str(row[0]) for row in rows}
     files = None
     if originals:
         files = every_original(catalog, progress)
         problems += files.sentences()
-    return CheckReport(tuple(problems), tuple(repaired), len(rows), files)
+    return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second))
 
 
 def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:
@@ -113,7 +126,7 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             stay = {
                 str(row[0])
                 for row in transaction.rows(
-                    "SELECT sha256 FROM photos WHERE NOT removed UNION SELECT sha256 FROM queries"
+                    "SELECT coalesce(sighting, sha256) FROM photos WHERE NOT removed UNION SELECT sha256 FROM queries"
                 )
             }
             ids = [int(row[0]) for row in gone]
@@ -121,8 +134,10 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
             transaction.run("DELETE FROM reread")
             transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
-        catalog.feature_store.delete(catalog.feature_store.digests() - stay)
+        further = {digest for digests in catalog.feature_store.seconds().values() for digest in digests}
+        catalog.feature_store.delete((catalog.feature_store.digests() | further) - stay)
         catalog.feature_store.forget_others()
+        catalog.feature_store.forget_stale()
         catalog.feature_store.compact()
         catalog.registry.compact()
         catalog.searcher.rebuild()

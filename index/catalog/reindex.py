@@ -9,7 +9,7 @@ be searched until a later attempt finds its original.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from index.catalog.catalog import VECTORS, Catalog
@@ -26,15 +26,19 @@ KEPT = "(NOT removed OR id IN (SELECT photo FROM descriptors))"
 class Reindexing:
     """One attempt to give photos the features and vectors of a recipe; needs the writer's lock.
 
-    With the catalogue's own recipe only photos are read again whose records are missing or damaged.
+    With the catalogue's own recipe only photos are read again whose records are missing or damaged, whose head box has
+    changed, and those that an earlier reader got wrong (`outdated`, by number).
     """
 
-    def __init__(self, catalog: Catalog, recipe: Recipe, on_step: OnStep = no_steps) -> None:
+    def __init__(
+        self, catalog: Catalog, recipe: Recipe, on_step: OnStep = no_steps, outdated: Collection[int] = ()
+    ) -> None:
         self._catalog = catalog
         self._recipe = recipe
         self._name = json.dumps(asdict(recipe))
         self._other = recipe != catalog.recipe
         self._on_step = on_step
+        self._outdated = frozenset(outdated)
 
     def waiting(self) -> list[PhotoRecord]:
         """Photos whose originals have to be read, those already staged left out."""
@@ -49,7 +53,13 @@ class Reindexing:
             record
             for record in records
             if not record.removed
-            and (record.keypoints == 0 or record.id not in with_vector or not self._readable(record))
+            and (
+                record.keypoints == 0
+                or record.id in self._outdated
+                or record.box != record.read_box
+                or record.id not in with_vector
+                or not self._readable(record)
+            )
         ]
 
     def stage(self, photos: Sequence[PreparedPhoto], ids: Sequence[int]) -> None:
@@ -59,9 +69,14 @@ class Reindexing:
         blobs = [pack_descriptor(photo.vector) for photo in photos]
         with self._catalog.registry.transaction("reindex", "", "reindex") as transaction:
             transaction.run(
-                "INSERT INTO reread SELECT unnest(?), ?, unnest(?), unnest(?), unnest(?), unnest(?), unnest(?::BLOB[])",
+                "INSERT INTO reread BY NAME SELECT unnest(?) AS photo, ? AS recipe, unnest(?) AS keypoints, "
+                "unnest(?) AS quality, unnest(?) AS width, unnest(?) AS height, unnest(?::BLOB[]) AS vector, "
+                "unnest(?::VARCHAR[]) AS sighting, unnest(?::INTEGER[]) AS reader, unnest(?::INTEGER[]) AS reading, "
+                "unnest(?::VARCHAR[]) AS taken_at",
                 *(list(ids), self._name, [len(photo.features) for photo in photos]),
                 *([float(photo.quality) for photo in photos], [w for w, _ in sizes], [h for _, h in sizes], blobs),
+                *([photo.key for photo in photos], [photo.reader for photo in photos]),
+                *([photo.reading for photo in photos], [photo.taken_at for photo in photos]),
             )
 
     def switch(self, who: str, why: str = "") -> None:
@@ -75,7 +90,10 @@ class Reindexing:
             mine = "(SELECT photo FROM reread WHERE recipe = ?)"
             transaction.run(f"DELETE FROM descriptors WHERE photo IN {mine}", self._name)
             transaction.run(
-                "UPDATE photos SET keypoints = r.keypoints, quality = r.quality, width = r.width, height = r.height "
+                "UPDATE photos SET keypoints = r.keypoints, quality = r.quality, width = r.width, height = r.height, "
+                "sighting = coalesce(r.sighting, photos.sighting), reader = coalesce(r.reader, photos.reader), "
+                "reading = coalesce(r.reading, photos.reading), taken_at = coalesce(r.taken_at, photos.taken_at), "
+                "read_box = CASE WHEN box_x IS NULL THEN [] ELSE [box_x, box_y, box_w, box_h] END "
                 "FROM reread r WHERE r.photo = photos.id AND r.recipe = ?",
                 self._name,
             )
@@ -98,8 +116,8 @@ class Reindexing:
 
     def _readable(self, record: PhotoRecord) -> bool:
         try:
-            [features] = self._catalog.feature_store.features([record.sha256])
-            thumbnail = self._catalog.feature_store.thumbnail(record.sha256)
+            [features] = self._catalog.feature_store.features([record.key])
+            thumbnail = self._catalog.feature_store.thumbnail(record.key)
         except CatalogDamaged:
             return False
         return features is not None and thumbnail is not None and len(features) == record.keypoints

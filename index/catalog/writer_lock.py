@@ -54,19 +54,21 @@ class WriterLock:
         return self._depth > 0
 
     @contextmanager
-    def holding(self, command: str, prepare: Callable[[], None] = _nothing) -> Iterator[bool]:
+    def holding(self, command: str, prepare: Callable[[], None] = _nothing, *, at_once: bool = False) -> Iterator[bool]:
         """Hold the lock; yields True on the outermost entry. Raises CatalogBusy naming the other writer.
 
         Parameters
         ----------
         prepare : callable
             What the outermost entry does first, before any other thread may write.
+        at_once : bool
+            Whether to give up at once where another process holds it.
         """
         with self._entering:
             outermost = self._depth == 0
             if outermost:
                 try:
-                    self._lock.acquire()
+                    self._lock.acquire(timeout=0 if at_once else None)
                 except TimeoutError:
                     raise CatalogBusy(self._busy_sentence()) from None
                 self._write_holder(command)

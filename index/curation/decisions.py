@@ -18,6 +18,9 @@ WHERE {condition} ORDER BY q.id
 """
 
 
+_ANSWERED = "SELECT query FROM decisions WHERE answer <> 'unsure'"
+
+
 @dataclass(frozen=True, slots=True)
 class DecidedQuery:
     """A query with the newest decision on it; `turtle` is the id that holds the decided turtle's photos now."""
@@ -37,12 +40,15 @@ class Decisions:
         self._catalog = catalog
 
     def keep(self, sha256: str, path: str, verdict: str, evidence: str, who: str) -> KeptQuery:
-        """Keep a query with its evidence (JSON text)."""
+        """Keep a query with its evidence (JSON text); an open one about the same photo is brought up to date."""
         with (
             self._catalog.writing("query"),
             self._catalog.transaction("keep query", who) as transaction,
         ):
-            (number,) = transaction.take_ids("query", 1)
+            waiting = transaction.row(
+                f"SELECT max(id) FROM queries WHERE sha256 = ? AND id NOT IN ({_ANSWERED})", sha256
+            )
+            number = waiting[0] if waiting and waiting[0] is not None else transaction.take_ids("query", 1)[0]
             row = {"id": number, "sha256": sha256, "path": path, "verdict": verdict, "evidence": evidence}
             transaction.journal.put("queries", [{**row, "made_at": transaction.at.isoformat(sep=" ")}])
         return self.query(number)

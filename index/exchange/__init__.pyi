@@ -11,6 +11,7 @@ from .manifest import (
     Manifest as Manifest,
     ManifestRow as ManifestRow,
     RefusedRow as RefusedRow,
+    parse_side as parse_side,
     read_manifest as read_manifest,
     read_roles as read_roles,
 )

@@ -14,7 +14,7 @@ from index.catalog import Browser, Catalog, read_photos
 from index.exchange.shared_names import NameConflict, Names, SharedPhotos, shared_photos, told_apart, who_is_who
 from index.exchange.tables import COLUMNS, cells_of
 from index.registry import PhotoRecord, Transaction, Turtle, place_photos
-from index.types import Photo, PreparedPhoto, Sighting
+from index.types import LocalFeatures, Photo, PreparedPhoto, Sighting
 
 BATCH = 64
 COMPARED = tuple(name for name in COLUMNS if name not in ("photo", "sha256"))
@@ -202,6 +202,7 @@ def _add(
 
     for number, batch in enumerate(batches()):
         main.feature_store.put(batch, following=number > 0)
+        main.feature_store.put_second(_further(field, [photo.sha256 for photo in batch]))
     with main.transaction("join", who) as transaction:
         _add_turtles(transaction, turtles)
         for batch in batches():
@@ -260,6 +261,18 @@ def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[P
         )
         for record, photo, features, vector in parts
     ]
+
+
+def _further(field: Catalog, digests: Sequence[str]) -> list[tuple[str, str, LocalFeatures]]:
+    """What further extractors found in these photos of the field copy."""
+    stored = field.feature_store.seconds()
+    found = [
+        (digest, extractor, field.feature_store.second(extractor, digest))
+        for extractor, there in stored.items()
+        for digest in digests
+        if digest in there
+    ]
+    return [(digest, extractor, one) for digest, extractor, one in found if one is not None]
 
 
 def _photo_differences(ours: dict[str, PhotoRecord], theirs: dict[str, PhotoRecord]) -> list[Difference]:

@@ -5,11 +5,15 @@ The only door to LMDB. Each record carries its own length and checksum; pickle i
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +34,10 @@ from index.types import Float32, LocalFeatures, PreparedPhoto
 FIRST_MAP = 16 << 20  # Windows allocates the whole map at once, so it starts modest
 MOST_GROWTH = 1 << 30
 FEATURES, THUMBNAILS, PAIRS, PENDING = DATABASES = (b"features", b"thumbnails", b"pairs", b"pending")
+SECOND = b"second"
+"""What further extractors found; catalogues of earlier versions have no such database until something is kept."""
+REMEMBERED = 512
+"""Further feature sets that stay in memory until they are written, or asked for again."""
 
 Read = TypeVar("Read")
 
@@ -47,6 +55,8 @@ class FeatureStore:
         self.path = path
         self.extractor = extractor
         self._on_step = on_step
+        self._remembered: OrderedDict[tuple[str, str], LocalFeatures] = OrderedDict()
+        self._unwritten: set[tuple[str, str]] = set()
 
     @classmethod
     def create(cls, path: Path, extractor: str) -> FeatureStore:
@@ -55,7 +65,7 @@ class FeatureStore:
         path.mkdir()
         with full_disk_named(path), _ONE_AT_A_TIME:
             environment = lmdb.open(str(path), map_size=FIRST_MAP, max_dbs=8)
-            for name in DATABASES:
+            for name in (*DATABASES, SECOND):
                 environment.open_db(name)
             environment.close()
         return store
@@ -68,7 +78,7 @@ class FeatureStore:
         following : bool
             The batch before stays unfinished with this one, instead of being finished by it.
         """
-        records = [(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
+        records = [(bytes.fromhex(p.key), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
 
         def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
             if not following:
@@ -83,7 +93,7 @@ class FeatureStore:
 
     def put_beside(self, photos: Sequence[PreparedPhoto]) -> None:
         """Store and sync records of photos that are in the catalogue already. Raises StorageFull."""
-        self._store([(bytes.fromhex(p.sha256), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
+        self._store([(bytes.fromhex(p.key), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
         self._on_step("features staged")
 
     def put_query(self, sha256: str, features: LocalFeatures, thumbnail: bytes) -> None:
@@ -130,6 +140,8 @@ class FeatureStore:
             for digest in map(bytes.fromhex, digests):
                 transaction.delete(self._key(digest), db=databases[FEATURES])
                 transaction.delete(digest, db=databases[THUMBNAILS])
+                for key in _second_keys(transaction, databases, digest):
+                    transaction.delete(key, db=databases[SECOND])
 
         if digests:
             self._write(write)
@@ -149,7 +161,7 @@ class FeatureStore:
         with self._reading() as (transaction, databases):
             records = [transaction.get(self._key(bytes.fromhex(d)), db=databases[FEATURES]) for d in digests]
             return [
-                None if r is None else _whole(unpack_features(r), d, self.path)
+                None if r is None else replace(_whole(unpack_features(r), d, self.path), source=StoredPhoto(self, d))
                 for r, d in zip(records, digests, strict=True)
             ]
 
@@ -159,18 +171,120 @@ class FeatureStore:
             record = transaction.get(bytes.fromhex(digest), db=databases[THUMBNAILS])
             return None if record is None else _whole(unpack_thumbnail(record), digest, self.path)
 
-    def confidences(self, recipe: bytes, pairs: Sequence[tuple[str, str]]) -> list[Float32 | None]:
-        """Cached sorted confidences of photo pairs; None where there is no intact record."""
+    def second(self, extractor: str, digest: str) -> LocalFeatures | None:
+        """What a further extractor found in a photo's stored working image; None where that is not known.
+
+        Whatever was found in other pixels than those that are stored now is as good as unknown, and so is a damaged
+        record, because all of this can be computed again.
+        """
+        name = (extractor, digest)
+        if name in self._remembered:
+            self._remembered.move_to_end(name)
+            return self._remembered[name]
+        key = bytes.fromhex(digest)
         with self._reading() as (transaction, databases):
-            found = [transaction.get(_pair_key(recipe, pair), db=databases[PAIRS]) for pair in pairs]
+            if SECOND not in databases:
+                return None
+            record = transaction.get(key + extractor.encode(), db=databases[SECOND])
+            thumbnail = transaction.get(key, db=databases[THUMBNAILS])
+            if record is None or thumbnail is None or bytes(record[:_MARK]) != _mark(thumbnail):
+                return None
+            found = unpack_features(bytes(record[_MARK:]))
+        if found is not None:
+            self._remember(name, found)
+        return found
+
+    def learn(self, extractor: str, digest: str, features: LocalFeatures) -> None:
+        """Remember what a further extractor found, until `write_learnt`."""
+        self._remember((extractor, digest), features)
+        self._unwritten.add((extractor, digest))
+
+    def _remember(self, name: tuple[str, str], features: LocalFeatures) -> None:
+        self._remembered[name] = features
+        while len(self._remembered) > REMEMBERED:
+            self._unwritten.discard(self._remembered.popitem(last=False)[0])
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._unwritten)
+
+    def write_learnt(self) -> None:
+        """Store and sync what was learnt. Raises StorageFull."""
+        records = [(digest, extractor, self._remembered[extractor, digest]) for extractor, digest in self._unwritten]
+        self._unwritten.clear()
+        self.put_second(records)
+
+    def put_second(self, found: Sequence[tuple[str, str, LocalFeatures]]) -> None:
+        """Store and sync what further extractors found: sha256, extractor, features. Raises StorageFull."""
+        records = [(bytes.fromhex(digest), extractor.encode(), pack_features(one)) for digest, extractor, one in found]
+
+        def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
+            for digest, extractor, features in records:
+                thumbnail = transaction.get(digest, db=databases[THUMBNAILS])
+                if thumbnail is not None:
+                    transaction.put(digest + extractor, _mark(thumbnail) + features, db=databases[SECOND])
+
+        if records:
+            self._write(write)
+            self._on_step("second features written")
+
+    def seconds(self) -> dict[str, set[str]]:
+        """Photos (sha256) by the further extractors whose features of them are stored."""
+        found: dict[str, set[str]] = {}
+        with self._reading() as (transaction, databases):
+            if SECOND in databases:
+                for key in transaction.cursor(db=databases[SECOND]).iternext(values=False):
+                    found.setdefault(bytes(key[32:]).decode(), set()).add(bytes(key[:32]).hex())
+        return found
+
+    def forget_stale(self) -> int:
+        """Delete further features that were found in other pixels than the stored ones, or damaged; says how many."""
+        with self._reading() as (transaction, databases):
+            if SECOND not in databases:
+                return 0
+            stale = []
+            for key, record in transaction.cursor(db=databases[SECOND]):
+                thumbnail = transaction.get(bytes(key[:32]), db=databases[THUMBNAILS])
+                if (
+                    thumbnail is None
+                    or bytes(record[:_MARK]) != _mark(thumbnail)
+                    or unpack_features(bytes(record[_MARK:])) is None
+                ):
+                    stale.append(bytes(key))
+
+        def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
+            for key in stale:
+                transaction.delete(key, db=databases[SECOND])
+
+        if stale:
+            self._write(write)
+        return len(stale)
+
+    def confidences(
+        self, recipe: bytes, pairs: Sequence[tuple[str, str]], *, directed: bool = False
+    ) -> list[Float32 | None]:
+        """Cached sorted confidences of photo pairs; None where there is no intact record.
+
+        The order of a pair matters only where its recipe says so, see `PairCache`.
+        """
+        with self._reading() as (transaction, databases):
+            found = [transaction.get(_pair_key(recipe, pair, directed), db=databases[PAIRS]) for pair in pairs]
             return [None if record is None else unpack_confidences(record) for record in found]
 
-    def put_confidences(self, recipe: bytes, pairs: Sequence[tuple[str, str]], confidences: Sequence[Float32]) -> None:
-        """Cache the confidences of photo pairs; the order of a pair does not matter."""
+    def put_confidences(
+        self,
+        recipe: bytes,
+        pairs: Sequence[tuple[str, str]],
+        confidences: Sequence[Float32],
+        *,
+        directed: bool = False,
+    ) -> None:
+        """Cache the confidences of photo pairs."""
 
         def write(transaction: Any, databases: Mapping[bytes, Any]) -> None:
             for pair, values in zip(pairs, confidences, strict=True):
-                transaction.put(_pair_key(recipe, pair), pack_confidences(values), db=databases[PAIRS])
+                transaction.put(_pair_key(recipe, pair, directed), pack_confidences(values), db=databases[PAIRS])
 
         self._write(write)
 
@@ -224,14 +338,14 @@ class FeatureStore:
     @contextmanager
     def _reading(self) -> Iterator[tuple[Any, Mapping[bytes, Any]]]:
         with self._environment() as environment, environment.begin() as transaction:
-            yield transaction, _databases(environment, transaction)
+            yield transaction, _databases(environment, transaction, create=False)
 
     def _write(self, write: Callable[[Any, Mapping[bytes, Any]], None]) -> None:
         with self._environment() as environment:
             while True:
                 try:
                     with environment.begin(write=True) as transaction:
-                        write(transaction, _databases(environment, transaction))
+                        write(transaction, _databases(environment, transaction, create=True))
                     return
                 except lmdb.MapFullError:
                     size = environment.info()["map_size"]
@@ -242,13 +356,56 @@ class FeatureStore:
                     raise
 
 
-def _databases(environment: Any, transaction: Any) -> Mapping[bytes, Any]:
-    return {name: environment.open_db(name, txn=transaction, create=False) for name in DATABASES}
+def _databases(environment: Any, transaction: Any, *, create: bool) -> Mapping[bytes, Any]:
+    opened = {name: environment.open_db(name, txn=transaction, create=False) for name in DATABASES}
+    with contextlib.suppress(lmdb.NotFoundError):
+        opened[SECOND] = environment.open_db(SECOND, txn=transaction, create=create)
+    return opened
 
 
-def _pair_key(recipe: bytes, pair: tuple[str, str]) -> bytes:
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPhoto:
+    """A photo of a feature store, by its sha256, as `PhotoSource`."""
+
+    store: FeatureStore
+    digest: str
+
+    def image(self) -> bytes:
+        """The working image as JPEG. Raises CatalogDamaged where it is missing."""
+        thumbnail = self.store.thumbnail(self.digest)
+        if thumbnail is None:
+            raise CatalogDamaged(f"The thumbnail of photo {self.digest[:12]} is missing: run `turtleidx reindex`.")
+        return thumbnail
+
+    def beside(self, extractor: str) -> LocalFeatures | None:
+        """See `FeatureStore.second`."""
+        return self.store.second(extractor, self.digest)
+
+    def keep(self, extractor: str, features: LocalFeatures) -> None:
+        """See `FeatureStore.learn`."""
+        self.store.learn(extractor, self.digest, features)
+
+
+_MARK = 8
+
+
+def _mark(thumbnail: bytes) -> bytes:
+    """Names the pixels that further features were found in."""
+    return hashlib.blake2b(thumbnail, digest_size=_MARK).digest()
+
+
+def _second_keys(transaction: Any, databases: Mapping[bytes, Any], digest: bytes) -> list[bytes]:
+    cursor, found = transaction.cursor(db=databases[SECOND]), []
+    there = cursor.set_range(digest)
+    while there and bytes(cursor.key()[:32]) == digest:
+        found.append(bytes(cursor.key()))
+        there = cursor.next()
+    return found
+
+
+def _pair_key(recipe: bytes, pair: tuple[str, str], directed: bool) -> bytes:
     first, second = bytes.fromhex(pair[0]), bytes.fromhex(pair[1])
-    return recipe + (first + second if first < second else second + first)
+    return recipe + (first + second if directed or first < second else second + first)
 
 
 def _whole(value: Read | None, digest: str, path: Path) -> Read:

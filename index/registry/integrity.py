@@ -38,8 +38,9 @@ RULES = (
     ),
     Rule(
         "photos",
-        "SELECT id FROM photos WHERE NOT removed AND sha256 IN (SELECT sha256 FROM photos WHERE NOT removed "
-        "AND sha256 IN (SELECT sha256 FROM photos WHERE {chosen}) GROUP BY sha256 HAVING count(*) > 1)",
+        "SELECT unnest(list(id)) FROM photos WHERE NOT removed "
+        "AND sha256 IN (SELECT sha256 FROM photos WHERE {chosen}) "
+        "GROUP BY sha256, box_x, box_y, box_w, box_h HAVING count(*) > 1",
         "is there twice",
     ),
     Rule(

@@ -15,7 +15,7 @@ import numpy as np
 from index.naming import checked_id, whole_path
 from index.registry.database import Transaction
 from index.registry.journal import Row
-from index.types import PreparedPhoto, Sighting
+from index.types import HeadBox, PreparedPhoto, Sighting
 
 
 class Placement:
@@ -30,7 +30,10 @@ class Placement:
     ) -> None:
         self._transaction = transaction
         # an id that was merged stands for the turtle that took its photos over
-        sql = "SELECT id, coalesce(merged_into, key) FROM turtles WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+        sql = (
+            "SELECT nfc_normalize(id), coalesce(merged_into, key) FROM turtles "
+            "WHERE nfc_normalize(id) IN (SELECT nfc_normalize(unnest(?::VARCHAR[])))"
+        )
         self._turtles = {str(name): int(key) for name, key in transaction.rows(sql, sorted(set(turtles)))}
         self._days: dict[tuple[int, dt.date], int] = {}
         self._names: dict[tuple[int | None, str], int] = {}
@@ -86,20 +89,20 @@ def place_photos(transaction: Transaction, photos: Sequence[PreparedPhoto], base
     placing = Placement(
         transaction, {s.turtle for s in sightings if s.turtle}, {s.encounter for s in sightings if s.encounter}
     )
-    returning = _returning(transaction, [photo.sha256 for photo in photos])
-    fresh = [photo for photo in photos if photo.sha256 not in returning]
-    ids = dict(zip((p.sha256 for p in fresh), transaction.take_ids("photo", len(fresh)), strict=True)) | returning
+    returning = _returning(transaction, photos)
+    fresh = [photo for photo in photos if photo.key not in returning]
+    ids = dict(zip((p.key for p in fresh), transaction.take_ids("photo", len(fresh)), strict=True)) | returning
     rows = []
     for photo in photos:
         seen = photo.sighting
         turtle = None if seen.turtle is None else placing.turtle(seen.turtle, seen.species)
         encounter = placing.encounter(turtle, seen.taken_on, seen.encounter)
-        rows.append({"id": ids[photo.sha256], "encounter": encounter, **_photo_row(photo, base)})
+        rows.append({"id": ids[photo.key], "encounter": encounter, **_photo_row(photo, base)})
     placing.write()
     transaction.journal.put("photos", rows)
     if fresh:
-        transaction.add_vectors([ids[p.sha256] for p in fresh], np.stack([p.vector for p in fresh]))
-    return [ids[photo.sha256] for photo in photos]
+        transaction.add_vectors([ids[p.key] for p in fresh], np.stack([p.vector for p in fresh]))
+    return [ids[photo.key] for photo in photos]
 
 
 def relative_to(path: Path, base: Path) -> str | None:
@@ -110,12 +113,20 @@ def relative_to(path: Path, base: Path) -> str | None:
         return None
 
 
-def _returning(transaction: Transaction, digests: Sequence[str]) -> dict[str, int]:
+def _returning(transaction: Transaction, photos: Sequence[PreparedPhoto]) -> dict[str, int]:
+    """Removed rows of the same sightings, by the keys that those have now."""
     sql = (
-        "SELECT sha256, id FROM photos WHERE removed AND sha256 IN (SELECT unnest(?::VARCHAR[])) "
+        "SELECT id, sha256, read_box FROM photos WHERE removed AND sha256 IN (SELECT unnest(?::VARCHAR[])) "
         "AND id IN (SELECT photo FROM descriptors)"
     )
-    return {str(digest): int(number) for digest, number in transaction.rows(sql, list(digests))}
+    removed = transaction.rows(sql, [photo.sha256 for photo in photos])
+    numbers = {(str(digest), tuple(box or ())): int(number) for number, digest, box in removed}
+    wanted = {photo.key: (photo.sha256, tuple(_read_box(photo.sighting.box))) for photo in photos}
+    return {key: numbers[one] for key, one in wanted.items() if one in numbers}
+
+
+def _read_box(box: HeadBox | None) -> list[float]:
+    return [] if box is None else [box.x, box.y, box.w, box.h]
 
 
 def _photo_row(photo: PreparedPhoto, base: Path) -> Row:
@@ -130,6 +141,11 @@ def _photo_row(photo: PreparedPhoto, base: Path) -> Row:
         "quality": float(photo.quality),
         "width": photo.original_size[0],
         "height": photo.original_size[1],
+        "sighting": photo.key,
+        "reader": photo.reader,
+        "reading": photo.reading,
+        "read_box": _read_box(seen.box),
+        "taken_at": photo.taken_at,
         **_sighting_columns(seen),
     }
 

@@ -83,6 +83,14 @@ class PhotoRecord:
         Of the original in pixels, after EXIF orientation.
     notes : mapping
         Every other column of the manifest.
+    key : str
+        What features, thumbnail and pairs are kept under.
+    reader, reading : int
+        The reader that read the file, and the first one that gave these pixels.
+    read_box : HeadBox or None
+        The head box that was read; `box` is what people say now.
+    taken_at : str or None
+        The moment as the camera wrote it, ISO 8601.
     """
 
     id: int
@@ -105,6 +113,11 @@ class PhotoRecord:
     size: tuple[int, int]
     removed: bool
     notes: Mapping[str, str]
+    key: str = ""
+    reader: int = 1
+    reading: int = 1
+    read_box: HeadBox | None = None
+    taken_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

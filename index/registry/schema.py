@@ -52,6 +52,21 @@ CREATE TABLE recent_scores (
 );
 """
 
+SIGHTINGS = """
+ALTER TABLE photos ADD COLUMN sighting VARCHAR;
+ALTER TABLE photos ADD COLUMN reader INTEGER;
+ALTER TABLE photos ADD COLUMN reading INTEGER;
+ALTER TABLE photos ADD COLUMN read_box DOUBLE[];
+ALTER TABLE photos ADD COLUMN taken_at VARCHAR;
+ALTER TABLE reread ADD COLUMN sighting VARCHAR;
+ALTER TABLE reread ADD COLUMN reader INTEGER;
+ALTER TABLE reread ADD COLUMN reading INTEGER;
+ALTER TABLE reread ADD COLUMN taken_at VARCHAR;
+UPDATE photos SET sighting = sha256, reader = 1, reading = 1,
+    read_box = CASE WHEN box_x IS NULL THEN [] ELSE [box_x, box_y, box_w, box_h] END;
+"""
+"""A photo is a file, a head box and the reader that read it; `sighting` is what its features are kept under."""
+
 ANSWERS = """
 CREATE TABLE rejections (
     id BIGINT, encounter BIGINT, turtle BIGINT, photos BIGINT[], seen BIGINT[], who VARCHAR, why VARCHAR,
@@ -65,14 +80,19 @@ CREATE TABLE answers (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, ANSWERS)
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, SIGHTINGS, ANSWERS)
 
 JOURNALLED = (
     *("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews", "rejections"),
     "proposals",
 )
 
-DERIVED = {"photos": ("keypoints", "quality", "width", "height")}
+DERIVED = {
+    "photos": (
+        *("keypoints", "quality", "width", "height"),
+        *("sighting", "reader", "reading", "read_box", "taken_at"),
+    )
+}
 """Columns that tell what the program read from a file, not what people said: they change without a journal, by
 `index.catalog.reindex` alone, and undo leaves them as they are.
 """

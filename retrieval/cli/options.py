@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from index.exchange import DateOrder, parse_date
+from index.exchange import DateOrder, parse_date, parse_side
 from index.types import Side
 from retrieval.scoring import Score
 
@@ -31,12 +32,37 @@ def parsed_day(text: str) -> dt.date:
         raise typer.BadParameter(str(error)) from error
 
 
+AUTO = "auto"
+"""A prior that is learnt from the latest queries."""
+
+
+def parsed_prior(text: str) -> str:
+    """A probability, or `AUTO`."""
+    if text == AUTO:
+        return text
+    try:
+        inside = 0.001 <= float(text) <= 0.999
+    except ValueError:
+        inside = False
+    if not inside:
+        raise typer.BadParameter(f"{text} is neither a probability between 0.001 and 0.999 nor {AUTO}.")
+    return text
+
+
 def parsed_moment(text: str) -> dt.date:
     """A day, or a moment of it (ISO 8601; local time unless it says otherwise)."""
     try:
         return parse_date(text) if len(text) <= len("2026-01-31") else dt.datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text} is neither a day (2026-01-31) nor a moment (2026-01-31T14:30).") from error
+
+
+def parsed_side(text: str) -> Side:
+    """A side by its name or first letter, in any case."""
+    try:
+        return parse_side(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}, or their first letters.") from error
 
 
 Matcher = Annotated[
@@ -53,7 +79,21 @@ Role = Annotated[list[str] | None, typer.Option("--role", help="Rows of the mani
 Manifest = Annotated[Path | None, typer.Option(help="CSV or .xlsx with a column photo; paths relative to it.")]
 Dates = Annotated[DateOrder | None, typer.Option("--dates", help="Dates of the table: day or month first.")]
 NewIds = Annotated[bool, typer.Option("--new-ids", help="Ids that look like known ones are other turtles.")]
-SideOfHead = Annotated[Side | None, typer.Option("--side", help="Side of the head that the photos show.")]
+
+
+class Sorting(StrEnum):
+    """What answers may be sorted by."""
+
+    VERDICT = "verdict"
+    P_NEW = "p_new"
+    PHOTO = "photo"
+
+
+SIDES = "left|right|top|front"
+SideOfHead = Annotated[
+    Side | None,
+    typer.Option("--side", parser=parsed_side, metavar=SIDES, help="Side of the head that the photos show."),
+]
 Extractor = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +102,15 @@ Extractor = Annotated[
 ]
 ExtractorWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a learned extractor.")]
 EncoderWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a timm encoder.")]
+PriorNew = Annotated[
+    str,
+    typer.Option(
+        "--prior-new",
+        parser=parsed_prior,
+        metavar="P",
+        help="P(new) before looking, or auto: learnt from the latest queries.",
+    ),
+]
 Rate = Annotated[float, typer.Option(min=0.0001, max=0.5)]
 Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header on standard output, safe for spreadsheets.")]
 AsOf = Annotated[

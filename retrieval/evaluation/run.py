@@ -16,7 +16,7 @@ from retrieval.engine import Each, Engine, Extracted
 from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome, RankedTurtle, by_group, summarize
 from retrieval.evaluation.metrics import ErrorRate
 from retrieval.evaluation.protocol import Protocol, Query, leave_one_out
-from retrieval.features import one_core_a_photo
+from retrieval.features import one_core_a_photo, with_views
 from retrieval.fitting import Cascade, VerifiedPairing, unverified
 from retrieval.images import Panel, decode, jpeg, match_picture
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
@@ -159,7 +159,7 @@ def picture(catalog: Catalog, answered: Answered, engine: Engine) -> bytes | Non
         counted = count_matches(matches.confidence)
         caption = f"{role} {shown.turtle}: {counted} matches   {shown.path}"
         panels.append(Panel(caption, decode(catalog.thumbnail(shown)), own, matches))
-    return jpeg(match_picture(decode(photo.thumbnail), photo.features, panels))
+    return jpeg(match_picture(decode(photo.thumbnail), with_views(photo.features), panels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +232,7 @@ class _Way:
 
     def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
         photos = shortlist.photos
-        rows, confidences = self._cascade.compare(photo.sha256, lambda: photo.features, photos)
+        rows, confidences = self._cascade.compare(photo.key, lambda: photo.features, photos)
         return _Compared(shortlist, [photos[row] for row in rows], confidences)
 
 

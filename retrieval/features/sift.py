@@ -106,6 +106,13 @@ def _resized(image: npt.NDArray[Any], factor: float) -> npt.NDArray[Any]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
+def stretched_across(pixels: Pixels, factor: float) -> Pixels:
+    """An image [h, w, 3] so many times as wide."""
+    height, width = pixels.shape[:2]
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (max(1, round(width * factor)), height), interpolation=how), np.uint8)
+
+
 @contextmanager
 def one_core_a_photo() -> Iterator[None]:
     """While many photos are extracted at once, each on its own core, OpenCV does not share one between cores."""

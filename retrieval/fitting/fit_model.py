@@ -10,15 +10,16 @@ from functools import cached_property
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float64, GalleryFilter, Int64, Photo, Shortlist
+from index.types import GalleryFilter, Int64, Photo, Shortlist
 from retrieval.defaults import FIT_BUDGET, FIT_PHOTOS
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import Decided, decided_queries
 from retrieval.fitting.descriptor_similarity import DescriptorSimilarity, no_descriptors
-from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress
+from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress, looks_of, pairs_of
 from retrieval.fitting.trials import Trial, TrialPlan
+from retrieval.fitting.turtle_scores import TurtleScores, encounters_of, search_of
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
-from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, first_of_each, no_null, score_pairs
+from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, no_null, score_pairs
 
 BUDGET = FIT_BUDGET
 NULL_PAIRS = 10_000
@@ -177,7 +178,7 @@ def run_trials(
     shown, rest = trials, None
     recipe = engine.reranking
     if recipe.keep is not None:
-        looking = CachedComparison(catalog, engine.looking, engine.look)
+        looking = looks_of(catalog, engine)
         first_matches = Compared(photos, catalog, looking)
         first_matches.run(trials, progress)
         seen = tuple(
@@ -190,7 +191,7 @@ def run_trials(
             trials = shown
         else:
             rest = FirstStage(first_matches, recipe.others, seen)
-    pairing = pairing or CachedComparison(catalog, engine.comparison, engine.compare)
+    pairing = pairing or pairs_of(catalog, engine)
     before = pairing.compared
     pairs = Compared(photos, catalog, pairing)
     pairs.run(shown, progress)
@@ -199,10 +200,11 @@ def run_trials(
 
 def fit_is_due(catalog: Catalog, engine: Engine) -> bool:
     """Whether there is no model for this recipe, or the catalogue has grown by a fifth since."""
-    stored = catalog.model(MODEL)
-    if stored is None or stored.recipe != engine.evidence:
+    stored = catalog.model(MODEL, engine.evidence)
+    if stored is None:
         return True
-    return catalog.identified() >= GROWTH * CatalogModel.from_json(stored.payload).photos
+    model = CatalogModel.from_json(stored.payload)
+    return model.outdated or catalog.identified() >= GROWTH * model.photos
 
 
 def learn(
@@ -226,70 +228,32 @@ def learn(
     if null is None:
         return CatalogModel(no_null(), None, table.gallery_photos, "The catalogue has no two turtles to compare.")
     scores = score_pairs(trial_scores.confidences, null, score)
-    searches = [_search(table, trial, scores[rows]) for trial, rows in zip(trials, trial_scores.rows, strict=True)]
+    searches = [search_of(table, trial, scores[rows]) for trial, rows in zip(trials, trial_scores.rows, strict=True)]
     removed = [one for one in searches if not one.trial.own]
     largest = max((one.trial.gallery for one in removed), default=0)
     cohort = TNorm.fit([one.others for one in removed if one.trial.gallery >= 0.9 * largest])
     impostors = _impostor_maxima(table, [one.standardised(cohort) for one in removed])
     genuine = _genuine_scores(table, [one.standardised(cohort) for one in searches if one.trial.own])
     known = None if before is None else before.novelty
-    model = NoveltyModel.fit(impostors, genuine, table.photos_by_turtle_and_side(), seed, replicates, cohort, known)
+    photos = table.photos_by_turtle_and_side()
+    occasions = encounters_of(table, [one.standardised(cohort) for one in searches])
+    model = NoveltyModel.fit(impostors, genuine, photos, occasions, seed, replicates, cohort, known)
     if isinstance(model, TooSmall):
         return CatalogModel(null, None, table.gallery_photos, model.reason)
     return CatalogModel(null, model, table.gallery_photos)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Search:
-    """A trial with the best score of each turtle.
-
-    Attributes
-    ----------
-    own : float
-        Score of the query's turtle, NaN where it was not among the compared.
-    others : float64 [k]
-        Scores of the other turtles, highest first.
-    winner_photos : int
-        Photos that the first of the others has on this side; 0 where there is none.
-    """
-
-    trial: Trial
-    own: float
-    others: Float64
-    winner_photos: int
-
-    def standardised(self, cohort: TNorm) -> _Search:
-        """The same in spreads above the query's wrong turtles."""
-        scores = self.others if np.isnan(self.own) else np.append(self.others, self.own)
-        standard = cohort.standardise(scores)
-        own = self.own if np.isnan(self.own) else float(standard[-1])
-        return replace(self, own=own, others=standard[: len(self.others)])
-
-
-def _search(table: TrialPlan, trial: Trial, scores: Float64) -> _Search:
-    turtle = table.turtle[trial.shortlist]
-    own = turtle == table.turtle[trial.query]
-    order = np.argsort(-scores, kind="stable")
-    best = first_of_each(order[~own[order]].tolist(), lambda place: int(turtle[place]))
-    return _Search(
-        trial,
-        float(scores[own].max()) if own.any() else np.nan,
-        scores[best],
-        int(trial.turtle_photos[best[0]]) if best else 0,
-    )
-
-
-def _impostor_maxima(table: TrialPlan, searches: Sequence[_Search]) -> ImpostorMaxima:
+def _impostor_maxima(table: TrialPlan, searches: Sequence[TurtleScores]) -> ImpostorMaxima:
     return ImpostorMaxima(
         score=np.array([one.others[0] for one in searches], np.float64),
         individual=np.array([table.turtle[one.trial.query] for one in searches], np.int64),
         query=np.array([one.trial.query for one in searches], np.int64),
         gallery=np.array([one.trial.gallery for one in searches], np.int64),
-        photos=np.array([one.winner_photos for one in searches], np.int64),
+        photos=np.array([one.photos[0] if len(one.photos) else 0 for one in searches], np.int64),
     )
 
 
-def _genuine_scores(table: TrialPlan, searches: Sequence[_Search]) -> GenuineScores:
+def _genuine_scores(table: TrialPlan, searches: Sequence[TurtleScores]) -> GenuineScores:
     wrong = [np.pad(one.others, (0, 2), constant_values=np.nan)[:2] for one in searches]
     return GenuineScores(
         score=np.array([one.own for one in searches], np.float64),

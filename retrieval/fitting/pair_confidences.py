@@ -25,13 +25,14 @@ Progress = Callable[[int, int], None]
 class CachedComparison:
     """One way to compare photos, under the name by which its cache knows it."""
 
-    def __init__(self, catalog: Catalog, name: str, compare: Compare) -> None:
+    def __init__(self, catalog: Catalog, name: str, compare: Compare, *, directed: bool = False) -> None:
         self._catalog = catalog
         self._compare = compare
-        self._cache: PairCache = catalog.pair_cache(name)
+        self._cache: PairCache = catalog.pair_cache(name, directed=directed)
+        self.directed = directed
         self.compared = 0
 
-    def confidences(self, sha256: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]) -> list[Float32]:
+    def confidences(self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]) -> list[Float32]:
         """Confidences of one photo with each of the others, as the cache rounds them; needs the writer's lock.
 
         Parameters
@@ -39,7 +40,7 @@ class CachedComparison:
         features : callable
             Gives the photo's features when a pair has to be compared.
         """
-        keys = [(sha256, other.sha256) for other in others]
+        keys = [(key, other.key) for other in others]
         known = self._cache.get(keys)
         missing = [place for place, found in enumerate(known) if found is None]
         if missing:
@@ -48,6 +49,7 @@ class CachedComparison:
             for place, rounded in zip(missing, self._cache.get([keys[place] for place in missing]), strict=True):
                 known[place] = rounded
             self.compared += len(missing)
+            self._catalog.write_learnt()
         return [found for found in known if found is not None]
 
     def _keep(self, keys: Sequence[tuple[str, str]], own: LocalFeatures, theirs: Sequence[LocalFeatures]) -> None:
@@ -61,11 +63,11 @@ class VerifiedPairing(CachedComparison):
     """
 
     def __init__(self, catalog: Catalog, engine: Engine) -> None:
-        super().__init__(catalog, engine.comparison, engine.compare)
+        super().__init__(catalog, engine.comparison, engine.compare, directed=engine.directed)
         if engine.reranking.verification is None:
             raise ValueError("this engine does not verify")
         self._matcher, self._tolerances = engine.matcher, engine.reranking.verification
-        self._unverified = catalog.pair_cache(unverified(engine).comparison)
+        self._unverified = catalog.pair_cache(unverified(engine).comparison, directed=engine.directed)
 
     def _keep(self, keys: Sequence[tuple[str, str]], own: LocalFeatures, theirs: Sequence[LocalFeatures]) -> None:
         matches = self._matcher.match(own, theirs)
@@ -76,6 +78,16 @@ class VerifiedPairing(CachedComparison):
 def unverified(engine: Engine) -> Engine:
     """The same without geometric verification."""
     return replace(engine, reranking=replace(engine.reranking, verification=None))
+
+
+def looks_of(catalog: Catalog, engine: Engine) -> CachedComparison:
+    """The engine's first stage."""
+    return CachedComparison(catalog, engine.looking, engine.look, directed=engine.directed)
+
+
+def pairs_of(catalog: Catalog, engine: Engine) -> CachedComparison:
+    """The engine's closer look."""
+    return CachedComparison(catalog, engine.comparison, engine.compare, directed=engine.directed)
 
 
 class Cascade:
@@ -89,18 +101,18 @@ class Cascade:
 
     def __init__(self, catalog: Catalog, engine: Engine, pairs: CachedComparison | None = None) -> None:
         self._recipe = engine.reranking
-        self.first_matches = CachedComparison(catalog, engine.looking, engine.look)
-        self.pairs = pairs or CachedComparison(catalog, engine.comparison, engine.compare)
+        self.first_matches = looks_of(catalog, engine)
+        self.pairs = pairs or pairs_of(catalog, engine)
 
     def compare(
-        self, sha256: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
+        self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
     ) -> tuple[list[int], list[Float32]]:
         """Which of the others were compared, by place in order, and their confidences; arguments of `confidences`."""
         if self._recipe.sees_all(len(others)):
-            return list(range(len(others))), self.pairs.confidences(sha256, features, others)
-        first_matches = self.first_matches.confidences(sha256, features, others)
+            return list(range(len(others))), self.pairs.confidences(key, features, others)
+        first_matches = self.first_matches.confidences(key, features, others)
         seen = self._recipe.kept(first_matches)
-        found = dict(zip(seen, self.pairs.confidences(sha256, features, [others[row] for row in seen]), strict=True))
+        found = dict(zip(seen, self.pairs.confidences(key, features, [others[row] for row in seen]), strict=True))
         unseen = {row: self._recipe.unseen(one) for row, one in enumerate(first_matches)}
         found = {row: one for row, one in unseen.items() if one is not None} | found
         return sorted(found), [found[row] for row in sorted(found)]
@@ -131,14 +143,14 @@ class Compared:
         wanted: dict[int, list[int]] = defaultdict(list)
         for trial in trials:
             for row in map(int, trial.shortlist):
-                pair = ordered_pair(trial.query, row)
+                pair = self._pair(trial.query, row)
                 if pair not in self.rows:
                     self.rows[pair] = len(self.rows)
                     wanted[trial.query].append(row)
         for query, others in wanted.items():
             photo = self._photos[query]
             self.confidences += self._pairing.confidences(
-                photo.sha256,
+                photo.key,
                 partial(self._features, photo),
                 [self._photos[row] for row in others],
             )
@@ -147,7 +159,10 @@ class Compared:
 
     def of(self, trial: Trial) -> npt.NDArray[np.int64]:
         """Places of a trial's pairs in `confidences`, int64 [k]."""
-        return np.array([self.rows[ordered_pair(trial.query, int(row))] for row in trial.shortlist], np.int64)
+        return np.array([self.rows[self._pair(trial.query, int(row))] for row in trial.shortlist], np.int64)
+
+    def _pair(self, query: int, row: int) -> tuple[int, int]:
+        return (query, row) if self._pairing.directed else ordered_pair(query, row)
 
     def _features(self, photo: Photo) -> LocalFeatures:
         [features] = self._catalog.features([photo])

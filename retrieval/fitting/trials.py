@@ -22,9 +22,10 @@ from retrieval.engine import Engine
 SMALLEST_GALLERY = 5
 """Turtles of the smallest sub-gallery."""
 SMALLER = 4
-"""In a part of a large gallery, every so many queries are also searched in smaller ones, which costs twice as much."""
+"""In a part of a large gallery, and where a slow network looks at pairs, every so many queries are also searched in
+smaller ones, which costs twice as much."""
 
-_SIDES = (None, *Side)
+SIDES = (None, *Side)
 
 Search = Callable[[int, GalleryFilter], Shortlist]
 
@@ -84,7 +85,7 @@ class TrialPlan:
         codes = {name: code for code, name in enumerate(sorted({str(photo.turtle) for photo in photos}))}
         self.turtle = np.array([codes[str(photo.turtle)] for photo in photos], np.int64)
         self.encounter = np.array([photo.encounter for photo in photos], np.int64)
-        self.side_code = np.array([_SIDES.index(photo.side) for photo in photos], np.int64)
+        self.side_code = np.array([SIDES.index(photo.side) for photo in photos], np.int64)
         self._codes = codes
         self._row = {photo.id: row for row, photo in enumerate(photos)}
         self._whole = whole
@@ -102,7 +103,7 @@ class TrialPlan:
         pairs: set[tuple[int, int]] = set()
         for turn, query in enumerate(self._turtle_by_turtle(rng)):
             if self._whole is None:
-                planned = self._trials(query, rng)
+                planned = self._trials(query, rng, smaller=not (self.engine.directed and turn % SMALLER))
             else:
                 planned = [
                     *self._in_the_whole(query, self._whole),
@@ -132,7 +133,8 @@ class TrialPlan:
         alike = (self.turtle == self.turtle[query]) & (self.side_code == self.side_code[query])
         return np.flatnonzero(alike & self.in_gallery & (self.encounter != self.encounter[query]))
 
-    def _trials(self, query: int, rng: np.random.Generator) -> list[Trial]:
+    def _trials(self, query: int, rng: np.random.Generator, smaller: bool = True) -> list[Trial]:
+        """Searches without the query's turtle, in `smaller` galleries too, and without its encounter."""
         same_side = np.flatnonzero((self.side_code == self.side_code[query]) & self.in_gallery)
         others = same_side[self.turtle[same_side] != self.turtle[query]]
         own = self._own(query)
@@ -146,7 +148,7 @@ class TrialPlan:
             among = ranked[np.isin(self.turtle[ranked], strangers[:size])]
             near = self.shortlisted(among)
             trials.append(Trial(query, size, near, photos_of[self.turtle[near]], 0))
-            size //= 2
+            size = size // 2 if smaller else 0
         if len(own) and self._whole is None:
             everyone = np.concatenate((others, own))
             near = self.shortlisted(everyone[np.argsort(-similar[everyone], kind="stable")])
@@ -174,7 +176,7 @@ class TrialPlan:
             code = self._codes.setdefault(str(photo.turtle), len(self._codes))
             self.turtle = np.append(self.turtle, code)
             self.encounter = np.append(self.encounter, photo.encounter)
-            self.side_code = np.append(self.side_code, _SIDES.index(photo.side))
+            self.side_code = np.append(self.side_code, SIDES.index(photo.side))
             self.in_gallery = np.append(self.in_gallery, False)
         return self._row[photo.id]
 

@@ -10,7 +10,14 @@ from .cascade import (
     verified as verified,
     verifying as verifying,
 )
+from .experts import TwoExperts as TwoExperts
 from .fusion import NEIGHBOURS as NEIGHBOURS, BlendedMatcher as BlendedMatcher
 from .matcher import Compare as Compare, Matcher as Matcher
 from .nearest import NearestNeighbourMatcher as NearestNeighbourMatcher
 from .verification import Verification as Verification
+from .views import (
+    VIEWED as VIEWED,
+    ViewedFirstStage as ViewedFirstStage,
+    ViewedMatcher as ViewedMatcher,
+    ViewedNeighbours as ViewedNeighbours,
+)

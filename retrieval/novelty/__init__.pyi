@@ -1,3 +1,5 @@
+from .advice import DECIDED as DECIDED, NO_ADVICE as NO_ADVICE, Advice as Advice, advise as advise
+from .calibration import Occasion as Occasion, Searched as Searched
 from .catalog_model import (
     MODEL as MODEL,
     CatalogModel as CatalogModel,

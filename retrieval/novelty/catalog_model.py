@@ -9,6 +9,7 @@ import numpy as np
 
 from index.catalog import Catalog
 from index.types import Shortlist
+from retrieval.novelty.advice import DECIDED, NO_ADVICE, Advice, advise
 from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import Decision, Verdict, decide
 from retrieval.novelty.model import NoveltyModel
@@ -16,7 +17,8 @@ from retrieval.novelty.posterior import Candidates, Posterior
 from retrieval.scoring import Candidate, ConfidenceNull, model_json, model_record, no_null, read_model
 
 MODEL = "novelty"
-_KIND, _VERSION = "fitted model", 2
+_KIND, _VERSION = "fitted model", 3
+_EARLIER = "The model was fitted by an earlier version of turtleidx; run `turtleidx fit`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Prediction:
         Best first.
     posterior : Posterior or None
         What the model says of one photo (its turtles are row numbers of `candidates`) or of several; None without one.
+    advice : Advice or None
+        Of an undecided answer that rests on a model.
     """
 
     verdict: Verdict
@@ -38,6 +42,28 @@ class Prediction:
     reason: str
     candidates: tuple[Candidate, ...]
     posterior: Posterior | None = None
+    advice: Advice | None = None
+
+    @property
+    def lean(self) -> str | None:
+        """Which way an undecided answer leans; None for a decided one."""
+        return self._advice.lean
+
+    @property
+    def settle(self) -> str | None:
+        """What would settle an undecided answer."""
+        return self._advice.settle
+
+    @property
+    def _advice(self) -> Advice:
+        if self.verdict is not Verdict.UNDECIDED:
+            return DECIDED
+        return NO_ADVICE if self.advice in (None, DECIDED) else self.advice  # a verdict may have been taken back
+
+    @property
+    def prior_new(self) -> float | None:
+        """Probability of a new turtle before looking."""
+        return None if self.posterior is None else self.posterior.prior_new
 
     @property
     def p_new(self) -> float | None:
@@ -77,13 +103,18 @@ class CatalogModel:
     @classmethod
     def load(cls, catalog: Catalog, recipe: str) -> CatalogModel:
         """The catalogue's fitted model, when it was fitted with this very recipe (`Engine.evidence`)."""
-        stored = catalog.model(MODEL)
-        if stored is None:
+        stored = catalog.model(MODEL, recipe)
+        if stored is None and catalog.model(MODEL) is None:
             return cls(no_null(), None, 0, "The catalogue has no fitted model yet; run `turtleidx fit`.")
-        if stored.recipe != recipe:
+        if stored is None:
             reason = "The model was fitted with another recipe; run `turtleidx fit`."
             return cls(no_null(), None, 0, reason)
         return cls.from_json(stored.payload)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether an earlier version of turtleidx fitted it."""
+        return self.missing == _EARLIER
 
     def without_intervals(self) -> CatalogModel:
         """The same, forty times as fast: its probabilities come without a bootstrap's interval."""
@@ -97,8 +128,13 @@ class CatalogModel:
 
     @classmethod
     def from_json(cls, text: str) -> CatalogModel:
-        """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged."""
+        """Read what `to_json` wrote; raises CatalogTooNew or CatalogDamaged.
+
+        What an earlier version wrote gives no probabilities, and says what to do.
+        """
         read = read_model(text, _KIND, _VERSION, ("null", "novelty", "photos", "missing"))
+        if read["version"] < _VERSION:
+            return cls(no_null(), None, int(read["photos"]), _EARLIER)
         novelty = None if read["novelty"] is None else NoveltyModel.from_record(read["novelty"])
         return cls(ConfidenceNull.from_record(read["null"]), novelty, int(read["photos"]), read["missing"])
 
@@ -148,6 +184,7 @@ def _predicted(decision: Decision, posterior: Posterior, ranked: tuple[Candidate
         reason=explained(decision, absent),
         candidates=probable,
         posterior=posterior,
+        advice=advise(decision, posterior, [(one.turtle, one.photo.path) for one in ranked], absent),
     )
 
 

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+
 from retrieval.novelty.conformal import Rates, Thresholds
 from retrieval.novelty.posterior import Posterior
 from retrieval.novelty.samples import TooSmall
+
+
+class Verdict(StrEnum):
+    """What is said about a photo."""
+
+    KNOWN = "KNOWN"
+    NEW = "NEW"
+    UNDECIDED = "UNDECIDED"
+    NOT_COMPARABLE = "NOT_COMPARABLE"
+    REFUSED = "REFUSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +32,23 @@ class Decision:
         Code of the turtle for KNOWN.
     certified : bool
         Whether calibration photos stand behind the rate of this verdict, or the model alone does.
+    towards : Verdict
+        Which way an undecided answer leans: KNOWN, NEW, or UNDECIDED for neither.
     """
 
     verdict: Verdict
     reason: str
     turtle: int | None = None
     certified: bool = True
+    towards: Verdict = Verdict.UNDECIDED
 
 
 def decide(posterior: Posterior | TooSmall, thresholds: Thresholds | None) -> Decision:
     """The verdict that keeps the promised rates, or UNDECIDED with what stands in the way.
 
-    KNOWN needs a best score that new turtles rarely reach, a lead that wrong turtles rarely have, and a probability
-    over one half; NEW needs a best score that catalogued turtles rarely stay under, and again one half.
+    KNOWN needs scores so much likelier for a catalogued turtle as new ones rarely have, a lead that wrong turtles
+    rarely have, and a probability over one half; NEW needs scores so much likelier for a new turtle as
+    catalogued ones rarely have, and again one half.
     """
     if isinstance(posterior, TooSmall) or thresholds is None:
         reason = posterior.reason if isinstance(posterior, TooSmall) else "The catalogue has no fitted model yet."
@@ -40,17 +56,20 @@ def decide(posterior: Posterior | TooSmall, thresholds: Thresholds | None) -> De
     if posterior.best is None:
         return Decision(Verdict.UNDECIDED, "No catalogued turtle could be compared with this photo.", certified=False)
     p_best = float(posterior.p_candidates[posterior.turtle == posterior.best].sum())
-    high = posterior.tail <= thresholds.false_known.value
-    clear = posterior.lead <= thresholds.misidentified.value
-    low = posterior.low <= thresholds.false_new.value
+    high, clear = -posterior.ratio <= thresholds.false_known.value, posterior.lead <= thresholds.misidentified.value
     if high and clear and p_best > 0.5:
-        certified = thresholds.false_known.certified and thresholds.misidentified.certified
+        certified = (
+            -posterior.ratio <= thresholds.false_known.certified
+            and posterior.lead <= thresholds.misidentified.certified
+        )
         reason = f"Only {_share(posterior.tail)} of photos of new turtles score as high in a gallery of this size."
-        return Decision(Verdict.KNOWN, reason, posterior.best, certified)
-    if low and posterior.p_new > 0.5:
-        reason = f"Only {_share(posterior.low)} of photos of catalogued turtles score as low in a gallery of this size."
-        return Decision(Verdict.NEW, reason, certified=thresholds.false_new.certified)
-    return Decision(Verdict.UNDECIDED, _obstacle(posterior, high, clear, p_best))
+        return Decision(Verdict.KNOWN, reason, posterior.best, certified, Verdict.KNOWN)
+    if posterior.ratio <= thresholds.false_new.value and posterior.p_new > 0.5:
+        certified = posterior.ratio <= thresholds.false_new.certified
+        reason = f"Such scores are {_times(-posterior.ratio)} as likely for a new turtle as for a catalogued one."
+        return Decision(Verdict.NEW, reason, None, certified, Verdict.NEW)
+    towards = Verdict.KNOWN if p_best > 0.5 else Verdict.NEW if posterior.p_new > 0.5 else Verdict.UNDECIDED
+    return Decision(Verdict.UNDECIDED, _obstacle(posterior, high, clear, p_best), towards=towards)
 
 
 def _obstacle(posterior: Posterior, high: bool, clear: bool, p_best: float) -> str:
@@ -70,6 +89,11 @@ def _share(p: float) -> str:
     return f"{p:.1%}" if p >= 0.001 else "fewer than 0.1%"
 
 
+def _times(log_ratio: float) -> str:
+    times = float(np.exp(min(log_ratio, 7.0)))
+    return f"{times:.1f} times" if times < 1000 else "over 1000 times"
+
+
 @dataclass(frozen=True, slots=True)
 class DecisionPolicy:
     """On which terms a verdict is given.
@@ -84,13 +108,3 @@ class DecisionPolicy:
 
     prior_new: float = 0.5
     rates: Rates = field(default_factory=Rates)
-
-
-class Verdict(StrEnum):
-    """What is said about a photo."""
-
-    KNOWN = "KNOWN"
-    NEW = "NEW"
-    UNDECIDED = "UNDECIDED"
-    NOT_COMPARABLE = "NOT_COMPARABLE"
-    REFUSED = "REFUSED"

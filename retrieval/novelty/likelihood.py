@@ -117,6 +117,15 @@ class LikelihoodRatio:
         evidence = np.interp(score, self.grid, ratio) + of_best - of_impostor
         return np.asarray(np.clip(evidence, -_MAX_EVIDENCE, _MAX_EVIDENCE))
 
+    def together(self, best: Float64, photos: Float64, gallery: float) -> Float64:
+        """ln p(best score | catalogued and compared) − ln p(best score | new), float64 [n], of searches in one gallery.
+
+        The best candidate may be the turtle, or it stands further down; `photos` are those of the best.
+        """
+        return self.recalibration.apply(
+            np.logaddexp(self.candidate_evidence(best, photos, gallery), np.log(self.genuine_cdf(best)))
+        )
+
     @cached_property
     def _on_grid(self) -> tuple[Float64, Float64, Float64, Float64]:
         """What `candidate_evidence` needs on the grid, whatever the gallery."""
@@ -132,6 +141,14 @@ class LikelihoodRatio:
         """P(the true turtle, when compared, scores at most this), over the photo counts, float64 like `score`."""
         s = np.asarray(score, np.float64)
         return np.asarray(np.exp(np.maximum(self.genuine.log_cdf(s[..., None], self.photos), -500.0)).mean(axis=-1))
+
+    def genuine_with(self, score: Float64, photos: float, others: float) -> Float64:
+        """Scores of as high a rank when the turtle has `others` photos instead of `photos`, float64 like `score`."""
+        width = float(np.ptp(self.grid)) or 1e-9
+        scores = np.concatenate((self.grid, self.grid[-1] + width * np.geomspace(0.01, 10, 60)))
+        rarity = self.genuine.rarity_of(scores)
+        wanted = self.genuine.rarity_of(score) + self.genuine.growth.exponent * np.log(others / photos)
+        return np.maximum(score, np.interp(wanted, rarity, scores)) if others > photos else np.asarray(score)
 
     def impostor_survival(self, score: npt.ArrayLike, gallery: npt.ArrayLike) -> Float64:
         """P(best score of a new turtle's photo is higher), float64, broadcast."""

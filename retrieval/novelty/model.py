@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from index.types import Int64
-from retrieval.novelty.conformal import Calibration, Rates, Thresholds
+from retrieval.novelty.calibration import Calibration, Occasion
+from retrieval.novelty.conformal import Rates, Thresholds
 from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.posterior import Candidates, Posterior, Search
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima, TooSmall
@@ -22,7 +23,7 @@ MIN_GENUINE_INDIVIDUALS = 19
 MIN_IMPOSTOR_INDIVIDUALS = 20
 """Turtles: ten of them must lie above the median, the lowest threshold of the tail of impostor maxima."""
 
-_KIND, _VERSION = "novelty model", 2
+_KIND, _VERSION = "novelty model", 3
 _FOLDS = 5
 REPLICATES = 40
 
@@ -38,6 +39,8 @@ class NoveltyModel:
         Fits to bootstrap samples of the individuals.
     calibration : Calibration
         Statistics of catalogue photos under models that were fitted without their turtles.
+    together : Calibration
+        The same of encounters.
     cohort : TNorm or None
         How scores are standardised within their query; None takes them as they are.
     """
@@ -45,6 +48,7 @@ class NoveltyModel:
     separation: LikelihoodRatio
     replicates: tuple[LikelihoodRatio, ...]
     calibration: Calibration
+    together: Calibration
     cohort: TNorm | None = None
 
     @classmethod
@@ -53,6 +57,7 @@ class NoveltyModel:
         impostors: ImpostorMaxima,
         genuine: GenuineScores,
         photos: Int64,
+        occasions: Sequence[Occasion] = (),
         seed: int = 0,
         replicates: int = REPLICATES,
         cohort: TNorm | None = None,
@@ -64,6 +69,9 @@ class NoveltyModel:
         ----------
         photos : int64 [turtles]
             Photos of each catalogued turtle.
+        occasions : sequence of Occasion
+            The searches of the largest galleries, their scores standardised, for the calibration; without them the
+            verdict is always UNDECIDED.
         cohort : TNorm or None
             What `impostors` and `genuine` were standardised with; queries then are, too.
         before : NoveltyModel or None
@@ -76,9 +84,7 @@ class NoveltyModel:
         rng = np.random.default_rng(seed)
         known = np.unique(impostors.individual)
         separation = LikelihoodRatio.fit(impostors, genuine, photos, seed)
-        if before is not None and _same_fit(
-            before, NoveltyModel(separation, (), before.calibration, cohort), replicates
-        ):
+        if before is not None and _same_fit(before, replace(before, separation=separation, cohort=cohort), replicates):
             return before
         resampled = []
         for _ in range(replicates):
@@ -92,8 +98,8 @@ class NoveltyModel:
                     like=separation,
                 )
             )
-        calibration = _cross_fit(impostors, genuine, photos, separation, rng.permutation(known))
-        return NoveltyModel(separation, tuple(resampled), calibration, cohort)
+        calibration, together = _cross_fit(impostors, genuine, photos, separation, occasions, rng.permutation(known))
+        return NoveltyModel(separation, tuple(resampled), calibration, together, cohort)
 
     def posterior(self, candidates: Candidates, gallery: int, prior_new: float, not_compared: float = 0.0) -> Posterior:
         """Probabilities of new, of every candidate, and of a catalogued turtle that was not compared.
@@ -109,36 +115,11 @@ class NoveltyModel:
         """
         if self.cohort is not None:
             candidates = replace(candidates, score=self.cohort.standardise(candidates.score))
-        turtles = gallery / (1 - not_compared) if gallery else 1.0
-        search = Search(candidates, float(gallery), turtles)
-        evidence = search.evidence(self.separation)
-        weights = search.weights(evidence, prior_new)
-        spread = [search.weights(search.evidence(one), prior_new)[0] for one in self.replicates]
-        low, high = np.quantile([*spread, weights[0]], (0.05, 0.95))
-        fit, ordered = self.separation, np.sort(candidates.score)
-        some, several = len(ordered) > 0, len(ordered) > 1
-        return Posterior(
-            turtle=candidates.turtle,
-            p_new=float(weights[0]),
-            p_candidates=weights[2:],
-            p_not_compared=float(weights[1]),
-            p_new_low=min(float(low), float(weights[0])),
-            p_new_high=max(float(high), float(weights[0])),
-            best=int(candidates.turtle[np.argmax(candidates.score)]) if some else None,
-            tail=float(fit.impostor_survival(ordered[-1], gallery)) if some else 1.0,
-            lead=float(np.exp(fit.log_lead(ordered[-1], ordered[-2]))) if several else 0.0 if some else 1.0,
-            low=float(fit.known_cdf(ordered[-1], gallery)) if some else 1.0,
-            score=float(ordered[-1]) if some else math.nan,
-            prior_new=prior_new,
-            gallery=float(gallery),
-            turtles=turtles,
-            evidence=evidence[1:],
-            evidence_absent=float(evidence[0]),
-        )
+        return answer_of(self.separation, self.replicates, candidates, gallery, prior_new, not_compared)
 
-    def thresholds(self, rates: Rates) -> Thresholds:
-        """Thresholds on `tail`, `lead` and `low` that keep these rates."""
-        return _thresholds(self.calibration, rates)
+    def thresholds(self, rates: Rates, together: bool = False) -> Thresholds:
+        """Thresholds on −`ratio`, `lead` and `ratio` that keep these rates: for photos, or for whole encounters."""
+        return _thresholds(self.together if together else self.calibration, rates)
 
     def to_record(self) -> dict[str, object]:
         """What `from_record` reads: nested plain values and arrays under a kind and a version."""
@@ -147,13 +128,51 @@ class NoveltyModel:
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | str) -> NoveltyModel:
         """Read what `to_record` gave, or its JSON text; raises CatalogTooNew or CatalogDamaged."""
-        read = read_model(record, _KIND, _VERSION, ("separation", "replicates", "calibration"))
+        read = read_model(record, _KIND, _VERSION, ("separation", "replicates", "calibration", "together"))
         return cls(
             LikelihoodRatio.from_record(read["separation"]),
             tuple(LikelihoodRatio.from_record(record) for record in read["replicates"]),
             Calibration.from_record(read["calibration"]),
+            Calibration.from_record(read["together"]),
             TNorm(**read["cohort"]) if read.get("cohort") else None,
         )
+
+
+def answer_of(
+    fit: LikelihoodRatio,
+    replicates: Sequence[LikelihoodRatio],
+    candidates: Candidates,
+    gallery: int,
+    prior_new: float,
+    not_compared: float,
+) -> Posterior:
+    """What distributions say about standardised scores; the rest as in `NoveltyModel.posterior`."""
+    turtles = gallery / (1 - not_compared) if gallery else 1.0
+    search = Search(candidates, float(gallery), turtles)
+    evidence = search.evidence(fit)
+    weights = search.weights(evidence, prior_new)
+    spread = [search.weights(search.evidence(one), prior_new)[0] for one in replicates]
+    low, high = np.quantile([*spread, weights[0]], (0.05, 0.95))
+    ordered = np.sort(candidates.score)
+    some, several = len(ordered) > 0, len(ordered) > 1
+    return Posterior(
+        turtle=candidates.turtle,
+        p_new=float(weights[0]),
+        p_candidates=weights[2:],
+        p_not_compared=float(weights[1]),
+        p_new_low=min(float(low), float(weights[0])),
+        p_new_high=max(float(high), float(weights[0])),
+        best=int(candidates.turtle[np.argmax(candidates.score)]) if some else None,
+        tail=float(fit.impostor_survival(ordered[-1], gallery)) if some else 1.0,
+        lead=float(np.exp(fit.log_lead(ordered[-1], ordered[-2]))) if several else 0.0 if some else 1.0,
+        low=float(fit.known_cdf(ordered[-1], gallery)) if some else 1.0,
+        score=float(ordered[-1]) if some else math.nan,
+        prior_new=prior_new,
+        gallery=float(gallery),
+        turtles=turtles,
+        evidence=evidence[1:],
+        evidence_absent=float(evidence[0]),
+    )
 
 
 @lru_cache(maxsize=16)
@@ -162,9 +181,7 @@ def _thresholds(calibration: Calibration, rates: Rates) -> Thresholds:
 
 
 def _same_fit(before: NoveltyModel, now: NoveltyModel, replicates: int) -> bool:
-    return len(before.replicates) == replicates and model_json(
-        replace(before, replicates=()).to_record()
-    ) == model_json(now.to_record())
+    return len(before.replicates) == replicates and model_json(before.to_record()) == model_json(now.to_record())
 
 
 def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores) -> TooSmall | None:
@@ -197,26 +214,36 @@ def _rows_of(individual: Int64, drawn: Int64) -> _Rows:
 
 
 def _cross_fit(
-    impostors: ImpostorMaxima, genuine: GenuineScores, photos: Int64, separation: LikelihoodRatio, shuffled: Int64
-) -> Calibration:
-    """Statistics of every catalogue photo under the model of the folds that its turtle is not in."""
-    parts = []
+    impostors: ImpostorMaxima,
+    genuine: GenuineScores,
+    photos: Int64,
+    separation: LikelihoodRatio,
+    occasions: Sequence[Occasion],
+    shuffled: Int64,
+) -> tuple[Calibration, Calibration]:
+    """Statistics of every catalogue photo, and encounter, under the model of the folds that its turtle is not in."""
+    alone, together = [], []
     for fold in np.array_split(shuffled, _FOLDS):
-        test_i, test_g = np.isin(impostors.individual, fold), np.isin(genuine.individual, fold)
-        rest_i, rest_g = np.flatnonzero(~test_i), np.flatnonzero(~test_g)
+        rest_i = np.flatnonzero(~np.isin(impostors.individual, fold))
+        rest_g = np.flatnonzero(~np.isin(genuine.individual, fold))
         fit = LikelihoodRatio.fit(
             impostors.take(rest_i, impostors.individual[rest_i]),
             genuine.take(rest_g, genuine.individual[rest_g]),
             photos,
             like=separation,
         )
-        held_i = np.flatnonzero(test_i & (impostors.gallery >= 0.9 * impostors.gallery.max()))
-        held_g = np.flatnonzero(test_g)
-        parts.append(
-            Calibration.fit(
-                fit,
-                impostors.take(held_i, impostors.individual[held_i]),
-                genuine.take(held_g, genuine.individual[held_g]),
-            )
-        )
-    return Calibration.joined(parts)
+        ask = _Unseen(fit)
+        held = [one for one in occasions if one.individual in fold]
+        alone.append(Calibration.of([one for each in held for one in each.alone()], ask, fit))
+        together.append(Calibration.of(held, ask, fit))
+    return Calibration.joined(alone), Calibration.joined(together)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unseen:
+    """Answers by distributions alone, for scores that are standardised already."""
+
+    fit: LikelihoodRatio
+
+    def __call__(self, candidates: Candidates, gallery: int) -> Posterior:
+        return answer_of(self.fit, (), candidates, gallery, 0.5, 0.0)

@@ -20,6 +20,9 @@ import numpy as np
 from index.types import Float64, Int64, Side
 from retrieval.novelty.likelihood import LikelihoodRatio
 
+_SURE = 700.0
+"""The odds of a candidate without rivals, in logs."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
@@ -93,6 +96,23 @@ class Posterior:
     evidence_absent: float
 
     @property
+    def ratio(self) -> float:
+        """ln p(scores | catalogued and compared) − ln p(scores | new): the statistic with the most power to tell them
+        apart (Neyman and Pearson 1933), whatever the prior; 0 where nothing was compared."""
+        if not len(self.evidence):
+            return 0.0
+        return float(np.logaddexp.reduce(self.evidence) - np.log(max(self.gallery, 1.0)))
+
+    @property
+    def doubt(self) -> float:
+        """ln of the odds that a catalogued and compared turtle is not `best` but another candidate."""
+        own = self.turtle == self.best
+        if not own.any():
+            return _SURE
+        rest = self.evidence[~own]
+        return float(np.logaddexp.reduce(rest) - self.evidence[own][0]) if len(rest) else -_SURE
+
+    @property
     def evidence_missed(self) -> float:
         """Log-likelihood ratio against "new" of a turtle of the searched gallery that is no candidate."""
         candidates = len(self.turtle)
@@ -117,7 +137,8 @@ class Search:
         of_each = fit.candidate_evidence(self.candidates.score, self.candidates.photos.astype(np.float64), self.gallery)
         best = int(np.argmax(self.candidates.score))
         further_down = np.log(fit.genuine_cdf(self.candidates.score[best]))
-        together = fit.recalibration.apply(np.logaddexp(of_each[best], further_down))
+        first = self.candidates.score[[best]], self.candidates.photos[[best]].astype(np.float64)
+        together = float(fit.together(*first, self.gallery)[0])
         each = together + np.log((1 - missed) * self.gallery)
         absent = np.log(max(self.turtles - (1 - missed) * self.gallery, 1e-300) / self.others)
         return np.concatenate(([absent], each + self._log_shares(fit, of_each, best, of_each[best] - further_down)))
@@ -152,9 +173,11 @@ def fuse(
 ) -> Posterior:
     """One posterior for the photos of one encounter.
 
-    Photos of one side are near-duplicates: their log-likelihood ratios are averaged, as if together they were one
-    photo. The two sides carry different patterns: their ratios add. The decision statistics hold under any
-    dependence: `tail` and `lead` are the best photo's times the number of photos (Bonferroni), `low` the largest.
+    Photos of one side are near-duplicates: their likelihood ratios are averaged, which holds under any dependence (Vovk
+    and Wang 2021), so that together they are one photo, and a turtle that one of them shows well stays probable when
+    the others show it from another angle. The two sides carry different patterns: their log-ratios add. The other
+    decision statistics hold under any dependence, too: `tail` and `lead` are the best photo's times the number of
+    photos (Bonferroni), `low` the largest.
 
     Parameters
     ----------
@@ -165,19 +188,22 @@ def fuse(
         return photos[0]
     turtle = np.unique(np.concatenate([one.turtle for one in photos]))
     weight = np.array([1.0 / sum(other == side for other in sides) for side in sides])
-    evidence, absent = np.zeros(len(turtle)), 0.0
-    for one, w, nobody in zip(photos, weight, unsearched or [()] * len(photos), strict=True):
-        of_photo = np.full(len(turtle), one.evidence_missed)
-        of_photo[np.isin(turtle, list(nobody))] = 0.0
+    of_side: dict[Side | None, list[Float64]] = {}
+    for one, side, nobody in zip(photos, sides, unsearched or [()] * len(photos), strict=True):
+        of_photo = np.full(len(turtle) + 1, one.evidence_missed)
+        of_photo[:-1][np.isin(turtle, list(nobody))] = 0.0
         of_photo[np.searchsorted(turtle, one.turtle)] = one.evidence
-        evidence, absent = evidence + w * of_photo, absent + w * one.evidence_absent
+        of_photo[-1] = one.evidence_absent
+        of_side.setdefault(side, []).append(of_photo)
+    added = sum((np.logaddexp.reduce(each) - math.log(len(each)) for each in of_side.values()), np.zeros(1))
+    evidence, absent = added[:-1], float(added[-1])
     first, turtles = photos[0], max(one.turtles for one in photos)
     log_each = math.log1p(-first.prior_new) - math.log(turtles)
     rest = log_each + math.log(max(turtles - len(turtle), 1.0)) + absent
     log_weight = np.concatenate(([math.log(first.prior_new), rest], log_each + evidence))
     p = np.exp(log_weight - np.logaddexp.reduce(log_weight))
     strongest = min(photos, key=lambda one: one.tail)
-    agreed = len(turtle) > 0 and strongest.best == turtle[np.argmax(evidence)]
+    best = int(turtle[np.argmax(evidence)]) if len(turtle) else None
     return Posterior(
         turtle=turtle,
         p_new=float(p[0]),
@@ -185,9 +211,9 @@ def fuse(
         p_not_compared=float(p[1]),
         p_new_low=_shifted(p[0], photos, weight, [one.p_new_low for one in photos]),
         p_new_high=_shifted(p[0], photos, weight, [one.p_new_high for one in photos]),
-        best=strongest.best,
+        best=best,
         tail=min(1.0, len(photos) * strongest.tail),
-        lead=min(1.0, len(photos) * strongest.lead) if agreed else 1.0,
+        lead=min(1.0, len(photos) * strongest.lead) if strongest.best == best else 1.0,
         low=max(one.low for one in photos),
         score=max(one.score for one in photos),
         prior_new=first.prior_new,

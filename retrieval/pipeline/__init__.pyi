@@ -1,13 +1,19 @@
-from .drift import drift_of as drift_of, recent_score as recent_score, remember as remember
+from .drift import (
+    drift_of as drift_of,
+    prior_of as prior_of,
+    recent_score as recent_score,
+    remember as remember,
+)
 from .encounters import identify_encounter as identify_encounter
 from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
-from .identification import identify as identify
+from .identification import identify as identify, unanswered as unanswered
 from .kept_queries import keep as keep
 from .model_age import outgrown as outgrown
 from .next_steps import next_for_encounter as next_for_encounter, next_step as next_step
 from .queries import (
     Answer as Answer,
     AnsweredEncounter as AnsweredEncounter,
+    AskedEncounter as AskedEncounter,
     FollowUp as FollowUp,
     answer as answer,
     answer_encounters as answer_encounters,
@@ -15,4 +21,10 @@ from .queries import (
     picture as picture,
 )
 from .reindexing import lost_originals as lost_originals, reindex as reindex
-from .results import EnrollReport as EnrollReport, Identification as Identification, OtherSide as OtherSide
+from .results import (
+    Coverage as Coverage,
+    EncounterAnswer as EncounterAnswer,
+    EnrollReport as EnrollReport,
+    Identification as Identification,
+    OtherSide as OtherSide,
+)

@@ -21,6 +21,9 @@ MIN_ENCOUNTERS = 20
 _ALARM = 0.01
 _SIMULATED = 200
 _SHARES = np.linspace(0, 1, 11)
+_HALVES = 5.0
+"""Encounters of new and of known turtles as many as these stand beside those that were asked about."""
+_ROUNDS, _CLIP = 100, 40.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +90,48 @@ def detect_drift(model: NoveltyModel, recent: RecentScores, seed: int = 0) -> Dr
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedPrior:
+    """The share of new turtles among those that were asked about lately, drawn towards one half where they are few."""
+
+    share: float
+    encounters: int
+
+    @property
+    def sentence(self) -> str:
+        """For the user."""
+        if not self.encounters:
+            return "Nothing was asked since the last fit: a turtle counts as new with probability 0.50 before looking."
+        return (
+            f"A turtle counts as new with probability {self.share:.2f} before looking, learnt from the "
+            f"{self.encounters} encounters that were asked about since the last fit."
+        )
+
+
+def learn_prior(model: NoveltyModel, recent: RecentScores) -> LearnedPrior:
+    """The share of new turtles that explains recent best scores best, whatever was decided about them.
+
+    Expectation maximisation over a mixture of both kinds, with a Beta prior of `_HALVES` encounters of each.
+    """
+    if not len(recent.score):
+        return LearnedPrior(0.5, 0)
+    fit = model.separation
+    photos = np.full(1, float(np.exp(np.log(fit.photos).mean())))
+    ratio = np.array(
+        [
+            float(fit.together(np.array([score]), photos, float(gallery))[0])
+            for score, gallery in zip(recent.score, recent.gallery, strict=True)
+        ]
+    )
+    _, code, count = np.unique(recent.encounter, return_inverse=True, return_counts=True)
+    of_encounter = np.bincount(code.ravel(), ratio) / count
+    share = 0.5
+    for _ in range(_ROUNDS):
+        new = share / (share + (1 - share) * np.exp(np.clip(of_encounter, -_CLIP, _CLIP)))
+        share = float((new.sum() + _HALVES) / (len(count) + 2 * _HALVES))
+    return LearnedPrior(share, len(count))
+
+
+@dataclass(frozen=True, slots=True)
 class _Nearest:
     """The mixture of known and new turtles that is nearest to the scores."""
 
@@ -133,31 +178,44 @@ def recent_score(found: Identification, encounter: str | None = None) -> RecentS
     return RecentScore(digest, encounter or alone, posterior.score, round(posterior.gallery))
 
 
-def remember(catalog: Catalog, scores: Sequence[RecentScore | None]) -> None:
-    """Keep what `recent_score` gave; nothing while another process writes, or where the catalogue cannot be written."""
-    stored, known = catalog.model(MODEL), [one for one in scores if one is not None]
+def remember(catalog: Catalog, scores: Sequence[RecentScore | None], recipe: str | None = None) -> None:
+    """Keep what `recent_score` gave; nothing while another process writes, or where the catalogue cannot be written.
+
+    Parameters
+    ----------
+    recipe : str or None
+        `Engine.evidence` of what was asked; None means the newest model's.
+    """
+    stored, known = catalog.model(MODEL, recipe), [one for one in scores if one is not None]
     if stored is None or not known:
         return
     with contextlib.suppress(CatalogBusy, PermissionError):  # the watch is no reason to refuse an answer
         remember_scores(catalog, known, stored.event)
 
 
-def drift_of(catalog: Catalog) -> Drift | None:
+def drift_of(catalog: Catalog, recipe: str | None = None) -> Drift | None:
     """How recent queries compare with the fitted model; None without a model, or with too few encounters."""
-    stored = catalog.model(MODEL)
+    stored = catalog.model(MODEL, recipe)
     recent = [] if stored is None else recent_scores(catalog, stored.event)
-    encounters = {one.encounter for one in recent}
-    if stored is None or len(encounters) < MIN_ENCOUNTERS:
+    if stored is None or len({one.encounter for one in recent}) < MIN_ENCOUNTERS:
         return None
     novelty = CatalogModel.from_json(stored.payload).novelty
-    if novelty is None:
-        return None
-    code = {name: number for number, name in enumerate(sorted(encounters))}
-    return detect_drift(
-        novelty,
-        RecentScores(
-            np.array([one.score for one in recent], np.float64),
-            np.array([one.gallery for one in recent], np.int64),
-            np.array([code[one.encounter] for one in recent], np.int64),
-        ),
+    return None if novelty is None else detect_drift(novelty, _columns(recent))
+
+
+def prior_of(catalog: Catalog, recipe: str | None = None) -> LearnedPrior:
+    """How probable a new turtle is, learnt from the latest queries; one half without a model."""
+    stored = catalog.model(MODEL, recipe)
+    novelty = None if stored is None else CatalogModel.from_json(stored.payload).novelty
+    if stored is None or novelty is None:
+        return LearnedPrior(0.5, 0)
+    return learn_prior(novelty, _columns(recent_scores(catalog, stored.event)))
+
+
+def _columns(recent: Sequence[RecentScore]) -> RecentScores:
+    code = {name: number for number, name in enumerate(sorted({one.encounter for one in recent}))}
+    return RecentScores(
+        np.array([one.score for one in recent], np.float64),
+        np.array([one.gallery for one in recent], np.int64),
+        np.array([code[one.encounter] for one in recent], np.int64),
     )

@@ -11,7 +11,17 @@ import numpy as np
 from index.catalog import Browser, Catalog
 from index.types import Side, Sighting
 from retrieval.engine import Engine
-from retrieval.novelty import CatalogModel, DecisionPolicy, Posterior, Prediction, Verdict, decide, explained, fuse
+from retrieval.novelty import (
+    CatalogModel,
+    DecisionPolicy,
+    Posterior,
+    Prediction,
+    Verdict,
+    advise,
+    decide,
+    explained,
+    fuse,
+)
 from retrieval.pipeline.identification import identify
 from retrieval.pipeline.results import EncounterAnswer, Identification
 from retrieval.scoring import Candidate
@@ -56,8 +66,9 @@ def answer_together(
         return _without_model(name, photos, unsearched)
     names = sorted({candidate.turtle for one in searched for candidate in one.candidates})
     posterior = _fused(catalog, searched, names)
-    decision = decide(posterior, model.novelty.thresholds(policy.rates))
+    decision = decide(posterior, model.novelty.thresholds(policy.rates, together=True))
     probability = {names[code]: p for code, p in zip(posterior.turtle, posterior.p_candidates, strict=True)}
+    ranked = _candidates(searched, probability)
     doubt = _doubt(catalog, photos)
     return EncounterAnswer(
         name=name,
@@ -67,8 +78,9 @@ def answer_together(
             verdict=Verdict.UNDECIDED if doubt.grave else decision.verdict,
             turtle=None if decision.turtle is None or doubt.grave else names[decision.turtle],
             reason=f"{doubt.sentence}{_together(searched)} {explained(decision, unsearched)}",
-            candidates=_candidates(searched, probability),
+            candidates=ranked,
             posterior=posterior,
+            advice=advise(decision, posterior, [(one.turtle, one.photo.path) for one in ranked], unsearched),
         ),
         unsearched_turtles=unsearched,
         seconds=sum(one.seconds for one in photos),

@@ -57,6 +57,7 @@ def identify(
         if matches is not None
     ]
     candidates = rank(pairs, len(query.features), model.null, engine.score)
+    catalog.write_learnt()
     policy = policy or DecisionPolicy()
     prediction = model.predict(candidates, shortlist, policy.prior_new, policy.rates)
     return Identification(
@@ -82,8 +83,8 @@ def _itself(reason: str, enrolled: Photo) -> str:
     return f"{reason} This very photo is enrolled already, {owner}; it was not compared with itself."
 
 
-def unanswered(photo: str, error: TurtleidxError, engine: Engine, seconds: float = 0.0) -> Identification:
+def unanswered(photo: str, error: TurtleidxError, engine: Engine | None, seconds: float = 0.0) -> Identification:
     """The answer about a photo that cannot be used; too few keypoints make it NOT_COMPARABLE, which is not NEW."""
     verdict = Verdict.NOT_COMPARABLE if isinstance(error, TooFewKeypoints) else Verdict.REFUSED
     prediction = Prediction(verdict, None, str(error), ())
-    return Identification(QueryPhoto(photo), prediction, Coverage(), engine.matcher.id, seconds)
+    return Identification(QueryPhoto(photo), prediction, Coverage(), engine.matcher.id if engine else "", seconds)

@@ -9,9 +9,9 @@ GROWTH = 0.1
 """Share of the gallery that may have come since the fit before that is said."""
 
 
-def outgrown(catalog: Catalog) -> str | None:
+def outgrown(catalog: Catalog, recipe: str | None = None) -> str | None:
     """A sentence for the user where more than a tenth of the identified photos came after the fit; else None."""
-    stored = catalog.model(MODEL)
+    stored = catalog.model(MODEL, recipe)
     if stored is None:
         return None
     model = CatalogModel.from_json(stored.payload)

@@ -13,6 +13,7 @@ from index.errors import PhotoRefused, PhotoUnreadable
 from index.exchange import RefusedRow
 from index.types import Pixels, PreparedPhoto, Sighting
 from retrieval.engine import Engine
+from retrieval.features import with_views
 from retrieval.images import Panel, Question, decode, match_picture
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
 from retrieval.parallel import one_ahead
@@ -168,7 +169,7 @@ def picture(catalog: Catalog, found: Identification) -> Pixels | None:
         probability = "" if candidate.probability is None else f", probability {candidate.probability:.2f}"
         caption = f"{candidate.turtle}: {candidate.matches} matches{probability}   {candidate.photo.path}"
         panels.append(Panel(caption, decode(catalog.thumbnail(candidate.photo)), own, candidate.evidence))
-    return match_picture(decode(query.thumbnail), query.features, panels)
+    return match_picture(decode(query.thumbnail), with_views(query.features), panels)
 
 
 def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identification]) -> dict[str, PreparedPhoto]:

@@ -151,7 +151,7 @@ def _links_of(
         rates = _shared(policy.rates, max(len(neighbours[near.photo.encounter]), len(neighbours[other])))
         below = [turtle for turtle in near.turtles[1:] if turtle.score < candidate.score]
         posterior = posterior_of(novelty, [candidate, *below], gallery, policy.prior_new)
-        if posterior.tail > novelty.thresholds(rates).false_known.value or posterior.p_new > 0.5:
+        if -posterior.ratio > novelty.thresholds(rates).false_known.value or posterior.p_new > 0.5:
             break  # the following score less
         probability = 1 - posterior.p_new - posterior.p_not_compared
         yield Link(

@@ -53,7 +53,7 @@ class PairScorer:
         self._engine = engine
         self._null = null
         self._cascade = Cascade(catalog, engine)
-        self._cache = catalog.pair_cache(engine.comparison)
+        self._cache = catalog.pair_cache(engine.comparison, directed=engine.directed)
 
     @property
     def compared(self) -> int:
@@ -67,16 +67,16 @@ class PairScorer:
         return (missing if keep is None else min(keep, missing)) + self._missing(photo, own)
 
     def _missing(self, photo: Photo, others: Sequence[Photo]) -> int:
-        return sum(one is None for one in self._cache.get([(photo.sha256, other.sha256) for other in others]))
+        return sum(one is None for one in self._cache.get([(photo.key, other.key) for other in others]))
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
         """The photo against those of the others that the recipe compares, best first."""
-        rows, found = self._cascade.compare(photo.sha256, partial(self._features, photo), others)
+        rows, found = self._cascade.compare(photo.key, partial(self._features, photo), others)
         return self._scored([others[row] for row in rows], found)
 
     def all_likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
         """The photo against every one of the others as the matcher sees them, best first."""
-        found = self._cascade.pairs.confidences(photo.sha256, partial(self._features, photo), others)
+        found = self._cascade.pairs.confidences(photo.key, partial(self._features, photo), others)
         return self._scored(others, found)
 
     def _scored(self, others: Sequence[Photo], found: Sequence[Float32]) -> list[PairScore]:

@@ -1,4 +1,6 @@
 from .answers import (
+    ANSWERS as ANSWERS,
+    answer_row as answer_row,
     candidate_records as candidate_records,
     coverage_record as coverage_record,
     encounter_answer_record as encounter_answer_record,

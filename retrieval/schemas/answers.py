@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from retrieval.schemas.registry import Kind
+
 if TYPE_CHECKING:  # importing them would load what compares photos
     from index.registry import StoredModel
     from retrieval.novelty import DecisionPolicy, Prediction
@@ -37,6 +39,9 @@ def prediction_record(prediction: Prediction, top: int | None = None) -> dict[st
         "p_new_interval": None if interval is None else list(interval),
         "p_not_compared": prediction.p_not_compared,
         "reason": prediction.reason,
+        "lean": prediction.lean,
+        "settle": prediction.settle,
+        "prior_new": prediction.prior_new,
         "candidates": candidate_records(prediction.candidates[:top]),
     }
 
@@ -103,6 +108,46 @@ def evidence_record(
         "recipe": recipe,
         "model": None if model is None else {"recipe": model.recipe, "event": model.event},
         "terms": {"prior_new": policy.prior_new, **asdict(policy.rates)},
+    }
+
+
+ANSWERS = Kind(
+    *(
+        (
+            *("photo", "side", "verdict", "turtle", "p_new", "first", "first_probability", "first_matches"),
+            *("second", "second_probability", "second_matches", "reason", "next", "enrolled_as", "kept_as"),
+        ),
+    )
+    * 2
+)
+
+
+def answer_row(one: Answer | AnsweredEncounter, kept: Sequence[int]) -> dict[str, object]:
+    """An answer as a row of a table; an encounter's photos and sides stand in one cell each."""
+    from retrieval.pipeline import Answer, next_for_encounter, next_step
+
+    photos: tuple[Identification, ...]
+    if isinstance(one, Answer):
+        photos, prediction, step = (one.identification,), one.identification.prediction, next_step(one.identification)
+    else:
+        photos, prediction, step = one.found.photos, one.found.prediction, next_for_encounter(one.found)
+    first, second = (*prediction.candidates, None, None)[:2]
+    return {
+        "photo": "; ".join(photo.photo for photo in photos),
+        "side": "; ".join(dict.fromkeys(str(photo.query.side) for photo in photos if photo.query.side)),
+        "verdict": str(prediction.verdict),
+        "turtle": prediction.turtle,
+        "p_new": prediction.p_new,
+        "first": first and first.turtle,
+        "first_probability": first and first.probability,
+        "first_matches": first and first.matches,
+        "second": second and second.turtle,
+        "second_probability": second and second.probability,
+        "second_matches": second and second.matches,
+        "reason": prediction.reason,
+        "next": step,
+        "enrolled_as": one.enrolled_as,
+        "kept_as": "; ".join(map(str, kept)),
     }
 
 

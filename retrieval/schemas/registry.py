@@ -107,9 +107,9 @@ EVENTS = Kind(
 QUERIES = Kind(
     (
         *("query", "photo", "sha256", "verdict", "asked_at", "answer", "turtle", "who", "why", "decided_at"),
-        "evidence",
+        *("evidence", "side", "first", "first_probability", "p_new"),
     ),
-    ("query", "verdict", "asked_at", "answer", "turtle", "who", "photo"),
+    ("query", "verdict", "side", "first", "first_probability", "p_new", "answer", "turtle", "photo"),
 )
 DIFFERENCES = Kind(*(("record", "key", "column", "ours", "theirs"),) * 2)
 
@@ -164,7 +164,12 @@ def query_record(query: KeptQuery) -> dict[str, object]:
         at = decided.made_at.isoformat()
         answered = (str(decided.answer), decided.turtle, decided.who, decided.why, at)
     asked_at = query.made_at.isoformat()
-    values = (query.id, query.path, query.sha256, query.verdict, asked_at, *answered, json.loads(query.evidence))
+    evidence = json.loads(query.evidence)
+    best: dict[str, object] = next(iter(evidence.get("candidates", ())), {})
+    values = (
+        *(query.id, query.path, query.sha256, query.verdict, asked_at, *answered, evidence),
+        *(evidence.get("side"), best.get("turtle"), best.get("probability"), evidence.get("p_new")),
+    )
     return dict(zip(QUERIES.columns, values, strict=True))
 
 

@@ -13,6 +13,8 @@ from index.types import MATCH_THRESHOLD, Float32, Float64, Int64, Matches
 def pair_confidences(matches: Matches, query: int, candidate: int) -> Float32:
     """Match confidences of the smaller set's keypoints, 0 where a keypoint has no match.
 
+    Several views and experts together may find more matches than that; then the surest are kept.
+
     Parameters
     ----------
     query, candidate : int
@@ -24,8 +26,8 @@ def pair_confidences(matches: Matches, query: int, candidate: int) -> Float32:
         Ascending.
     """
     confidences = np.zeros(min(query, candidate), np.float32)
-    if len(matches):
-        confidences[-len(matches) :] = np.sort(matches.confidence)
+    if kept := min(len(matches), len(confidences)):
+        confidences[-kept:] = np.sort(matches.confidence)[-kept:]
     return confidences
 
 

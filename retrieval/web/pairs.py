@@ -150,7 +150,7 @@ class Pairs:
             if key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
-        ours, theirs = self._catalog.feature_store.features([query.sha256, other.sha256])
+        ours, theirs = self._catalog.feature_store.features([query.key, other.key])
         if ours is None or theirs is None:
             return None
         with self._bench.at_once() as engine:

@@ -40,14 +40,14 @@ class Pictures:
 
     def picture(self, photo: PhotoRecord, size: str) -> Picture | None:
         """The part of a photo that is compared (the head, where its box is known); None where nothing is left of it."""
-        key = (photo.sha256, size)
+        key = (photo.key, size)
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
         made = None if size == "thumb" else self._original(photo, LONG_SIDES[size])
         if made is None:
-            stored = self._catalog.feature_store.thumbnail(photo.sha256)
+            stored = self._catalog.feature_store.thumbnail(photo.key)
             if stored is not None:
                 made = Picture(stored, original=size == "thumb" or self.original_of(photo) is not None)
         if made is not None:
@@ -71,7 +71,7 @@ class Pictures:
         if path is None:
             return None
         try:
-            loaded = load_photo(path, long_side, photo.box)
+            loaded = load_photo(path, long_side, photo.read_box)
         except PhotoRefused:
             return None
         return Picture(jpeg(loaded.pixels, 88), original=True) if loaded.sha256 == photo.sha256 else None

@@ -107,7 +107,9 @@ class Planting:
             [record] = read_records(session, f"SELECT * FROM photos WHERE id = {int(self._random.choice(again)[0])}")
         self._made += 1
         new = self._made % 2 == 0
-        photo = self._catalog.enrolled([record.sha256])[record.sha256]
+        [photo] = self._catalog.sightings([(record.sha256, record.box)])
+        if photo is None:
+            return None
         near = _near(self._catalog, engine, model, photo, leave_turtle=new)
         judged = model.predict(near.turtles, near.shortlist, 0.5, Rates())
         group = Group((-self._made,), (photo,), Verdict.UNDECIDED, None, judged.p_new, "", judged.candidates, ())

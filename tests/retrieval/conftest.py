@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from synthetic.samples import SampleSet
 from tests.index.making import day, photo
 from tests.retrieval.drawn import drawn_once
 from tests.retrieval.shelling import RECIPE, Shell, placed, sized
+
+os.environ["TURTLEIDX_WEIGHTS"] = str(Path(tempfile.gettempdir()) / "turtleidx-tests-without-weights")
+"""Tests see the light recipe, whatever is installed or was downloaded on this machine; nothing is ever put there."""
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, by whichever test is the first to need it

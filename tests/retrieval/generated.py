@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from index.types import Float64, Int64
+from retrieval.novelty.calibration import Occasion, Searched
 from retrieval.novelty.posterior import Candidates
 from retrieval.novelty.samples import GenuineScores, ImpostorMaxima
 from retrieval.scoring.normalization import TNorm
@@ -106,6 +107,35 @@ class World:
         second, best = np.sort(standard[:, :-1], axis=1)[:, -2:].T
         gallery = np.full(len(rows), self.turtles)
         return GenuineScores(np.where(np.isnan(own), np.nan, standard[:, -1]), rows, left, best, second, gallery)
+
+    def occasions(self, individuals: int, photos_each: int = 3, cohort: TNorm | None = None) -> list[Occasion]:
+        """One encounter of each turtle among all others, and among all with its other photos."""
+        found = []
+        for catalogued in (False, True):
+            rows = self._queried(individuals, photos_each)
+            searched = self.searched(
+                rows, self.photos[rows] - 1 if catalogued else np.zeros(len(rows), np.int64), cohort
+            )
+            for turtle in np.unique(rows):
+                of_turtle = tuple(searched[row] for row in np.flatnonzero(rows == turtle))
+                found.append(Occasion(int(turtle), catalogued, of_turtle))
+        return found
+
+    def searched(self, turtle: Int64, references: Int64, cohort: TNorm | None = None) -> list[Searched]:
+        """Photos of these turtles among all others, and among so many photos of their own (0: taken out)."""
+        search = self.impostors(len(turtle), self.turtles - 1)
+        own = self.genuine(turtle, np.maximum(references, 1), search)
+        found = []
+        for row, true in enumerate(turtle):
+            code = self.rng.permutation(np.delete(np.arange(self.turtles), true))[: search.score.shape[1]]
+            score, photos = search.score[row], search.photos[row]
+            if references[row] and not np.isnan(own[row]):
+                code, score = np.append(code, true), np.append(score, own[row])
+                photos = np.append(photos, references[row])
+            standard = score if cohort is None else cohort.standardise(score)
+            size = self.turtles - 1 + int(references[row] > 0)
+            found.append(Searched(Candidates(code, standard, photos), size, None, int(references[row])))
+        return found
 
     def queries(self, number: int, gallery: int, new: float = 0.5) -> Queries:
         """Photos of which the share `new` shows turtles that are not in the gallery."""

@@ -177,12 +177,25 @@ def fit_command(
     _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed)
 
 
-def weights_command(as_json: options.Json = False) -> None:
+def weights_command(
+    fetch: Annotated[
+        tuple[str, str] | None, typer.Argument(metavar="[fetch NAME]", help="Get what NAME needs; aliked: both files.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
     """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
     from retrieval.encoders import list_encoders
     from retrieval.features import list_extractors  # torch takes seconds to import
     from retrieval.matching.lightglue import list_weights
 
+    if fetch is not None:
+        if fetch[0] != "fetch":
+            raise typer.BadParameter(f"{fetch[0]} is nothing to do with weights: say `turtleidx weights fetch NAME`.")
+        from retrieval.engine import fetch_weights
+
+        for path in fetch_weights(fetch[1]):
+            printing.out.print(str(path))
+        return
     printing.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
 
 

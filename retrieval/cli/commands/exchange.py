@@ -59,7 +59,12 @@ def export_command(
     ] = None,
     first_year: Annotated[int | None, typer.Option(min=1, max=9999, help="Of the histories; else the first.")] = None,
     last_year: Annotated[int | None, typer.Option(min=1, max=9999, help="Of the histories; else the last.")] = None,
-    side: Annotated[Side | None, typer.Option(help="Histories from photos of this side only.")] = None,
+    side: Annotated[
+        Side | None,
+        typer.Option(
+            parser=options.parsed_side, metavar=options.SIDES, help="Histories from photos of this side only."
+        ),
+    ] = None,
     as_of: options.AsOf = None,
     exact_locations: options.ExactLocations = False,
     overwrite: options.Overwrite = False,

@@ -14,6 +14,7 @@ from index.times import local
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of
+from retrieval.weight_files import has_second_expert
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,18 +26,23 @@ def add_to(app: typer.Typer) -> None:
 
 def info_command(context: typer.Context, as_json: options.Json = False) -> None:
     """Counts, models, sizes on disk and health of the catalogue."""
-    from retrieval.pipeline import drift_of, outgrown  # takes a while to import
+    from retrieval.engine import LACKING  # these take a while to import
+    from retrieval.pipeline import drift_of, outgrown
 
     catalog = opened(context)
     summary, drift, originals = catalog.summary(), drift_of(catalog), sampled_originals(catalog)
     sentences = [None if drift is None else drift.sentence, outgrown(catalog), *originals.sentences()]
+    of_sift = catalog.recipe.extractor.startswith("sift-")
+    lacking = LACKING if of_sift and not has_second_expert() else None
     summary = replace(summary, health=(*summary.health, *(one for one in sentences if one is not None)))
     if as_json:
         record = schemas.summary_record(str(catalog.path), catalog.recipe, summary)
         lost = {"looked_for": originals.looked_for, "missing": len(originals.missing)}
-        printing.print_json(record | {"drift": sentences[0], "outgrown": sentences[1], "originals": lost})
+        noticed = {"drift": sentences[0], "outgrown": sentences[1], "lacking": lacking}
+        printing.print_json(record | noticed | {"originals": lost})
     else:
-        printing.print_pairs(schemas.summary_rows(str(catalog.path), catalog.recipe, summary))
+        rows = schemas.summary_rows(str(catalog.path), catalog.recipe, summary)
+        printing.print_pairs([*rows, *([("could be better", lacking)] if lacking else [])])
 
 
 def history_command(

@@ -48,7 +48,10 @@ def list_photos(
     context: typer.Context,
     turtle: Annotated[str | None, typer.Option(help="Only this turtle's photos.")] = None,
     encounter: Annotated[int | None, typer.Option(help="Only photos of this encounter.")] = None,
-    side: Annotated[Side | None, typer.Option(help="Only photos of this side of the head.")] = None,
+    side: Annotated[
+        Side | None,
+        typer.Option(parser=options.parsed_side, metavar=options.SIDES, help="Only photos of this side of the head."),
+    ] = None,
     site: Annotated[str | None, typer.Option(help="Only photos of this site.")] = None,
     taken_from: Annotated[
         dt.date | None, typer.Option("--from", parser=options.parsed_day, metavar="DATE", help="Taken then or later.")
@@ -149,7 +152,12 @@ def restore_photos(
 def set_side(
     context: typer.Context,
     photos: Photos,
-    side: Annotated[Side | None, typer.Option("--is", help="The side of the head that they show.")] = None,
+    side: Annotated[
+        Side | None,
+        typer.Option(
+            "--is", parser=options.parsed_side, metavar=options.SIDES, help="The side of the head that they show."
+        ),
+    ] = None,
     unknown: Annotated[bool, typer.Option("--unknown", help="Nobody knows.")] = False,
     why: options.Why = "",
     dry_run: options.DryRun = False,

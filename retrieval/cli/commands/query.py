@@ -1,35 +1,29 @@
-"""`turtleidx query`."""
+"""`turtleidx query`: what may be asked, and how."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+import os
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from index.catalog import Catalog
-from index.curation import RecentScore
 from index.errors import InputError
-from index.exchange import RefusedRow
-from index.naming import checked_id
-from index.registry import KeptQuery
+from index.exchange import DateOrder, RefusedRow
 from index.types import Side
-from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import tell_of_retired
+from retrieval.cli.common import form_of, target_turtle
 from retrieval.cli.exit_codes import ExitCode
-from retrieval.cli.printing import print_encounter
+from retrieval.cli.options import Sorting
 from retrieval.defaults import SHORTLIST
-from retrieval.schemas import encounter_answer_record
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
-    from retrieval.engine import Engine
     from retrieval.images import Question
-    from retrieval.novelty import DecisionPolicy
-    from retrieval.pipeline import Answer, FollowUp
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,19 +37,37 @@ def query_command(
     manifest: options.Manifest = None,
     role: options.Role = None,
     dates: options.Dates = None,
-    side: Annotated[Side | None, typer.Option(help="Search this side's gallery only; else all of it.")] = None,
+    side: Annotated[
+        Side | None,
+        typer.Option(
+            parser=options.parsed_side, metavar=options.SIDES, help="Search this side's gallery only; else all of it."
+        ),
+    ] = None,
     encounter: Annotated[
         bool, typer.Option("--encounter", help="One verdict for all photos, or for a manifest's rows of one encounter.")
     ] = False,
     left: Annotated[list[Path] | None, typer.Option(help="A photo of the left side; repeatable.")] = None,
     right: Annotated[list[Path] | None, typer.Option(help="A photo of the right side; repeatable.")] = None,
+    taken_on: Annotated[
+        dt.date | None,
+        typer.Option(parser=options.parsed_day, metavar="DATE", help="For what is enrolled or kept; else from EXIF."),
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="For what is enrolled or kept.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Turtles to show.")] = 5,
+    full: Annotated[bool, typer.Option("--full", help="All about every photo; else one line each of several.")] = False,
     as_json: options.Json = False,
+    as_csv: options.Csv = False,
+    sort: Annotated[
+        Sorting | None, typer.Option(help="Order of the answers, told when all are there; else as they come.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Match picture of a photo; a folder for several.")] = None,
     enroll_new: Annotated[bool, typer.Option("--enroll-new", help="Enroll NEW photos under the next free id.")] = False,
-    confirm: Annotated[str | None, typer.Option(metavar="TURTLE", help="Enroll the photo as this turtle.")] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(metavar="TURTLE", help="Enroll the photo as this turtle, or as new: under the next free id."),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep query and evidence, for `turtleidx decide`.")] = False,
-    prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
+    prior_new: options.PriorNew = "0.5",
     false_known: options.Rate = 0.01,
     misidentified: options.Rate = 0.01,
     false_new: options.Rate = 0.05,
@@ -67,15 +79,77 @@ def query_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
+    from retrieval.cli.commands.answering import (
+        Telling,
+        Wishes,
+        answered_encounters,
+        answered_photos,
+        prior_for,
+        warn_of_the_model,
+    )
     from retrieval.cli.outputs import picture_files
-    from retrieval.engine import Engine, EngineOptions
-    from retrieval.images import questions, why_none
-    from retrieval.novelty import MODEL, DecisionPolicy, Rates, Verdict
-    from retrieval.pipeline import FollowUp, answer, keep as keep_query, recent_score, remember
+    from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
+    from retrieval.novelty import DecisionPolicy, Rates
+    from retrieval.pipeline import FollowUp
 
     common: options.Common = context.obj
+    form = form_of(as_json, as_csv)
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
+    asked = [_known(one, taken_on, site) for one in _asked(photos, manifest, role, side, left, right, dates)]
+    if confirm and len(asked) > 1 and not (encounter and manifest is None):
+        raise typer.BadParameter("--confirm takes one photo, or with --encounter the photos of one turtle.")
+    catalog = Catalog.open(common.catalog)
+    confirmed = None if confirm is None else target_turtle(catalog, confirm)
+    paths = [Path(one.photo if isinstance(one, RefusedRow) else one.sighting.path) for one in asked]
+    pictures = {} if plot is None else dict(zip(map(str, paths), picture_files(plot, paths, catalog), strict=True))
+    if all(isinstance(one, RefusedRow) for one in asked):
+        engine = None  # nothing to compare: no network is loaded for a mistyped name
+    else:
+        engine = Engine.load(
+            catalog.recipe,
+            EngineOptions(
+                matcher=matcher,
+                verify=verify,
+                score=score,
+                shortlist=shortlist,
+                device=common.device,
+                encoder_weights=encoder_weights,
+                extractor_weights=extractor_weights,
+            ),
+        )
+    if engine is not None and engine.lacking:
+        printing.say(engine.lacking)
+    prior = 0.5 if engine is None else prior_for(catalog, engine, prior_new)
+    wishes = Wishes(
+        who=common.who,
+        policy=DecisionPolicy(prior, Rates(false_known, misidentified, false_new)),
+        follow_up=FollowUp(enroll_new, confirmed),
+        keep=keep,
+        pictures=pictures,
+    )
+    telling = Telling(form, top, full or len(asked) == 1, sort)
+    with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
+        answering = answered_encounters if encounter else answered_photos
+        refused = telling.tell(answering(catalog, engine, asked, wishes))
+        if engine is not None:
+            warn_of_the_model(catalog, engine)
+    if refused:
+        raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(asked) else ExitCode.SOME_REFUSED)
+
+
+def _asked(
+    photos: list[Path] | None,
+    manifest: Path | None,
+    role: list[str] | None,
+    side: Side | None,
+    left: list[Path] | None,
+    right: list[Path] | None,
+    dates: DateOrder | None,
+) -> list[Question | RefusedRow]:
+    """Everything that is asked about; files that are not there are refused here, before anything is loaded."""
+    from retrieval.images import questions, why_none
+
     asked = list(questions(photos or [], manifest, role or [], side, dates, printing.say))
     for paths, shown in ((left, Side.LEFT), (right, Side.RIGHT)):
         asked += questions(paths or [], None, [], shown)
@@ -83,113 +157,18 @@ def query_command(
         raise InputError(why_none(manifest, role or []))
     if not asked:
         raise InputError("There is no photo to look up: name photos, folders, or a manifest with --manifest.")
-    if encounter and (keep or plot):
-        raise typer.BadParameter("--keep and --plot go with single photos: leave --encounter out.")
-    if confirm and len(asked) > 1 and not (encounter and manifest is None):
-        raise typer.BadParameter("--confirm takes one photo, or with --encounter the photos of one turtle.")
-    if confirm is not None:
-        checked_id(confirm)
-    catalog = Catalog.open(common.catalog)
-    paths_asked = [Path(one.photo if isinstance(one, RefusedRow) else one.sighting.path) for one in asked]
-    pictures = [] if plot is None else picture_files(plot, paths_asked, catalog)
-    choices = EngineOptions(
-        matcher=matcher,
-        verify=verify,
-        score=score,
-        shortlist=shortlist,
-        device=common.device,
-        encoder_weights=encoder_weights,
-        extractor_weights=extractor_weights,
-    )
-    engine = Engine.load(catalog.recipe, choices)
-    policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
-    follow_up, refused, scores = FollowUp(enroll_new, confirm), 0, list[RecentScore | None]()
-
-    def evidence(one: Answer) -> dict[str, object]:
-        return schemas.evidence_record(one, engine.evidence, catalog.model(MODEL), policy)
-
-    with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
-        if encounter:
-            refused = query_encounters(catalog, asked, engine, common.who, policy, follow_up, top, as_json)
-        answers = () if encounter else answer(catalog, asked, engine, common.who, policy, follow_up)
-        for number, one in enumerate(answers):
-            scores.append(recent_score(one.identification))
-            refused += one.identification.verdict is Verdict.REFUSED
-            kept = keep_query(catalog, one, evidence(one), common.who) if keep else None
-            _show(one, top, as_json, kept)
-            if one.enrolled_as:
-                digest = str(one.identification.query.sha256)
-                tell_of_retired(catalog, [photo.id for photo in catalog.enrolled([digest]).values()])
-            if pictures:
-                _plot(catalog, one, pictures[number])
-        if not encounter:
-            remember(catalog, scores)
-            warn_of_drift(catalog)
-    if refused:
-        raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(asked) else ExitCode.SOME_REFUSED)
+    return [_missed(one) for one in asked]
 
 
-def _show(one: Answer, top: int, as_json: bool, kept: KeptQuery | None) -> None:
-    if not as_json:
-        printing.print_answer(one, top)
-        if kept:
-            printing.say(f"Kept as query {kept.id}; `turtleidx decide {kept.id}` records a decision.")
-        return
-    record = schemas.identification_record(one.identification, top) | {"enrolled_as": one.enrolled_as}
-    if kept:
-        record["kept_as"] = kept.id
-    printing.print_json(record | ({"manifest": dict(one.question.columns)} if one.question.columns else {}))
+def _missed(one: Question | RefusedRow) -> Question | RefusedRow:
+    if isinstance(one, RefusedRow) or os.path.lexists(one.sighting.path):
+        return one
+    path = one.sighting.path
+    return RefusedRow(0, path, f"There is no file {path}.", one.columns)
 
 
-def _plot(catalog: Catalog, one: Answer, target: Path) -> None:
-    from retrieval.images import save
-    from retrieval.pipeline import picture
-
-    if isinstance(one.question, RefusedRow):
-        return
-    pixels = picture(catalog, one.identification)
-    if pixels is None:
-        printing.say(f"There is no match to draw for {one.identification.photo}.")
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save(pixels, target)
-    printing.say(f"Match picture: {target}")
-
-
-def query_encounters(
-    catalog: Catalog,
-    asked: Sequence[Question | RefusedRow],
-    engine: Engine,
-    who: str,
-    policy: DecisionPolicy,
-    follow_up: FollowUp,
-    top: int,
-    as_json: bool,
-) -> int:
-    """Answer and print encounters; returns how many photos were refused."""
-    from retrieval.novelty import Verdict
-    from retrieval.pipeline import answer_encounters, by_encounter, recent_score, remember
-
-    refused = 0
-    for one in answer_encounters(catalog, by_encounter(asked), engine, who, policy, follow_up):
-        refused += sum(photo.verdict is Verdict.REFUSED for photo in one.found.photos)
-        if as_json:
-            printing.print_json(encounter_answer_record(one, top))
-        else:
-            print_encounter(one, top)
-        if one.enrolled_as:
-            digests = [photo.query.sha256 for photo in one.found.photos if photo.query.sha256]
-            tell_of_retired(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
-        known_by = next((photo.query.sha256 for photo in one.found.photos if photo.query.sha256), None)
-        remember(catalog, [recent_score(photo, f"encounter of {known_by}") for photo in one.found.photos])
-    warn_of_drift(catalog)
-    return refused
-
-
-def warn_of_drift(catalog: Catalog) -> None:
-    """Say on standard error when recent photos no longer score like those that the model was fitted on."""
-    from retrieval.pipeline import drift_of
-
-    drift = drift_of(catalog)
-    if drift is not None and drift.sentence is not None:
-        printing.say(drift.sentence)
+def _known(one: Question | RefusedRow, taken_on: dt.date | None, site: str | None) -> Question | RefusedRow:
+    if isinstance(one, RefusedRow):
+        return one
+    known = one.sighting
+    return replace(one, sighting=replace(known, taken_on=known.taken_on or taken_on, site=known.site or site))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.catalog import Catalog
-from index.curation import Decisions, dismiss
-from index.registry import Answer
+from index.catalog import Browser, Catalog
+from index.curation import Curator, Decisions, dismiss
+from index.errors import InputError
+from index.naming import NEXT_FREE
+from index.registry import Answer, KeptQuery
+from index.types import Side, Sighting
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import form_of, opened
@@ -106,14 +111,20 @@ def _plot(catalog: Catalog, engine: Engine, finding: Finding, target: Path) -> N
 
 def queries_command(
     context: typer.Context,
-    undecided: Annotated[bool, typer.Option("--undecided", help="Only those that nobody has settled.")] = False,
+    undecided: Annotated[
+        bool, typer.Option("--undecided", help="Only those that nobody has settled, whatever their verdict.")
+    ] = False,
+    verdict: Annotated[
+        str | None, typer.Option(metavar="VERDICT", help="Only those of this verdict, such as UNDECIDED.")
+    ] = None,
     as_json: options.Json = False,
     as_csv: options.Csv = False,
 ) -> None:
     """Queries kept with `turtleidx query --keep`, and the newest decision on each."""
     form = form_of(as_json, as_csv)
     found = Decisions(opened(context)).queries(undecided=undecided)
-    records = [schemas.query_record(query) for query in found]
+    wanted = [one for one in found if verdict is None or one.verdict == verdict.upper()]
+    records = [schemas.query_record(query) for query in wanted]
     printing.print_records(records, schemas.QUERIES, form)
 
 
@@ -123,14 +134,53 @@ def decide_command(
     turtle: Annotated[str | None, typer.Option("--is", metavar="TURTLE", help="The photo shows this turtle.")] = None,
     new: Annotated[bool, typer.Option("--new", help="The photo shows a turtle that is not in the catalogue.")] = False,
     unsure: Annotated[bool, typer.Option("--unsure", help="Nobody can say.")] = False,
+    enroll: Annotated[
+        bool, typer.Option("--enroll", help="Enroll the photo too, as the turtle of --is, or as a new one.")
+    ] = False,
     why: options.Why = "",
     as_json: options.Json = False,
 ) -> None:
-    """Record what a person decided about a kept query; it enrolls nothing."""
+    """Record what a person decided about a kept query; --enroll gives the turtle its photo too."""
     if (turtle is not None) + new + unsure != 1:
         raise typer.BadParameter("give one of --is, --new and --unsure.")
+    if unsure and enroll:
+        raise typer.BadParameter("--enroll goes with --is and --new.")
+    if turtle is not None and turtle.lower() == NEXT_FREE:
+        turtle, new = None, True
     common: options.Common = context.obj
+    catalog = opened(context)
     answer = Answer.NEW if new else Answer.UNSURE if unsure else Answer.IS
-    decided = Decisions(opened(context)).decide(query, answer, common.who, turtle=turtle, why=why)
-    record = schemas.query_record(decided)
+    decisions = Decisions(catalog)
+    kept = decisions.query(query)
+    named = None if turtle is None else Browser(catalog).turtle(turtle).id
+    owner = _enrolled(catalog, kept, named or catalog.next_turtle_id(), common) if enroll else None
+    decided = decisions.decide(query, answer, common.who, turtle=named, why=why)
+    record = schemas.query_record(decided) | ({"enrolled_as": owner} if enroll else {})
     printing.print_records([record], schemas.QUERIES, form_of(as_json, False))
+    if owner is not None and not as_json:
+        printing.out.print(f"enrolled as {owner}", markup=False)
+    elif not enroll and not unsure:
+        printing.say(f"next: the photo is not enrolled; with --enroll {'it becomes a turtle' if new else named} too.")
+
+
+def _enrolled(catalog: Catalog, kept: KeptQuery, turtle: str, common: options.Common) -> str:
+    """The photo of a kept query becomes one of that turtle's, with the side and the day it was asked about with."""
+    from retrieval.engine import NEAREST, Engine, EngineOptions
+    from retrieval.pipeline import enroll
+
+    evidence = json.loads(kept.evidence)
+    day, side = evidence.get("taken_on"), evidence.get("side")
+    sighting = Sighting(
+        kept.path,
+        turtle,
+        None if side is None else Side(side),
+        None if day is None else dt.date.fromisoformat(day),
+        site=evidence.get("site"),
+    )
+    engine = Engine.load(catalog.recipe, EngineOptions(matcher=NEAREST, device=common.device))
+    report = enroll(catalog, [sighting], engine, common.who)
+    if report.refused:
+        raise InputError(f"{report.refused[0].reason} Nothing was decided.")
+    if report.already_there:
+        Curator(catalog, common.who, f"query {kept.id}").move_photos(report.already_there, turtle)
+    return turtle

@@ -3,6 +3,8 @@ from .answers import (
     print_encounter as print_encounter,
     print_enrolment as print_enrolment,
     print_fit as print_fit,
+    print_summary as print_summary,
+    print_told as print_told,
 )
 from .evaluation import print_evaluation as print_evaluation
 from .page import print_opened as print_opened

@@ -73,6 +73,8 @@ def _cell(name: str, value: object) -> str:
     """A value as text, moments in local time."""
     if name.endswith("at") and isinstance(value, str):
         return local(dt.datetime.fromisoformat(value))
+    if isinstance(value, float):
+        return f"{value:.3f}"
     return cell_text(value)
 
 

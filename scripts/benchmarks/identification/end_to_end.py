@@ -21,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.identification.encounter_figures import encounter_figures
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import GalleryFilter, LocalFeatures, Sighting
@@ -78,6 +79,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         rows = rows[:: max(1, len(rows) // 40)]
     answered, seconds = _query(catalog, rows, engine, options.prior_new, options.baseline)
     figures = _figures(answered, options.prior_new)
+    model = CatalogModel.load(catalog, engine.evidence)
+    figures |= encounter_figures(catalog, [(one.row, one.found) for one in answered], model, options.prior_new)
     figures |= {
         "enroll_photos_per_s": len(enrolled.enrolled) / enrolled.seconds,
         "query_s": seconds / max(1, len(rows)),

@@ -62,7 +62,7 @@ def measure_growth(catalog: Catalog, photos: Sequence[Photo], grounds: Grounds, 
         seen = [(row, searcher.search(int(row), there[turtle[there] != turtle[row]])) for row in asked]
         answered = [(row, found) for row, found in seen if found is not None]
         individual = turtle[[row for row, _ in answered]]
-        rare = np.array([searcher.posterior(found, 0.5).tail <= allowed for _, found in answered])
+        rare = np.array([-searcher.posterior(found, 0.5).ratio <= allowed for _, found in answered])
         over = np.array([found.best > cut for _, found in answered])
         model.append(error_rate(rare, individual, rates.false_known))
         fixed.append(error_rate(over, individual, rates.false_known))

@@ -12,7 +12,7 @@ from index.catalog import Catalog
 from index.types import Bool, Float32, Float64, Int64, LocalFeatures, Photo
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
-from retrieval.fitting.pair_confidences import CachedComparison
+from retrieval.fitting.pair_confidences import CachedComparison, looks_of, pairs_of
 from retrieval.fitting.trials import TrialPlan, ordered_pair
 from retrieval.matching import strength, strongest
 from retrieval.novelty import Candidates, CatalogModel, Posterior
@@ -25,8 +25,8 @@ class Grounds:
     def __init__(self, catalog: Catalog, photos: Sequence[Photo], engine: Engine) -> None:
         self.catalog, self.photos, self.engine = catalog, photos, engine
         self.table = TrialPlan(photos, DescriptorSimilarity.of_stored(catalog, engine, photos).to, engine)
-        self._looking = CachedComparison(catalog, engine.looking, engine.look)
-        self._comparing = CachedComparison(catalog, engine.comparison, engine.compare)
+        self._looking = looks_of(catalog, engine)
+        self._comparing = pairs_of(catalog, engine)
 
     def shortlist(self, row: int, gallery: Int64) -> tuple[Int64, Bool]:
         """The rows of the gallery that a search with this photo compares, int64 [k], and which the matcher sees."""
@@ -111,7 +111,8 @@ class Searcher:
         )
 
     def _score(self, row: int, others: Int64, seen: bool) -> Float64:
-        pairs = [(ordered_pair(row, int(other)), seen) for other in others]
+        directed = self.grounds.engine.directed
+        pairs = [((row, int(other)) if directed else ordered_pair(row, int(other)), seen) for other in others]
         missing = [place for place, pair in enumerate(pairs) if pair not in self._scores]
         if missing:
             confidences = PairConfidences.of(self.grounds.confidences(row, others[missing], seen))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 from pathlib import Path
@@ -11,46 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval.cli.app import main
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
 SMALL = ("--extractor", "sift-256-320")
 
 
-@pytest.fixture(scope="module")
-def fitted(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalogue of 22 turtles, a photo each of two days enrolled and one left to be asked; fitted."""
-    catalog = tmp_path_factory.mktemp("fitted") / "turtles.catalog"
-    manifest = catalog.parent / "enrolled.csv"
-    with manifest.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["photo", "turtle", "side", "taken_on"])
-        for sample in samples.samples:
-            if sample.role != "new" and not sample.photo.endswith("-2.jpg"):
-                rows.writerow([samples.folder / sample.photo, sample.turtle, sample.side, sample.taken_on])
-    for command in (["enroll", "--manifest", str(manifest), "--no-fit", *SMALL], ["fit", "--matcher", "nearest"]):
-        main_quietly(["--catalog", str(catalog), *command])
-    return catalog
-
-
-def main_quietly(arguments: list[str]) -> None:
-    try:
-        main(arguments)
-    except SystemExit as exit_:
-        assert not exit_.code
-
-
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     """A shell where there is no catalogue yet."""
     return Shell(tmp_path / "turtles.catalog", capsys, monkeypatch)
-
-
-@pytest.fixture
-def own(fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """A shell on a copy of the fitted catalogue."""
-    return Shell(Path(shutil.copytree(fitted, tmp_path / "turtles.catalog")), capsys, monkeypatch)
 
 
 def photo(samples: SampleSet, turtle: str, number: int) -> Path:
@@ -60,8 +29,11 @@ def photo(samples: SampleSet, turtle: str, number: int) -> Path:
 NEAREST = ("--matcher", "nearest")
 KEYS = {
     "photo", "verdict", "turtle", "p_new", "p_new_interval", "p_not_compared", "reason", "candidates", "compared",
-    "gallery", "matcher", "seconds", "enrolled_as",
+    "gallery", "matcher", "seconds", "enrolled_as", "lean", "settle", "prior_new", "next", "other_side", "moved_from",
 }  # fmt: skip
+
+
+ENCOUNTERS = {"encounter", "not_searched", "photos", "two_ids"}
 
 
 def test_a_known_turtle_is_found_among_the_others(own: Shell, samples: SampleSet) -> None:
@@ -76,8 +48,18 @@ def test_a_known_turtle_is_found_among_the_others(own: Shell, samples: SampleSet
         assert len(record["candidates"]) == 2
         assert 0 <= record["p_new"] <= 1
         assert record["verdict"] in ("KNOWN", "UNDECIDED", "NEW")
+        assert (record["lean"] is None) == (record["verdict"] != "UNDECIDED")
+        assert record["prior_new"] == 0.5
         assert record["turtle"] == (record["candidates"][0]["turtle"] if record["verdict"] == "KNOWN" else None)
     assert sum(record["verdict"] == "KNOWN" for record in answered.records) >= 5
+
+
+def test_the_prior_can_be_learnt_and_is_stated(own: Shell, samples: SampleSet) -> None:
+    answered = own("query", photo(samples, "T001", 2), "--side", "left", "--json", "--prior-new", "auto", *NEAREST)
+    [record] = answered.records
+    assert f"{record['prior_new']:.2f}" in answered.err
+    for wrong in ("2", "often"):
+        assert own("query", photo(samples, "T001", 2), "--prior-new", wrong, *NEAREST).code == 2
 
 
 def test_a_new_turtle_is_enrolled_and_found_from_then_on(own: Shell, samples: SampleSet) -> None:
@@ -129,11 +111,11 @@ def test_a_match_picture_that_cannot_be_written_costs_nothing(own: Shell, sample
     path = Path(shutil.copy(photo(samples, "T023", 1), tmp_path / "asked.jpg"))
     before = path.read_bytes()
     for target in ("match", path, photo(samples, "T001", 1)):
-        done = own("query", path, "--side", "left", "--confirm", "T099", "--plot", target, *NEAREST)
+        done = own("query", path, "--side", "left", "--confirm", "new", "--plot", target, *NEAREST)
         assert done.code == 1
         assert ("ending" if target == "match" else "is a photo") in done.err
     assert path.read_bytes() == before
-    assert "T099" not in own.turtles()
+    assert len(own.turtles()) == 22
 
 
 def test_a_model_of_another_recipe_is_not_used(own: Shell, samples: SampleSet) -> None:
@@ -154,7 +136,7 @@ def test_an_encounter_has_one_verdict(own: Shell, samples: SampleSet) -> None:
     [record] = own("query", "--encounter", *asked, "--side", "left", "--json", "--top", "3", *NEAREST).records
     assert record["candidates"][0]["turtle"] == "T007"
     assert [one["side"] for one in record["photos"]] == ["left", "left"]
-    assert record.keys() == KEYS - {"photo", "compared", "gallery", "matcher"} | {"encounter", "not_searched", "photos"}
+    assert record.keys() == KEYS - {"photo", "compared", "gallery", "matcher", "other_side"} | ENCOUNTERS
     [both] = own("query", "--encounter", "--left", asked[0], "--right", asked[0], "--json", *NEAREST).records
     assert [one["verdict"] for one in both["photos"]][1] == "UNDECIDED"
     lonely = ("--side", "left", "--json", "--top", "99", *NEAREST)
@@ -166,7 +148,6 @@ def test_an_encounter_has_one_verdict(own: Shell, samples: SampleSet) -> None:
     assert together["candidates"][0]["turtle"] == alone["candidates"][0]["turtle"]
     shown = own("query", "--encounter", *asked, *NEAREST)
     assert "alone:" in shown.out
-    assert own("query", "--encounter", *asked, "--keep").code == 2
 
 
 def test_an_encounter_is_enrolled_together_and_marked_where_another_side_may_know_it(

@@ -5,13 +5,22 @@ import pytest
 import torch
 from kornia import feature
 
-from index.errors import RecipeMismatch, WeightsUnavailable
+from index.errors import RecipeMismatch, WeightsCorrupt, WeightsUnavailable
 from index.types import Recipe
 from index.visual_words.signature import unpacked
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EXTRACTORS, EngineOptions, default_matcher, licences, load_extractor
+from retrieval.engine.factory import (
+    EXTRACTORS,
+    LACKING,
+    EngineOptions,
+    chosen_matcher,
+    default_matcher,
+    licences,
+    load_extractor,
+)
 from retrieval.features.learned import LearnedExtractor
 from retrieval.features.sift import SiftExtractor
+from retrieval.weight_files import SECOND_EXPERT
 from synthetic.heads import draw_head
 
 HEAD = draw_head(1, 0, size=(160, 128))
@@ -22,7 +31,7 @@ def test_every_extractor_has_a_name_an_id_and_a_matcher(name: str) -> None:
     extractor = load_extractor(name)
     assert load_extractor(extractor.id).id == extractor.id
     assert load_extractor(f"{name}-128-240").id == f"{name}-128-240" + ("-v3" if name == "sift" else "-v2")
-    assert default_matcher(extractor.id) == ("turtle-sift+nearest" if name == "sift" else name)
+    assert default_matcher(extractor.id) == ("turtle-sift+views" if name == "sift" else name)
 
 
 def test_an_extractor_that_nobody_knows_is_refused_with_the_names() -> None:
@@ -109,3 +118,40 @@ def test_licences_are_said_where_others_published_the_weights() -> None:
 def test_a_catalogue_of_the_encoder_before_is_opened_with_its_successor() -> None:
     extractor = load_extractor("sift-64-320").id
     assert Engine.load(Recipe(extractor, "asmk-1", 4608, True), EngineOptions()).encoder.id == "words-1"
+
+
+def test_the_second_expert_is_the_default_where_both_of_its_files_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TURTLEIDX_WEIGHTS", str(tmp_path))
+    sift = SiftExtractor().id
+    for file in SECOND_EXPERT:
+        assert chosen_matcher(EngineOptions(), sift) == ("turtle-sift+views", LACKING)
+        (tmp_path / file).touch()
+    assert chosen_matcher(EngineOptions(), sift) == ("aliked+views", None)
+    assert chosen_matcher(EngineOptions(matcher="turtle-sift+views"), sift) == ("turtle-sift+views", None)
+    assert chosen_matcher(EngineOptions(), "disk-512-480-v2") == ("disk", None)
+
+
+def test_weights_that_are_no_weights_are_refused_by_their_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURTLEIDX_WEIGHTS", str(tmp_path))
+    for file in SECOND_EXPERT:
+        (tmp_path / file).write_bytes(b"something else")
+    with pytest.raises(WeightsCorrupt, match="checksum"):
+        Engine.load(None, EngineOptions())
+
+
+def test_views_are_for_sift_alone() -> None:
+    with pytest.raises(RecipeMismatch, match="disk-512-480"):
+        Engine.load(None, EngineOptions(extractor="disk", matcher="turtle-sift+views"))
+
+
+def test_every_recipe_has_evidence_of_its_own() -> None:
+    engines = [
+        Engine.load(None, EngineOptions(matcher=name))
+        for name in ("nearest", "nearest+views", "turtle-sift+nearest", "turtle-sift+views")
+    ]
+    assert len({one.evidence for one in engines}) == 4
+    assert len({one.comparison for one in engines}) == 4
+    assert [one.directed for one in engines] == [False, True, False, True]
+    assert engines[1].looking == engines[3].looking != engines[0].looking == engines[2].looking

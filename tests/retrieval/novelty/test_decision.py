@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from index.types import Side
+from retrieval.novelty.advice import advise
 from retrieval.novelty.conformal import Rates, Threshold, Thresholds
 from retrieval.novelty.decision import Verdict, decide
 from retrieval.novelty.model import NoveltyModel
@@ -16,14 +17,15 @@ from retrieval.novelty.posterior import Candidates, Posterior, fuse
 from retrieval.novelty.samples import TooSmall
 from tests.retrieval.generated import World
 
-FIVE = Threshold(0.05, True)
-THRESHOLDS = Thresholds(FIVE, Threshold(0.2, True), FIVE)
+THRESHOLDS = Thresholds(Threshold(-2.0, -2.0), Threshold(0.2, 0.2), Threshold(-1.0, -1.0))
 
 
 @cache
 def model() -> NoveltyModel:
     world = World(0, 60)
-    fitted = NoveltyModel.fit(world.impostor_maxima(60), world.genuine_scores(60), world.photos, replicates=2)
+    fitted = NoveltyModel.fit(
+        world.impostor_maxima(60), world.genuine_scores(60), world.photos, world.occasions(60), replicates=2
+    )
     assert isinstance(fitted, NoveltyModel)
     return fitted
 
@@ -42,7 +44,7 @@ def test_a_high_and_leading_score_is_known() -> None:
 
 
 def test_a_low_score_is_new() -> None:
-    decision = decide(replace(posterior({7: 0.05, 8: 0.04}), p_new=0.9), THRESHOLDS)
+    decision = decide(posterior({7: 0.05, 8: 0.04}, prior_new=0.7), THRESHOLDS)
     assert decision.verdict is Verdict.NEW
     assert decision.turtle is None
 
@@ -54,8 +56,8 @@ def test_two_equal_matches_are_undecided() -> None:
 
 
 def test_between_the_thresholds_is_undecided() -> None:
-    strict = Thresholds(Threshold(1e-9, True), FIVE, Threshold(1e-9, True))
-    decision = decide(posterior({7: 0.4, 8: 0.1}), strict)
+    never = Threshold(-np.inf, -np.inf)
+    decision = decide(posterior({7: 0.4, 8: 0.1}), Thresholds(never, THRESHOLDS.misidentified, never))
     assert decision.verdict is Verdict.UNDECIDED
     assert "too weak" in decision.reason
 
@@ -76,17 +78,46 @@ def test_without_candidates_or_model_the_verdict_is_undecided() -> None:
 
 def test_a_rate_that_cannot_be_certified_is_marked() -> None:
     thresholds = model().thresholds(Rates(false_known=0.001, misidentified=0.05, false_new=0.05))
-    assert not thresholds.false_known.certified
-    assert thresholds.false_known.value <= 0.001
-    assert thresholds.false_new.certified
-    decision = decide(posterior({7: 5.0, 8: 0.05}), replace(thresholds, misidentified=Threshold(1.0, True)))
-    assert decision.verdict is Verdict.UNDECIDED or not decision.certified
+    assert thresholds.false_known.certified == -np.inf
+    assert np.isfinite(thresholds.false_new.certified)
+    found = posterior({7: 5.0, 8: 0.05})
+    modelled = replace(THRESHOLDS, false_known=Threshold(-found.ratio, -found.ratio - 1))
+    decision = decide(found, modelled)
+    assert decision.verdict is Verdict.KNOWN
+    assert not decision.certified
 
 
 def test_stricter_rates_never_decide_more() -> None:
-    loose, strict = model().thresholds(Rates(0.2, 0.2, 0.2)), model().thresholds(Rates(0.05, 0.05, 0.05))
-    assert strict.false_known.value <= loose.false_known.value
-    assert strict.false_new.value <= loose.false_new.value
+    for together in (False, True):
+        loose, strict = (model().thresholds(Rates(rate, rate, rate), together) for rate in (0.2, 0.05))
+        assert strict.false_known.value <= loose.false_known.value
+        assert strict.false_new.value <= loose.false_new.value
+
+
+@pytest.mark.parametrize(
+    ("scores", "prior", "towards"),
+    [({7: 2.0, 8: 0.1}, 0.3, Verdict.KNOWN), ({7: 0.05, 8: 0.04}, 0.7, Verdict.NEW)],
+)
+def test_an_undecided_answer_leans(scores: dict[int, float], prior: float, towards: Verdict) -> None:
+    never = Threshold(-np.inf, -np.inf)
+    decision = decide(posterior(scores, prior), Thresholds(never, never, never))
+    assert decision.verdict is Verdict.UNDECIDED
+    assert decision.towards is towards
+
+
+@pytest.mark.parametrize("scores", [{7: 2.0, 8: 0.1}, {7: 2.0, 8: 1.99}, {7: 0.05, 8: 0.04}, {7: 0.4, 8: 0.1}])
+@pytest.mark.parametrize("absent", [0, 5])
+def test_advice_names_what_to_look_at(scores: dict[int, float], absent: int) -> None:
+    never = Threshold(-np.inf, -np.inf)
+    found = posterior(scores)
+    decision = decide(found, Thresholds(never, never, never))
+    said = advise(decision, found, [("T007", "seven.jpg"), ("T008", "eight.jpg")], absent)
+    leans = {Verdict.KNOWN: "probably T007", Verdict.NEW: "probably new", Verdict.UNDECIDED: "cannot tell"}
+    assert said.lean == leans[decision.towards]
+    assert said.settle is not None
+    assert "seven.jpg" in said.settle
+    assert advise(decide(found, None), found, [], absent).lean == "cannot tell"
+    assert advise(replace(decision, verdict=Verdict.NEW), found, [], absent).lean is None
 
 
 def test_one_photo_fuses_to_itself() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -12,7 +12,9 @@ from hypothesis import given, settings, strategies as st
 from index.errors import CatalogDamaged
 from index.types import Float64
 from retrieval.evaluation.metrics import reliability
+from retrieval.novelty.calibration import Occasion
 from retrieval.novelty.conformal import Rates
+from retrieval.novelty.decision import Verdict, decide
 from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel
 from retrieval.novelty.posterior import Candidates
 from retrieval.novelty.samples import TooSmall
@@ -26,6 +28,7 @@ def fitted(world: World, individuals: int = 300, replicates: int = 0) -> Novelty
         world.impostor_maxima(individuals, cohort=cohort),
         world.genuine_scores(individuals, cohort=cohort),
         world.photos,
+        world.occasions(individuals, cohort=cohort),
         replicates=replicates,
         cohort=cohort,
     )
@@ -71,6 +74,7 @@ def test_a_higher_best_score_never_makes_new_more_probable(others: list[float], 
     assert strong.p_new <= weak.p_new + 1e-9
     assert strong.tail <= weak.tail + 1e-12
     assert strong.low >= weak.low - 1e-12
+    assert strong.ratio >= weak.ratio - 1e-9
 
 
 @settings(deadline=None, max_examples=30)
@@ -114,9 +118,10 @@ def test_json_gives_the_same_model_back() -> None:
     back = NoveltyModel.from_record(model_json(model.to_record()))
     before = model.posterior(candidates([0.5, 0.2]), 300, 0.4, 0.1)
     after = back.posterior(candidates([0.5, 0.2]), 300, 0.4, 0.1)
-    for name in ("p_new", "p_not_compared", "p_new_low", "p_new_high", "tail", "lead", "low"):
+    for name in ("p_new", "p_not_compared", "p_new_low", "p_new_high", "tail", "lead", "low", "ratio", "doubt"):
         assert getattr(before, name) == getattr(after, name)
-    assert model.thresholds(Rates()) == back.thresholds(Rates())
+    for together in (False, True):
+        assert model.thresholds(Rates(), together) == back.thresholds(Rates(), together)
     with pytest.raises(CatalogDamaged):
         NoveltyModel.from_record("not a model")
 
@@ -243,14 +248,78 @@ def test_false_known_keeps_its_promise_while_the_gallery_grows_tenfold(shared: f
     for seed in range(2):
         world = World(seed, 50, shared, bounded)
         model = fitted(world)
-        threshold = model.thresholds(Rates(false_known=0.05)).false_known
+        allowed = model.thresholds(Rates(false_known=0.05)).false_known.value
         at_fifty = world.impostors(2000, 50).score.max(axis=1)
-        at_five_hundred = world.impostors(2000, 500).score.max(axis=1)
-        assert threshold.certified
-        realised.append((model.separation.impostor_survival(at_five_hundred, 500) <= threshold.value).mean())
-        fixed.append((at_five_hundred > np.quantile(at_fifty, 0.95)).mean())
+        grown = world.impostors(400, 500)
+        found = [Candidates(np.arange(len(s)), s, n) for s, n in zip(grown.score, grown.photos, strict=True)]
+        realised.append(np.mean([-model.posterior(one, 500, 0.5).ratio <= allowed for one in found]))
+        fixed.append((grown.score.max(axis=1) > np.quantile(at_fifty, 0.95)).mean())
     assert np.mean(realised) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 50 / 2)
     assert np.mean(fixed) > 0.1
+
+
+def test_the_ratio_does_not_depend_on_the_prior_and_gives_the_odds() -> None:
+    one, other = (small_model().posterior(candidates([0.8, 0.1] * 30), 60, prior) for prior in (0.2, 0.7))
+    assert one.ratio == pytest.approx(other.ratio)
+    assert one.doubt == pytest.approx(other.doubt)
+    for prior, said in ((0.2, one), (0.7, other)):
+        odds = said.p_candidates.sum() / said.p_new
+        assert np.log(odds) == pytest.approx(said.ratio + np.log((1 - prior) / prior))
+
+
+@dataclass(frozen=True)
+class Realised:
+    """Shares of the encounters of fresh turtles: errors, and what was rightly said."""
+
+    false_known: float
+    misidentified: float
+    false_new: float
+    known: float
+    new: float
+
+
+def realised(seed: int, turtles: int, photos: int, rates: Rates) -> Realised:
+    world = World(seed, turtles, gap=4.5)
+    model = fitted(world, turtles)
+    thresholds = model.thresholds(rates, together=photos > 1)
+    rows = np.repeat(world.rng.integers(turtles, size=60), photos)
+    said = {}
+    for catalogued in (False, True):
+        references = world.photos[rows] if catalogued else np.zeros(len(rows), np.int64)
+        searched = world.searched(rows, references)
+        met = [
+            Occasion(int(rows[at]), catalogued, tuple(searched[at : at + photos])) for at in range(0, len(rows), photos)
+        ]
+        answers = [one.answer(lambda found, gallery: model.posterior(found, gallery, 0.5)) for one in met]
+        said[catalogued] = [(decide(answer, thresholds), one) for answer, one in zip(answers, met, strict=True)]
+
+    def share(catalogued: bool, verdict: Verdict, right: bool | None = None) -> float:
+        found = said[catalogued]
+        return float(
+            np.mean([what.verdict is verdict and right in (None, what.turtle == one.individual) for what, one in found])
+        )
+
+    return Realised(
+        share(False, Verdict.KNOWN),
+        share(True, Verdict.KNOWN, False),
+        share(True, Verdict.NEW),
+        share(True, Verdict.KNOWN, True),
+        share(False, Verdict.NEW),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("photos", [1, 3])
+@pytest.mark.parametrize(("turtles", "worlds"), [(25, 12), (50, 8), (200, 3)])
+def test_promises_are_kept_and_new_is_said(turtles: int, worlds: int, photos: int) -> None:
+    rates = Rates()
+    every = [realised(seed, turtles, photos, rates) for seed in range(worlds)]
+    error = 2 / np.sqrt(60 * worlds)
+    for name in ("false_known", "misidentified", "false_new"):
+        promised = getattr(rates, name)
+        assert np.mean([getattr(one, name) for one in every]) <= promised + error * np.sqrt(promised)
+    assert np.mean([one.known for one in every]) > 0.6
+    assert np.mean([one.new for one in every]) > 0.6
 
 
 def test_a_model_of_the_same_searches_is_taken_as_it_is() -> None:
@@ -258,7 +327,7 @@ def test_a_model_of_the_same_searches_is_taken_as_it_is() -> None:
     impostors, genuine, later = world.impostor_maxima(60), world.genuine_scores(60), world.genuine_scores(60)
     known = NoveltyModel.fit(impostors, genuine, world.photos, replicates=2)
     assert isinstance(known, NoveltyModel)
-    read = NoveltyModel.from_record(known.to_record())
+    read = NoveltyModel.from_record(model_json(known.to_record()))
     assert NoveltyModel.fit(impostors, genuine, world.photos, replicates=2, before=read) is read
     more = NoveltyModel.fit(impostors, genuine, world.photos, replicates=3, before=known)
     assert isinstance(more, NoveltyModel)

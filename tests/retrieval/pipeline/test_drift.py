@@ -4,16 +4,19 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from retrieval.novelty.model import NoveltyModel
-from retrieval.pipeline.drift import MIN_ENCOUNTERS, RecentScores, detect_drift
+from retrieval.pipeline.drift import MIN_ENCOUNTERS, RecentScores, detect_drift, learn_prior
 from tests.retrieval.generated import World
 
 
 @cache
 def model() -> NoveltyModel:
     world = World(0, 150)
-    fitted = NoveltyModel.fit(world.impostor_maxima(150), world.genuine_scores(150), world.photos, replicates=5)
+    fitted = NoveltyModel.fit(
+        world.impostor_maxima(150), world.genuine_scores(150), world.photos, world.occasions(150), replicates=5
+    )
     assert isinstance(fitted, NoveltyModel)
     return fitted
 
@@ -52,3 +55,27 @@ def test_few_encounters_say_nothing_however_many_photos() -> None:
     assert drift.p_value == 1
     assert drift.sentence is None
     assert drift.encounters == MIN_ENCOUNTERS - 1
+
+
+@pytest.mark.parametrize("new", [0.1, 0.5, 0.9])
+def test_the_share_of_new_turtles_is_learnt_from_the_scores_alone(new: float) -> None:
+    learnt = learn_prior(model(), scores(recent(5, 300, new)))
+    assert learnt.encounters == 300
+    assert learnt.share == pytest.approx(new, abs=0.12)
+    assert f"{learnt.share:.2f}" in learnt.sentence
+
+
+def test_few_encounters_leave_the_prior_near_one_half() -> None:
+    shares = [learn_prior(model(), scores(recent(6, count, new=1.0))).share for count in (0, 3, 100)]
+    assert shares[0] == 0.5
+    assert 0.5 < shares[1] < 0.7 < shares[2]
+
+
+def test_photos_of_one_encounter_count_once() -> None:
+    score = recent(7, 20)
+    once, often = (
+        learn_prior(model(), scores(score)),
+        learn_prior(model(), scores(np.repeat(score, 4), np.repeat(np.arange(20), 4))),
+    )
+    assert often.share == pytest.approx(once.share)
+    assert often.encounters == 20

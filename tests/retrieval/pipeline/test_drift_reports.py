@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from index.types import Matches, Photo, Recipe, Side
 from retrieval.novelty.catalog_model import MODEL, CatalogModel, Prediction
 from retrieval.novelty.decision import Verdict
 from retrieval.novelty.model import NoveltyModel
-from retrieval.pipeline.drift import MIN_ENCOUNTERS, drift_of, recent_score, remember
+from retrieval.pipeline.drift import MIN_ENCOUNTERS, drift_of, prior_of, recent_score, remember
 from retrieval.pipeline.results import Coverage, Identification, QueryPhoto
 from retrieval.scoring.ranking import Candidate
 from retrieval.scoring.wasserstein import no_null
@@ -31,7 +32,13 @@ NO_MATCH = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 @cache
 def judge() -> CatalogModel:
     world = World(0, GALLERY)
-    fitted = NoveltyModel.fit(world.impostor_maxima(GALLERY), world.genuine_scores(GALLERY), world.photos, replicates=3)
+    fitted = NoveltyModel.fit(
+        world.impostor_maxima(GALLERY),
+        world.genuine_scores(GALLERY),
+        world.photos,
+        world.occasions(GALLERY),
+        replicates=3,
+    )
     assert isinstance(fitted, NoveltyModel)
     return CatalogModel(no_null(), fitted, GALLERY)
 
@@ -118,3 +125,37 @@ def test_only_the_latest_scores_are_kept(catalog: Catalog) -> None:
     assert kept[-1].score == MOST + 19
     remember_scores(catalog, many[:1], 8)
     assert recent_scores(catalog, 7) == []
+
+
+def test_a_model_is_kept_for_each_recipe(catalog: Catalog) -> None:
+    first = catalog.model(MODEL, "recipe")
+    assert first is not None
+    remember(catalog, [recent_score(one) for one in answered(30)], "recipe")
+    catalog.save_model(MODEL, "other recipe", replace(judge(), photos=7).to_json(), "Ana")
+    newest, kept = catalog.model(MODEL), catalog.model(MODEL, "recipe")
+    assert newest is not None
+    assert kept is not None
+    assert (newest.recipe, kept.recipe, kept.payload, kept.event) == (
+        "other recipe",
+        "recipe",
+        first.payload,
+        first.event,
+    )
+    assert CatalogModel.load(catalog, "recipe").photos == GALLERY
+    assert CatalogModel.load(catalog, "other recipe").photos == 7
+    assert "another recipe" in CatalogModel.load(catalog, "a third recipe").missing
+    assert prior_of(catalog, "recipe").encounters > 0
+    assert prior_of(catalog, "other recipe").encounters == 0
+    catalog.save_model(MODEL, "recipe", replace(judge(), photos=8).to_json(), "Ana")
+    assert CatalogModel.load(catalog, "recipe").photos == 8
+    assert CatalogModel.load(catalog, "other recipe").photos == 7
+
+
+def test_a_model_of_an_earlier_version_says_what_to_do(catalog: Catalog) -> None:
+    old = json.loads(judge().to_json()) | {"version": 2}
+    catalog.save_model(MODEL, "recipe", json.dumps(old), "Ana")
+    model = CatalogModel.load(catalog, "recipe")
+    assert model.novelty is None
+    assert model.outdated
+    assert "turtleidx fit" in model.missing
+    assert drift_of(catalog) is None

@@ -35,7 +35,13 @@ GALLERY = 60
 @cache
 def model() -> CatalogModel:
     world = World(0, GALLERY)
-    fitted = NoveltyModel.fit(world.impostor_maxima(GALLERY), world.genuine_scores(GALLERY), world.photos, replicates=2)
+    fitted = NoveltyModel.fit(
+        world.impostor_maxima(GALLERY),
+        world.genuine_scores(GALLERY),
+        world.photos,
+        world.occasions(GALLERY),
+        replicates=2,
+    )
     assert isinstance(fitted, NoveltyModel)
     return CatalogModel(no_null(), fitted, GALLERY)
 

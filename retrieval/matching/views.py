@@ -1,0 +1,119 @@
+"""A first stage that looks at the query from several angles: verified neighbours of every simulated view, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from index.types import LocalFeatures, Matches
+from retrieval.features import VIEWS, views_of
+from retrieval.matching.cascade import FIRST_STAGE, verified
+from retrieval.matching.fusion import NEIGHBOURS
+from retrieval.matching.matcher import Compare, Matcher
+from retrieval.matching.nearest import comparable, mutual_nearest
+from retrieval.matching.verification import Verification, has_frames, verify
+from retrieval.parallel import on_all_cores
+
+VIEWED = f"{FIRST_STAGE}+{VIEWS}"
+"""Names what `ViewedFirstStage` does, for caches."""
+
+
+class ViewedFirstStage:
+    """The first look at a shortlist with the query as it is and in its simulated views.
+
+    A query keypoint's row number goes on behind the photo's own keypoints with those of the views, one after the other
+    (`retrieval.features.with_views`), so that a candidate's keypoint may be matched once a view. Only matches that an
+    affine map explains are given.
+
+    Parameters
+    ----------
+    look : Compare or None
+        Compares one view with all candidates at once, on a GPU; None goes pair by pair, on all cores.
+    """
+
+    def __init__(self, look: Compare | None = None) -> None:
+        self._look = look
+
+    def __call__(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
+        views = [query, *views_beside(query)]
+        if self._look is not None:
+            by_view = [self._look(view, candidates) for view in views]
+            return [_joined(views, parts) for parts in zip(*by_view, strict=True)]
+        own, tolerances = [comparable(view) for view in views], Verification()
+
+        def compare(candidate: LocalFeatures) -> Matches:
+            theirs = comparable(candidate)
+            found = [mutual_nearest(one, theirs) for one in own]
+            parts = [verify(view, candidate, one, tolerances) for view, one in zip(views, found, strict=True)]
+            return _joined(views, parts)
+
+        return on_all_cores(compare, candidates)
+
+
+def of_photo_itself(query: LocalFeatures, first_matches: Matches) -> Matches:
+    """The matches of the photo as it is."""
+    own = first_matches.pairs[:, 0] < len(query)
+    return Matches(first_matches.pairs[own], first_matches.confidence[own])
+
+
+class ViewedNeighbours:
+    """The first stage itself as a matcher."""
+
+    id = VIEWED
+
+    def __init__(self, look: ViewedFirstStage) -> None:
+        self._look = look
+
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        """As `Matcher.match`."""
+        return self._look(query, candidates) if first_matches is None else [*first_matches]
+
+
+class ViewedMatcher:
+    """A matcher for the photo as it is, and beside it what the first stage found in the simulated views.
+
+    Its matches are verified here: those of the views have been.
+    """
+
+    def __init__(self, matcher: Matcher, look: ViewedFirstStage) -> None:
+        self._matcher = matcher
+        self._look = look
+        self.id = f"{matcher.id}+{VIEWS}"
+
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        """As `Matcher.match`; views' matches count by the neighbours' share. Raises as the matcher."""
+        looks = self._look(query, candidates) if first_matches is None else first_matches
+        own = [of_photo_itself(query, one) for one in looks]
+        sure = self._matcher.match(query, candidates, own)
+        kept = verified(query, candidates, sure, Verification())
+        return [_with_views_of(query, one, look) for one, look in zip(kept, looks, strict=True)]
+
+
+def _with_views_of(query: LocalFeatures, sure: Matches, look: Matches) -> Matches:
+    seen = look.pairs[:, 0] >= len(query)
+    return Matches(
+        np.concatenate([sure.pairs, look.pairs[seen]]),
+        np.concatenate([sure.confidence, look.confidence[seen] * np.float32(NEIGHBOURS)]),
+    )
+
+
+def views_beside(query: LocalFeatures) -> tuple[LocalFeatures, ...]:
+    """The simulated views of a photo, where it can have any."""
+    if query.source is None or not has_frames(query) or query.descriptors.dtype != np.uint8:
+        return ()
+    return views_of(query.source.image(), len(query))
+
+
+def _joined(views: Sequence[LocalFeatures], parts: Sequence[Matches]) -> Matches:
+    pairs, confidence, before = [], [], 0
+    for view, found in zip(views, parts, strict=True):
+        kept = found.confidence > 0
+        pairs.append(found.pairs[kept] + np.array([before, 0], np.int32))
+        confidence.append(found.confidence[kept])
+        before += len(view)
+    return Matches(np.concatenate(pairs), np.concatenate(confidence))

@@ -1,0 +1,121 @@
+"""Questions whose answers would do harm if they were followed blindly, and answers that people can work with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from index.catalog.catalog import Catalog
+from synthetic.samples import SampleSet
+from tests.retrieval.shelling import Shell
+
+NEAREST = ("--matcher", "nearest")
+
+
+def photo(samples: SampleSet, turtle: str, number: int) -> Path:
+    return samples.folder / turtle / f"left-{number}.jpg"
+
+
+def test_a_mistyped_side_makes_no_turtle_new(own: Shell, samples: SampleSet) -> None:
+    path = photo(samples, "T004", 2)
+    assert own("enroll", photo(samples, "T024", 1), "--turtle", "T099x", "--side", "right", "--no-fit").code == 0
+    [record] = own("query", path, "--side", "R", "--json", "--enroll-new", "--false-new", "0.4", *NEAREST).records
+    assert (record["verdict"], record["enrolled_as"]) == ("UNDECIDED", None)
+    assert (record["other_side"]["turtle"], record["other_side"]["side"]) == ("T004", "left")
+    assert "is the side wrong?" in record["reason"]
+    told = own("query", path, "--side", "Right", *NEAREST).out
+    assert "matches T004's LEFT photos" in told
+    assert f"next: look at T004's photos; if the side is wrong, `turtleidx query {path} --side left" in told
+
+
+def test_confirming_an_id_that_is_not_there_is_refused_and_a_move_is_told(own: Shell, samples: SampleSet) -> None:
+    path, before = photo(samples, "T017", 2), own.turtles()
+    slip = own("query", path, "--side", "left", "--confirm", "T071", *NEAREST)
+    assert (slip.code, "turtles create T071" in slip.err) == (1, True)
+    assert own.turtles() == before
+    first = own("query", path, "--side", "left", "--confirm", "new", "--json", *NEAREST)
+    assert first.records[0]["enrolled_as"] == "T023"
+    moved = own("query", path, "--side", "left", "--confirm", "T017", "--json", *NEAREST)
+    assert moved.records[0]["moved_from"] == ["T023"]
+    assert "Moved to T017 from T023, which has no photo left" in moved.err
+
+
+def test_several_photos_are_told_in_a_line_each_with_a_summary(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    season = tmp_path / "season"
+    season.mkdir()
+    for turtle in ("T003", "T004", "T023"):
+        shutil.copy(photo(samples, turtle, 2), season / f"{turtle}.jpg")
+    (season / "text.jpg").write_text("no photo")
+    told = own("query", season, "--side", "left", *NEAREST)
+    assert told.code == 3
+    lines = told.out.splitlines()
+    assert len(lines) == 3
+    assert all(len(line) < 100 + len(str(season)) for line in lines)
+    assert "refused:" in told.err
+    assert "text.jpg" not in told.out
+    assert "4 answers:" in told.err
+    assert "next:" in told.err
+    table = own("query", season, "--side", "left", "--csv", "--sort", "p_new", *NEAREST)
+    assert Path(table.rows[0]["photo"]).name == "T023.jpg"
+    known = next(row for row in table.rows if row["photo"].endswith("T004.jpg"))
+    assert (known["first"], known["side"]) == ("T004", "left")
+    assert (
+        "compared all 44 photos of 22 turtles with nearest neighbours"
+        in own("query", season, "--side", "left", "--full", *NEAREST).out
+    )
+
+
+def test_an_undecided_answer_names_a_next_command(own: Shell, samples: SampleSet) -> None:
+    [record] = own(
+        "query", photo(samples, "T023", 1), "--side", "left", "--false-new", "0.001", "--json", *NEAREST
+    ).records
+    assert record["verdict"] == "UNDECIDED"
+    assert "turtleidx query" in record["next"]
+    assert "--confirm" in record["next"]
+
+
+def test_an_encounter_is_drawn_and_kept(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    asked = [photo(samples, "T007", 2), photo(samples, "T007", 1)]
+    done = own(
+        "query", "--encounter", *asked, "--side", "left", "--keep", "--plot", tmp_path / "pics", "--json", *NEAREST
+    )
+    assert done.code == 0
+    assert done.records[0]["kept_as"] == [1, 2]
+    assert len(list((tmp_path / "pics").iterdir())) == 2
+    [first, _] = own("queries", "--json").records
+    assert first["evidence"]["encounter"]["verdict"] == done.records[0]["verdict"]
+    assert (first["side"], first["first"]) == ("left", "T007")
+
+
+def test_what_is_enrolled_has_the_day_and_the_place_that_were_given(own: Shell, samples: SampleSet) -> None:
+    place = ("--taken-on", "2019-07-01", "--site", "Reef", "--side", "left")
+    assert own("query", photo(samples, "T005", 2), "--confirm", "T005", *place, *NEAREST).code == 0
+    shown = own("photos", "list", "--turtle", "T005", "--json").records[-1]
+    assert (shown["taken_on"], shown["site"], shown["side"]) == ("2019-07-01", "Reef", "left")
+
+
+def test_a_decision_enrolls_where_that_is_asked_for(own: Shell, samples: SampleSet) -> None:
+    path = photo(samples, "T023", 1)
+    assert own("query", path, "--side", "left", "--keep", *NEAREST).code == 0
+    decided = own("decide", "1", "--new", "--enroll", "--json")
+    assert (decided.code, decided.records[0]["enrolled_as"]) == (0, "T023")
+    assert own("photos", "list", "--turtle", "T023", "--json").records[0]["side"] == "left"
+    assert own("decide", "1", "--unsure", "--enroll").code == 2
+    assert "--enroll" in own("decide", "1", "--is", "T004").err
+    assert own("queries", "--verdict", "known", "--json").records == []
+
+
+def test_a_file_that_is_not_there_loads_nothing(own: Shell) -> None:
+    done = own("query", "missing.jpg", "--matcher", "no-such-network", "--json")
+    assert done.code == 1
+    assert [(one["verdict"], one["photo"]) for one in done.records] == [("REFUSED", "missing.jpg")]
+
+
+def test_a_model_that_the_gallery_has_outgrown_is_told_of(own: Shell, samples: SampleSet) -> None:
+    assert "outgrown" in own("info", "--json").records[0]
+    assert own("info", "--json").records[0]["outgrown"] is None
+    new = [samples.folder / name for name in ("T023", "T024")]
+    assert own("enroll", *new, "--not-by-folder", "--turtle", "Nina", "--no-fit").code == 0
+    assert "`turtleidx fit` learns from the" in own("info").out
+    assert "`turtleidx fit` learns from the" in own("query", photo(samples, "T004", 2), *NEAREST).err
+    assert Catalog.open(own.catalog).identified() > 44
