@@ -220,11 +220,11 @@ def _promises(
     cuts, rates = model.novelty.thresholds(settings.policy.rates), settings.policy.rates
     at = decisive.posterior
     return tuple(
-        Promise(name, float(value), cut.value, cut.certified, rate)
+        Promise(name, float(value), cut.value, float(value) <= cut.certified, rate)
         for name, value, cut, rate in (
-            ("false_known", at.tail, cuts.false_known, rates.false_known),
+            ("false_known", -at.ratio, cuts.false_known, rates.false_known),
             ("misidentified", at.lead, cuts.misidentified, rates.misidentified),
-            ("false_new", at.low, cuts.false_new, rates.false_new),
+            ("false_new", at.ratio, cuts.false_new, rates.false_new),
         )
     )
 
