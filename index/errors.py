@@ -14,6 +14,7 @@ TurtleidxError
 │   ├── CatalogMissing        no catalogue at that path
 │   ├── CatalogExists         there is one already
 │   ├── CatalogBusy           another process is writing; the message names it
+│   ├── CatalogReadOnly       may be read and not written, or lies on a drive that keeps no locks
 │   ├── CatalogTooNew         made by a newer version of turtleidx
 │   ├── CatalogDamaged        a store cannot be read
 │   ├── RecipeMismatch        another extractor or encoder than the one that made the catalogue
@@ -80,6 +81,10 @@ class CatalogExists(CatalogError):
 
 class CatalogBusy(CatalogError):
     """Another process is writing to the catalogue."""
+
+
+class CatalogReadOnly(CatalogError):
+    """The catalogue may be read and not written, or its drive keeps no locks."""
 
 
 class CatalogTooNew(CatalogError):

@@ -222,6 +222,8 @@ class PreparedPhoto:
         The reader that read the file.
     taken_at : str or None
         The moment as its camera wrote it (ISO 8601, fractions and offset kept), for order.
+    content : str or None
+        Digest of the file without its metadata; None where its format is not taken apart.
     remarks : tuple of str
         What a person should know about the file, to stand behind its name.
     """
@@ -236,6 +238,7 @@ class PreparedPhoto:
     reading: int = 1
     reader: int = 1
     taken_at: str | None = None
+    content: str | None = None
     remarks: tuple[str, ...] = ()
 
     @property

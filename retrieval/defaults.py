@@ -1,5 +1,7 @@
 """How much is compared unless the user says otherwise."""
 
+from enum import StrEnum
+
 SHORTLIST = 300
 """Photos that are looked at: looks are cheap, and a small gallery is seen whole."""
 PER_TURTLE = 3
@@ -9,3 +11,10 @@ FIT_PHOTOS = 2_000
 """Photos from which a fit draws: of a larger catalogue it takes some turtles, and searches the whole for each."""
 AUDIT_BUDGET = 20_000
 """Pairs that an audit compares at most; those that are cached cost nothing."""
+
+
+class EncountersBy(StrEnum):
+    """How undated photos are told apart into encounters."""
+
+    FOLDER = "folder"
+    BURST = "burst"

@@ -23,6 +23,7 @@ import numpy as np
 from index.catalog.creation import drafting
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.summary import summarize
+from index.catalog.syncing import refuse_half_synced
 from index.catalog.writer_lock import WriterLock
 from index.errors import (
     CatalogBusy,
@@ -104,6 +105,7 @@ class Catalog:
     def open(cls, path: Path, on_step: OnStep = no_steps) -> Catalog:
         """Open a catalogue. Raises CatalogMissing, CatalogTooNew, CatalogDamaged, InputError."""
         path = whole_path(Path(path))
+        refuse_half_synced(path, (REGISTRY, f"{FEATURES}/data.mdb"))
         if not (path / REGISTRY).is_file():
             raise CatalogMissing(f"There is no catalogue at {path}: make one with `turtleidx init`.")
         registry = Registry(path / REGISTRY, on_step)
@@ -195,14 +197,19 @@ class Catalog:
         Raises StorageFull.
         """
         with self.writing("enroll"):
-            there = self.sightings([(photo.sha256, photo.sighting.box) for photo in photos])
+            there = self.sightings(
+                [(photo.sha256, photo.sighting.box) for photo in photos], [photo.content for photo in photos]
+            )
             chosen: list[PreparedPhoto] = []
+            of_file: dict[str, list[PreparedPhoto]] = {}
             first: list[PreparedPhoto] = []
             for photo, row in zip(photos, there, strict=True):
-                twin = next((one for one in chosen if _same_sighting(one, photo)), photo)
+                others = of_file.setdefault(photo.content or photo.sha256, [])
+                twin = next((one for one in others if same_head(one.sighting.box, photo.sighting.box)), photo)
                 first.append(twin)
                 if row is None and twin is photo:
                     chosen.append(photo)
+                    others.append(photo)
             added = self._add(chosen, who) if chosen else {}
             rows = [row or added[twin.key] for row, twin in zip(there, first, strict=True)]
             standing = self.standing_ids([photo.sighting.turtle for photo in photos if photo.sighting.turtle])
@@ -225,15 +232,33 @@ class Catalog:
         return {photo.key: photo for photo in found}
 
     def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
-        """Which of these files are in the catalogue, by their bytes: the first sighting of each; no removed ones."""
-        return {digest: found[0] for digest, found in self._of_files(sha256).items()}
+        """Which of these files are in the catalogue, by sha256: the first sighting of each (removed ones are not)."""
+        there = self._grouped("sha256", sha256)
+        return {digest: found[0] for digest, found in there.items()}
 
-    def sightings(self, wanted: Sequence[tuple[str, HeadBox | None]]) -> list[Photo | None]:
-        """Photos of the catalogue that show the same head of the same file (its sha256), in order; None for none."""
-        there = self._of_files({digest for digest, _ in wanted})
+    def sightings(
+        self, wanted: Sequence[tuple[str, HeadBox | None]], contents: Sequence[str | None] = ()
+    ) -> list[Photo | None]:
+        """Photos of the catalogue that show the same head of the same file (its sha256), in order; None for none.
+
+        Parameters
+        ----------
+        contents : sequence of str or None
+            Digests without metadata, by which a file is known whose metadata alone was written anew.
+        """
+        files = self._grouped("sha256", {digest for digest, _ in wanted})
+        pictures = self._grouped("content", {content for content in contents if content is not None})
+        told = list(contents) or [None] * len(wanted)
         return [
-            next((photo for photo in there.get(digest, ()) if same_head(photo.box, box)), None)
-            for digest, box in wanted
+            next(
+                (
+                    photo
+                    for photo in (*files.get(digest, ()), *pictures.get(content or "", ()))
+                    if same_head(photo.box, box)
+                ),
+                None,
+            )
+            for (digest, box), content in zip(wanted, told, strict=True)
         ]
 
     def standing_ids(self, names: Collection[str]) -> dict[str, str]:
@@ -243,13 +268,19 @@ class Catalog:
         with self.registry.reading() as session:
             return {str(name): str(now) for name, now in session.rows(sql, sorted(set(names)))}
 
-    def _of_files(self, sha256: Collection[str]) -> dict[str, list[Photo]]:
-        condition = "NOT removed AND sha256 IN (SELECT unnest(?::VARCHAR[]))"
+    def _grouped(self, column: str, digests: Collection[str]) -> dict[str, list[Photo]]:
+        """Photos by a digest of their files, in order of number."""
+        if not digests:
+            return {}
+        sql = f"SELECT {column}, id FROM photos WHERE NOT removed AND {column} IN (SELECT unnest(?::VARCHAR[]))"
         with self.registry.reading() as session:
-            found = read_photos(session, condition, sorted(sha256))
+            named = [
+                (str(digest), int(number)) for digest, number in session.rows(f"{sql} ORDER BY id", sorted(digests))
+            ]
+            photos = {photo.id: photo for photo in read_photos(session, f"id IN ({several([n for _, n in named])})")}
         there: dict[str, list[Photo]] = {}
-        for photo in sorted(found, key=lambda photo: photo.id):
-            there.setdefault(photo.sha256, []).append(photo)
+        for digest, number in named:
+            there.setdefault(digest, []).append(photos[number])
         return there
 
     def retired_owners(self, photos: Collection[int]) -> list[str]:
@@ -355,9 +386,10 @@ class Catalog:
         """Take back features that no committed photo owns."""
         unfinished = self.feature_store.pending()
         if unfinished:
-            sql = "SELECT coalesce(sighting, sha256) FROM photos WHERE NOT removed"
+            kept = "coalesce(sighting, sha256)"
+            sql = f"SELECT {kept} FROM photos WHERE NOT removed AND {kept} IN (SELECT unnest(?::VARCHAR[]))"
             with self.registry.reading() as session:
-                owned = {str(row[0]) for row in session.rows(sql)}
+                owned = {str(row[0]) for row in session.rows(sql, sorted(unfinished))}
             self.feature_store.settle(set(unfinished) - owned)
         for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
             leftover.unlink(missing_ok=True)
@@ -366,10 +398,6 @@ class Catalog:
 def _aside(kind: str, recipe: str) -> str:
     """The kind under which a recipe's model is kept beside the newest one."""
     return f"{kind} of recipe {hashlib.blake2b(recipe.encode(), digest_size=4).hexdigest()}"
-
-
-def _same_sighting(one: PreparedPhoto, other: PreparedPhoto) -> bool:
-    return one.sha256 == other.sha256 and same_head(one.sighting.box, other.sighting.box)
 
 
 def _belongs_elsewhere(photo: PreparedPhoto, row: Photo, standing: Mapping[str, str]) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from index.catalog.catalog import Catalog
 from index.catalog.originals import Originals, Progress, every_original
-from index.errors import CatalogDamaged
+from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import broken_rules
 
 
@@ -65,7 +66,12 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
         Called with the number of files that were just read.
     """
     repaired: list[str] = []
-    with catalog.writing("check"):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(catalog.writing("check"))
+            may_write = True
+        except CatalogReadOnly:
+            may_write = False
         with catalog.reading() as session:
             problems = broken_rules(session)
             rows = session.rows(
@@ -82,16 +88,17 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
             elif problem:
                 problems.append(f"The features of {path} {problem}: restore a backup, or run `turtleidx reindex`.")
         orphans = catalog.feature_store.digests() - known
-        if orphans:
+        if orphans and may_write:
             catalog.feature_store.delete(orphans)
             repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
-        if stale := catalog.feature_store.forget_stale():
+        if may_write and (stale := catalog.feature_store.forget_stale()):
             repaired.append(f"{stale} further feature records that were damaged or out of date were deleted.")
         stored = catalog.feature_store.seconds()
-        if lonely := {digest for digests in stored.values() for digest in digests} - known:
+        lonely = {digest for digests in stored.values() for digest in digests} - known
+        if lonely and may_write:
             catalog.feature_store.delete(lonely)
             repaired.append(f"{len(lonely)} further feature records without a photo were deleted.")
-        if not catalog.searcher.file_is_right():
+        if may_write and not catalog.searcher.file_is_right():
             catalog.searcher.rebuild()
             repaired.append("The vector index was built anew from the registry.")
     second = {digest for digests in stored.values() for digest in digests} & {str(row[0]) for row in rows}

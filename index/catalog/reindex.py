@@ -72,11 +72,12 @@ class Reindexing:
                 "INSERT INTO reread BY NAME SELECT unnest(?) AS photo, ? AS recipe, unnest(?) AS keypoints, "
                 "unnest(?) AS quality, unnest(?) AS width, unnest(?) AS height, unnest(?::BLOB[]) AS vector, "
                 "unnest(?::VARCHAR[]) AS sighting, unnest(?::INTEGER[]) AS reader, unnest(?::INTEGER[]) AS reading, "
-                "unnest(?::VARCHAR[]) AS taken_at",
+                "unnest(?::VARCHAR[]) AS taken_at, unnest(?::VARCHAR[]) AS content",
                 *(list(ids), self._name, [len(photo.features) for photo in photos]),
                 *([float(photo.quality) for photo in photos], [w for w, _ in sizes], [h for _, h in sizes], blobs),
                 *([photo.key for photo in photos], [photo.reader for photo in photos]),
                 *([photo.reading for photo in photos], [photo.taken_at for photo in photos]),
+                [photo.content for photo in photos],
             )
 
     def switch(self, who: str, why: str = "") -> None:
@@ -93,6 +94,7 @@ class Reindexing:
                 "UPDATE photos SET keypoints = r.keypoints, quality = r.quality, width = r.width, height = r.height, "
                 "sighting = coalesce(r.sighting, photos.sighting), reader = coalesce(r.reader, photos.reader), "
                 "reading = coalesce(r.reading, photos.reading), taken_at = coalesce(r.taken_at, photos.taken_at), "
+                "content = coalesce(r.content, photos.content), "
                 "read_box = CASE WHEN box_x IS NULL THEN [] ELSE [box_x, box_y, box_w, box_h] END "
                 "FROM reread r WHERE r.photo = photos.id AND r.recipe = ?",
                 self._name,

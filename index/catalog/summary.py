@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from index.catalog.gallery import SIDES
+from index.catalog.syncing import second_copies
 from index.errors import CatalogDamaged
 from index.features import FeatureStore
-from index.registry import CatalogSummary, Session, read_models
+from index.registry import MIGRATIONS, SIGHTINGS, CatalogSummary, Session, read_models
 from index.types import Side
 
 
@@ -39,7 +40,8 @@ def summarize(session: Session, features: FeatureStore, vectors: Path, registry:
 
 
 def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str]:
-    sentences = []
+    sentences = _older_models(session)
+    sentences += second_copies(vectors.parent, ("registry.duckdb", "vectors.faiss"))
     searchable = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints > 0")
     unread = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints = 0")
     if unread:
@@ -71,6 +73,20 @@ def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str
     except CatalogDamaged as error:
         sentences.append(str(error))
     return sentences
+
+
+def _older_models(session: Session) -> list[str]:
+    """Models that took undated photos for so many occasions stay in use, and are named."""
+    version = MIGRATIONS.index(SIGHTINGS) + 1
+    sql = """SELECT count(*) FROM models m, migrations g WHERE g.version = ? AND m.made_at < g.made_at AND EXISTS (
+        SELECT 1 FROM photos p JOIN encounters e ON e.id = p.encounter WHERE NOT p.removed AND p.taken_on IS NULL
+        AND e.name IS NULL AND e.turtle IS NOT NULL GROUP BY e.turtle HAVING count(*) > 1)"""
+    if not session.number(sql, version):
+        return []
+    return [
+        "The model was fitted when each undated photo counted as an occasion of its own, and may be too sure of "
+        "itself: run `turtleidx fit`."
+    ]
 
 
 def _recall(vectors: Path) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index.errors import CatalogBusy
+from index.errors import CatalogBusy, CatalogReadOnly
 from index.times import local
 
 if TYPE_CHECKING:
@@ -22,6 +23,22 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def read_only_sentence(folder: Path, error: Exception) -> str:
+    """Why a catalogue cannot be written, and what can be done."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code in _FORBIDDEN:
+        return (
+            f"{folder} may be read but not written ({os.strerror(code)}): look and query as you like; to change it, "
+            "ask for the right to write there, or copy the folder."
+        )
+    return (
+        f"{folder} lies on a drive that keeps no locks ({error}), so that two people could write at once: copy the "
+        "folder to a disk of this computer and work there."
+    )
 
 
 def _nothing() -> None:
@@ -71,6 +88,10 @@ class WriterLock:
                     self._lock.acquire(timeout=0 if at_once else None)
                 except TimeoutError:
                     raise CatalogBusy(self._busy_sentence()) from None
+                except (OSError, NotImplementedError) as error:
+                    if isinstance(error, OSError) and error.errno not in (*_FORBIDDEN, *_WITHOUT_LOCKS):
+                        raise
+                    raise CatalogReadOnly(read_only_sentence(self._folder, error)) from error
                 self._write_holder(command)
             self._depth += 1
             try:

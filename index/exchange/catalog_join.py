@@ -6,6 +6,7 @@ them without owners, and the next writer takes them back.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -86,14 +87,14 @@ def join(
         turtles = _new_turtles(both.here, _heard(both, names), both.under_other_names(names) - _turtles_of(new))
         made = {turtle.id for turtle in turtles}
         adding = (new or turtles) and not dry_run
-        event = _add(main, field, turtles, new, [both.photos[one.sha256] for one in new], who) if adding else None
+        event = _add(main, field, turtles, new, [both.photos[one.id] for one in new], who) if adding else None
     return JoinReport(
         event,
         len(new),
         len(both.ours.keys() & both.theirs.keys()),
         _differences(both, names, turtles),
         tuple(turtle.id for turtle in turtles),
-        tuple(record.path for record in both.fresh if record.sha256 not in both.photos),
+        tuple(record.path for record in both.fresh if record.id not in both.photos),
         names.conflicts,
         tuple(told_apart(shares, names, both.here, made)),
         names.renamed,
@@ -113,26 +114,27 @@ class _Both:
     removed: dict[str, PhotoRecord]
     theirs: dict[str, PhotoRecord]
     dropped: dict[str, PhotoRecord]
-    photos: Mapping[str, Photo]
+    photos: Mapping[int, Photo]
     fresh: Sequence[PhotoRecord]
     new: Sequence[PhotoRecord]
 
     @classmethod
     def read(cls, main: Catalog, field: Catalog) -> _Both:
-        ours, removed = _by_digest(main, removed=False), _by_digest(main, removed=True)
-        theirs, dropped = _by_digest(field, removed=False), _by_digest(field, removed=True)
+        lists = [Browser(catalog).photos(removed=removed) for catalog in (main, field) for removed in (False, True)]
+        several = _several_heads(*lists)
+        ours, removed, theirs, dropped = ({_name(one, several): one for one in records} for records in lists)
         with field.reading() as session:  # also those of retired turtles, which no search would give
-            photos = {photo.sha256: photo for photo in read_photos(session, "NOT removed AND keypoints > 0")}
+            photos = {photo.id: photo for photo in read_photos(session, "NOT removed AND keypoints > 0")}
         there = ours.keys() | removed.keys()
         fresh = [record for digest, record in theirs.items() if digest not in there]
         here = {turtle.id: turtle for turtle in Browser(main).turtles()}
-        new = [record for record in fresh if record.sha256 in photos]
+        new = [record for record in fresh if record.id in photos]
         return cls(here, Browser(field).turtles(), ours, removed, theirs, dropped, photos, fresh, new)
 
     def under_other_names(self, names: Names) -> set[str | None]:
         """Ids of there with photos that are here."""
         there = self.ours.keys() | self.removed.keys()
-        known = (one for one in (*self.theirs.values(), *self.dropped.values()) if one.sha256 in there)
+        known = [one for name, one in (*self.theirs.items(), *self.dropped.items()) if name in there]
         return _turtles_of([names.of_photo(one) for one in known])
 
 
@@ -230,8 +232,18 @@ def _add_turtles(transaction: Transaction, turtles: Sequence[Turtle]) -> None:
     transaction.journal.put("turtles", rows)
 
 
-def _by_digest(catalog: Catalog, *, removed: bool) -> dict[str, PhotoRecord]:
-    return {record.sha256: record for record in Browser(catalog).photos(removed=removed)}
+def _several_heads(*lists: Sequence[PhotoRecord]) -> set[str]:
+    """Digests of files of which a list knows more than one head."""
+    counted = (Counter(record.sha256 for record in records) for records in lists)
+    return {digest for count in counted for digest, number in count.items() if number > 1}
+
+
+def _name(record: PhotoRecord, several: Set[str]) -> str:
+    """What a photo is known by in both catalogues: its file, with its head box where there are several in it."""
+    box = record.box
+    if record.sha256 not in several or box is None:
+        return record.sha256
+    return f"{record.sha256} {box.x:.0f} {box.y:.0f} {box.w:.0f} {box.h:.0f}"
 
 
 def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:
@@ -258,6 +270,10 @@ def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[P
             thumbnail=field.thumbnail(photo),
             original_size=record.size,
             quality=record.quality,
+            reading=record.reading,
+            reader=record.reader,
+            taken_at=record.taken_at,
+            content=record.content,
         )
         for record, photo, features, vector in parts
     ]

@@ -21,6 +21,7 @@ from index.exchange.near_ids import NearIds, difference
 from index.exchange.table_reader import TOO_MANY, TableRow, Writing, open_table
 from index.exchange.tables import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
 from index.registry import PhotoRecord, Placement, Transaction, several
+from index.types import same_head
 
 NEEDED = {"sha256": ": export a table to see what one looks like"}
 OWN = frozenset({"sha256", "notes", "number", "encounter_name"})
@@ -89,21 +90,24 @@ def import_table(
     parquet = source.suffix.lower() == ".parquet"
     read = _read_parquet(catalog, source) if parquet else _read_table(source, dates)
     rows = read.rows
-    wanted, refused = _by_digest(rows, source, "row" if parquet else "line")
+    unit = "row" if parquet else "line"
+    usable, refused = _usable(rows, source, unit)
     with catalog.writing("import"):
-        present = {record.sha256: record for record in Browser(catalog).photos()}
+        present: dict[int | str, PhotoRecord] = {record.id: record for record in Browser(catalog).photos()}
+        wanted, unclear = _by_photo(usable, list(present.values()), read, source, unit)
+        refused += unclear
         others = _other_ids(catalog)
         ids = None if new_ids else NearIds.of(catalog)
         changes = []
-        for digest in wanted.keys() & present.keys():
-            row, record = wanted[digest], present[digest]
+        for name in wanted.keys() & present.keys():
+            row, record = wanted[name], present[name]
             try:
                 changes.append(_Change(record, _told(record, row, others, read.writing, ids)))
             except (ValueError, InputError) as error:
-                place = f"{'row' if parquet else 'line'} {row.number}"
+                place = f"{unit} {row.number}"
                 refused.append(RefusedRow(row.number, record.path, f"{place}: {str(error).rstrip('.')}.", row.columns))
         refused.sort(key=lambda row: row.number)
-        missing = tuple(sorted(wanted.keys() - present.keys()))
+        missing = tuple(sorted(str(name) for name in wanted.keys() - present.keys()))
         if refused and not changes and not missing:
             raise ManifestError(f"No row of {source} can be used, {refused[0].reason}")
         reason = f"{why} ({source})" if why else str(source)
@@ -147,9 +151,9 @@ def _read_parquet(catalog: Catalog, source: Path) -> _Read:
     return _Read([TableRow(number, cells) for number, cells in enumerate(filled, 1)], Writing())
 
 
-def _by_digest(rows: Sequence[TableRow], source: Path, unit: str) -> tuple[dict[str, TableRow], list[RefusedRow]]:
-    """Rows by the photo that they name, and those that name none or do not fit the header; empty ones are left out."""
-    wanted: dict[str, TableRow] = {}
+def _usable(rows: Sequence[TableRow], source: Path, unit: str) -> tuple[list[TableRow], list[RefusedRow]]:
+    """Rows that name a photo, and those that name none or do not fit the header; empty ones are left out."""
+    wanted: list[TableRow] = []
     refused = []
     filled = [row for row in rows if not row.empty]
     if not filled:
@@ -164,12 +168,47 @@ def _by_digest(rows: Sequence[TableRow], source: Path, unit: str) -> tuple[dict[
             fault = TOO_MANY if row.surplus else "has no sha256"
             reason = f"{unit} {row.number} {fault}."
             refused.append(RefusedRow(row.number, row.columns.get("photo", ""), reason, row.columns))
-        elif digest in wanted:
-            both = f"{unit}s {wanted[digest].number} and {row.number}"
-            raise ManifestError(f"{source} names a photo twice, in {both}: keep one row of each sha256.")
         else:
-            wanted[digest] = row
+            wanted.append(row)
     return wanted, refused
+
+
+def _by_photo(
+    rows: Sequence[TableRow], records: Sequence[PhotoRecord], read: _Read, source: Path, unit: str
+) -> tuple[dict[int | str, TableRow], list[RefusedRow]]:
+    """Rows by the number of the photo that they name, or by the sha256 of one that is not there.
+
+    A file that shows several heads is named with its head box, as an export has it.
+    """
+    heads: dict[str, list[PhotoRecord]] = {}
+    for record in records:
+        heads.setdefault(record.sha256, []).append(record)
+    found: dict[int | str, TableRow] = {}
+    refused = []
+    for row in rows:
+        digest = row.columns["sha256"].lower()
+        there = heads.get(digest, [])
+        if len(there) > 1:
+            there = [record for record in there if _shows(record, row, read.writing)]
+            if len(there) != 1:
+                reason = f"{unit} {row.number} names a file with several heads: give x, y, w and h as exported."
+                refused.append(RefusedRow(row.number, row.columns.get("photo", ""), reason, row.columns))
+                continue
+        name: int | str = there[0].id if there else digest
+        if name in found:
+            both = f"{unit}s {found[name].number} and {row.number}"
+            raise ManifestError(f"{source} names a photo twice, in {both}: keep one row of each sha256.")
+        found[name] = row
+    return found, refused
+
+
+def _shows(record: PhotoRecord, row: TableRow, writing: Writing) -> bool:
+    """Whether a row's head box is that of a photo."""
+    try:
+        box = sighting_of(record.path, {name: row.columns.get(name, "") for name in BOX_COLUMNS}, writing).box
+    except ValueError:
+        return False
+    return box is not None and record.box is not None and same_head(box, record.box)
 
 
 def _other_ids(catalog: Catalog) -> dict[str, str]:

@@ -310,7 +310,7 @@ class FeatureStore:
             size = data.stat().st_size
         except OSError:
             raise CatalogDamaged(f"{data} is missing; restore a backup, or run `turtleidx reindex`.") from None
-        writable = os.access(data, os.W_OK)
+        writable = os.access(data, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
         with _ONE_AT_A_TIME:
             environment = None
             try:

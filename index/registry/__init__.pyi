@@ -41,6 +41,7 @@ from .records import (
     Turtle as Turtle,
     TurtleStatus as TurtleStatus,
 )
+from .schema import MIGRATIONS as MIGRATIONS, SIGHTINGS as SIGHTINGS
 from .session import Session as Session
 from .subjects import EventSubject as EventSubject, event_subjects as event_subjects
 from .turtle_names import former_turtle as former_turtle, unknown_turtle as unknown_turtle

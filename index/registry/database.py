@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import os
 import threading
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogTooNew, InputError
+from index.errors import CatalogBusy, CatalogDamaged, CatalogMissing, CatalogReadOnly, CatalogTooNew, InputError
 from index.files import OnStep, is_full, no_steps, replacing, storage_full
 from index.naming import whole_path
 from index.registry.connections import of_process
@@ -32,6 +33,7 @@ INTERRUPTED = "Query interrupted"
 """What DuckDB raises, as a RuntimeError, when Ctrl-C meets it at work."""
 
 _TAKEN = ("lock on file", "being used by another process", "different configuration")
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
 _BROKEN = (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException, duckdb.CatalogException)
 
 
@@ -244,6 +246,11 @@ class Registry:
             try:
                 return stack.enter_context(of_process(os.getpid()).connected(self.path, read_only=read_only))
             except (duckdb.IOException, duckdb.ConnectionException) as error:
+                if any(os.strerror(code) in str(error) for code in _WITHOUT_LOCKS):
+                    raise CatalogReadOnly(
+                        f"{self.path} lies on a drive that keeps no locks: copy the catalogue's folder to a disk of "
+                        "this computer and work there."
+                    ) from error
                 if not any(words in str(error) for words in _TAKEN):
                     raise
                 if time.monotonic() > give_up:

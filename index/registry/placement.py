@@ -146,6 +146,7 @@ def _photo_row(photo: PreparedPhoto, base: Path) -> Row:
         "reading": photo.reading,
         "read_box": _read_box(seen.box),
         "taken_at": photo.taken_at,
+        "content": photo.content,
         **_sighting_columns(seen),
     }
 

@@ -28,7 +28,8 @@ WITH chosen AS MATERIALIZED ({chosen}),
      around AS MATERIALIZED (SELECT * FROM encounters WHERE id IN (SELECT encounter FROM chosen))
 SELECT p.id, p.sha256, p.path, p.relative, t.id, p.encounter, e.name, p.side, p.taken_on, p.species, p.site, p.observer,
        p.latitude, p.longitude, p.box_x, p.box_y, p.box_w, p.box_h, p.keypoints, p.quality, p.width, p.height,
-       p.removed, p.notes, p.sighting, coalesce(p.reader, 1), coalesce(p.reading, 1), p.read_box, p.taken_at
+       p.removed, p.notes, p.sighting, coalesce(p.reader, 1), coalesce(p.reading, 1), p.read_box, p.taken_at,
+       p.content
 FROM chosen p JOIN around e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle ORDER BY p.id
 """
 
@@ -116,7 +117,7 @@ def _turtle(row: tuple[Any, ...]) -> Turtle:
 def _record(row: tuple[Any, ...]) -> PhotoRecord:
     head, box, tail = row[:14], row[14:18], row[18:]
     number, sha256, path, relative, turtle, encounter, name, side, taken_on, species, site, observer, north, east = head
-    keypoints, quality, width, height, removed, notes, sighting, reader, reading, read_box, taken_at = tail
+    keypoints, quality, width, height, removed, notes, sighting, reader, reading, read_box, taken_at, content = tail
     return PhotoRecord(
         id=number,
         sha256=sha256,
@@ -143,6 +144,7 @@ def _record(row: tuple[Any, ...]) -> PhotoRecord:
         reading=reading,
         read_box=HeadBox(*read_box) if read_box else None,
         taken_at=taken_at,
+        content=content,
     )
 
 

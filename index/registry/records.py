@@ -91,6 +91,8 @@ class PhotoRecord:
         The head box that was read; `box` is what people say now.
     taken_at : str or None
         The moment as the camera wrote it, ISO 8601.
+    content : str or None
+        Digest of the file without its metadata.
     """
 
     id: int
@@ -118,6 +120,7 @@ class PhotoRecord:
     reading: int = 1
     read_box: HeadBox | None = None
     taken_at: str | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

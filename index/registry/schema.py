@@ -58,14 +58,19 @@ ALTER TABLE photos ADD COLUMN reader INTEGER;
 ALTER TABLE photos ADD COLUMN reading INTEGER;
 ALTER TABLE photos ADD COLUMN read_box DOUBLE[];
 ALTER TABLE photos ADD COLUMN taken_at VARCHAR;
+ALTER TABLE photos ADD COLUMN content VARCHAR;
 ALTER TABLE reread ADD COLUMN sighting VARCHAR;
 ALTER TABLE reread ADD COLUMN reader INTEGER;
 ALTER TABLE reread ADD COLUMN reading INTEGER;
 ALTER TABLE reread ADD COLUMN taken_at VARCHAR;
+ALTER TABLE reread ADD COLUMN content VARCHAR;
 UPDATE photos SET sighting = sha256, reader = 1, reading = 1,
     read_box = CASE WHEN box_x IS NULL THEN [] ELSE [box_x, box_y, box_w, box_h] END;
 """
-"""A photo is a file, a head box and the reader that read it; `sighting` is what its features are kept under."""
+"""A photo is a file, a head box and the reader that read it; `sighting` is what its features are kept under.
+
+`content` is the digest of the file without its metadata.
+"""
 
 ANSWERS = """
 CREATE TABLE rejections (
@@ -90,7 +95,7 @@ JOURNALLED = (
 DERIVED = {
     "photos": (
         *("keypoints", "quality", "width", "height"),
-        *("sighting", "reader", "reading", "read_box", "taken_at"),
+        *("sighting", "reader", "reading", "read_box", "taken_at", "content"),
     )
 }
 """Columns that tell what the program read from a file, not what people said: they change without a journal, by

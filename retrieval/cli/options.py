@@ -12,6 +12,7 @@ import typer
 
 from index.exchange import DateOrder, parse_date, parse_side
 from index.types import Side
+from retrieval.defaults import EncountersBy as EncountersBy
 from retrieval.scoring import Score
 
 

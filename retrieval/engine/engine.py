@@ -214,6 +214,7 @@ class Extracted:
             reading=self.photo.reading,
             reader=READER,
             taken_at=self.photo.taken.at,
+            content=self.photo.content,
             remarks=(*known.remarks, *(self.photo.remarks if known.taken_on else self.photo.all_remarks)),
         )
 

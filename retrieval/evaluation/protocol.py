@@ -95,9 +95,9 @@ def leave_one_out(catalog: Catalog) -> Protocol:
     encounters = _encounters_by_turtle(gallery)
     queries: list[Query] = []
     for photo in gallery:
-        where = GalleryFilter(side=photo.side)
+        where = GalleryFilter(side=photo.side, without_photo=photo.id)
         turtle = str(photo.turtle)
-        if encounters[turtle, photo.side] - {photo.encounter}:
+        if encounters[turtle, photo.side] - {photo.occasion}:
             known = replace(where, without_encounter=photo.encounter)
             queries.append(Query(_sighting(photo), photo, turtle, True, known))
         new = replace(where, without_turtle=turtle)
@@ -124,11 +124,16 @@ def since(catalog: Catalog, day: dt.date) -> Protocol:
         if photo.taken_on is None or photo.taken_on < day:
             continue
         turtle = str(photo.turtle)
-        seen = bool(encounters.get((turtle, photo.side), set()) - {photo.encounter})
+        seen = bool(encounters.get((turtle, photo.side), set()) - {photo.occasion})
         if turtle in turtles and not seen:
             left_out.append(_other_side(photo.path, turtle))
             continue
-        where = GalleryFilter(side=photo.side, taken_to=day - dt.timedelta(days=1), without_encounter=photo.encounter)
+        where = GalleryFilter(
+            side=photo.side,
+            taken_to=day - dt.timedelta(days=1),
+            without_encounter=photo.encounter,
+            without_photo=photo.id,
+        )
         queries.append(Query(_sighting(photo), photo, turtle, seen, where, len(turtles)))
     words = (
         f"Photos taken on {day} or later were asked about in the catalogue as it was before. The probabilities come "
@@ -175,7 +180,7 @@ def _encounters_by_turtle(photos: Sequence[Photo]) -> dict[tuple[str, Side | Non
     found: dict[tuple[str, Side | None], set[int]] = {}
     for photo in photos:
         for side in {photo.side, None}:
-            found.setdefault((str(photo.turtle), side), set()).add(photo.encounter)
+            found.setdefault((str(photo.turtle), side), set()).add(photo.occasion)
     return found
 
 

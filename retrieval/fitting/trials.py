@@ -84,7 +84,8 @@ class TrialPlan:
         self.in_gallery = np.arange(len(photos)) < self.gallery_photos
         codes = {name: code for code, name in enumerate(sorted({str(photo.turtle) for photo in photos}))}
         self.turtle = np.array([codes[str(photo.turtle)] for photo in photos], np.int64)
-        self.encounter = np.array([photo.encounter for photo in photos], np.int64)
+        self.occasion = np.array([photo.occasion for photo in photos], np.int64)
+        self.file = np.array([photo.sha256 for photo in photos], object)
         self.side_code = np.array([SIDES.index(photo.side) for photo in photos], np.int64)
         self._codes = codes
         self._row = {photo.id: row for row, photo in enumerate(photos)}
@@ -131,12 +132,14 @@ class TrialPlan:
     def _own(self, query: int) -> Int64:
         """Photos of its turtle that the query could find."""
         alike = (self.turtle == self.turtle[query]) & (self.side_code == self.side_code[query])
-        return np.flatnonzero(alike & self.in_gallery & (self.encounter != self.encounter[query]))
+        apart = (self.occasion != self.occasion[query]) & (self.file != self.file[query])
+        return np.flatnonzero(alike & self.in_gallery & apart)
 
     def _trials(self, query: int, rng: np.random.Generator, smaller: bool = True) -> list[Trial]:
         """Searches without the query's turtle, in `smaller` galleries too, and without its encounter."""
         same_side = np.flatnonzero((self.side_code == self.side_code[query]) & self.in_gallery)
-        others = same_side[self.turtle[same_side] != self.turtle[query]]
+        strange = (self.turtle[same_side] != self.turtle[query]) & (self.file[same_side] != self.file[query])
+        others = same_side[strange]
         own = self._own(query)
         photos_of = np.bincount(self.turtle[np.concatenate((others, own))], minlength=len(self._codes))
         strangers = rng.permutation(np.unique(self.turtle[others]))
@@ -157,9 +160,10 @@ class TrialPlan:
 
     def _in_the_whole(self, query: int, whole: Search) -> list[Trial]:
         photo, own = self.photos[query], len(self._own(query))
-        hidden = [(GalleryFilter(side=photo.side, without_turtle=photo.turtle), 0)]
+        rest = GalleryFilter(side=photo.side, without_photo=photo.id)  # and other heads of the same file
+        hidden = [(replace(rest, without_turtle=photo.turtle), 0)]
         if own:
-            hidden.append((GalleryFilter(side=photo.side, without_encounter=photo.encounter), own))
+            hidden.append((replace(rest, without_encounter=photo.encounter), own))
         trials = []
         for where, left in hidden:
             found = whole(query, where)
@@ -175,7 +179,8 @@ class TrialPlan:
             self.photos.append(photo)
             code = self._codes.setdefault(str(photo.turtle), len(self._codes))
             self.turtle = np.append(self.turtle, code)
-            self.encounter = np.append(self.encounter, photo.encounter)
+            self.occasion = np.append(self.occasion, photo.occasion)
+            self.file = np.append(self.file, photo.sha256)
             self.side_code = np.append(self.side_code, SIDES.index(photo.side))
             self.in_gallery = np.append(self.in_gallery, False)
         return self._row[photo.id]

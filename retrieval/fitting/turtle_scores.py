@@ -80,7 +80,7 @@ def encounters_of(table: TrialPlan, searches: Sequence[TurtleScores]) -> list[Oc
     for one in searches:
         row = one.trial.query
         if one.trial.own or one.trial.gallery == largest[row]:
-            met[int(table.turtle[row]), int(table.encounter[row]), one.trial.own > 0].append(one)
+            met[int(table.turtle[row]), int(table.occasion[row]), one.trial.own > 0].append(one)
     on_side = {
         code: set(table.turtle[table.in_gallery & (table.side_code == code)].tolist())
         for code in np.unique(table.side_code).tolist()

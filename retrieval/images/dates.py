@@ -51,6 +51,12 @@ def taken(exif: Exif, today: dt.date | None = None) -> Taken:
     return Taken(doubt=doubt)
 
 
+def changed_on(exif: Exif) -> dt.date | None:
+    """The day of a file's last change."""
+    moment = None if exif.changed is None else _moment(exif.changed)
+    return None if moment is None else moment.date()
+
+
 def _moment(stamp: Stamp) -> dt.datetime | None:
     match = _WRITTEN.match(stamp.text)
     if match is None:

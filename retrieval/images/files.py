@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import InputError, PhotoUnreadable
 from index.naming import checked_path
+from retrieval.images.containers import exif_block, without_metadata
+from retrieval.images.exif import read_exif
 
 
 def read_bytes(path: Path) -> bytes:
@@ -28,6 +31,32 @@ def read_bytes(path: Path) -> bytes:
     if not data:
         raise PhotoUnreadable(f"{path} is empty.")
     return data
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigests:
+    """What a file is known by: all of its bytes, and those that are not metadata (None where that is not known)."""
+
+    sha256: str
+    content: str | None
+
+
+def file_digests(path: Path) -> FileDigests:
+    """Both digests of a file. Raises PhotoUnreadable."""
+    data = read_bytes(path)
+    return FileDigests(hashlib.sha256(data).hexdigest(), content_digest(data))
+
+
+def content_digest(data: bytes) -> str | None:
+    """Digest of a picture and of how it is turned, without what else was written beside it; None for other formats.
+
+    It stays the same when a program writes ratings, captions or places into a JPEG, PNG or WebP file.
+    """
+    bare = without_metadata(data)
+    if bare is data:
+        return None
+    orientation = read_exif(exif_block(data)).orientation or 1
+    return hashlib.sha256(b"%d " % orientation + bare).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

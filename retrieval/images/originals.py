@@ -42,18 +42,22 @@ class Search:
 
 def find_originals(photos: Sequence[PhotoRecord], folder: Path, advance: Advance) -> Search:
     """Look below `folder` for the originals that are not where the catalogue says. Raises NoPhotos."""
-    lost = {photo.sha256: photo.id for photo in photos if not Path(photo.path).is_file()}
+    lost: dict[str, list[int]] = {}
+    for photo in photos:
+        if not Path(photo.path).is_file():
+            lost.setdefault(photo.sha256, []).append(photo.id)
+    away = sum(map(len, lost.values()))
     found: dict[int, Path] = {}
     unreadable: list[str] = []
     for path in find_photos(folder):
-        if len(found) == len(lost):
+        if len(found) == away:
             break
+        numbers: list[int] = []
         try:
-            number = lost.get(file_sha256(path)) if path.stat().st_size else None
+            numbers = lost.get(file_sha256(path), []) if path.stat().st_size else []
         except PhotoUnreadable as error:
             unreadable.append(str(error))
-            number = None
-        if number is not None:
+        for number in numbers:
             found.setdefault(number, path)
         advance(1)
-    return Search(found, len(photos) - len(lost), len(lost) - len(found), tuple(unreadable))
+    return Search(found, len(photos) - away, away - len(found), tuple(unreadable))

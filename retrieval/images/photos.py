@@ -20,7 +20,7 @@ from index.errors import PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox, Pixels
 from retrieval.images.colours import flattened, in_srgb
 from retrieval.images.dates import Taken
-from retrieval.images.files import read_bytes
+from retrieval.images.files import content_digest, read_bytes
 from retrieval.images.opening import MAX_PIXELS, Opened, open_photo
 
 READER = 2
@@ -28,6 +28,9 @@ READER = 2
 
 MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 """Formats whose further pictures are a film; those of others are pages, or previews that cameras add."""
+
+FIRST_READ = "holds {pages} pictures: the first one was read"
+"""What is said of a file of several."""
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -57,6 +60,8 @@ class LoadedPhoto:
         Hex digest of the file's bytes.
     original_size : (width, height)
         Pixels after turning it upright, before the head box was cut.
+    content : str or None
+        Digest of the file without its metadata.
     taken : Taken
         When, from EXIF.
     reading : int
@@ -68,6 +73,7 @@ class LoadedPhoto:
     pixels: Pixels
     sha256: str
     original_size: tuple[int, int]
+    content: str | None = None
     taken: Taken = Taken()  # noqa: RUF009
     reading: int = 1
     remarks: tuple[str, ...] = ()
@@ -98,14 +104,14 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
         with opened.image as image:
             if image.width * image.height > MAX_PIXELS:
                 raise PhotoTooLarge(f"{path} claims {image.width} x {image.height} pixels, more than any camera makes.")
-            pages = _pages(image, path)
+            pages = pages_of(image, path)
             full = image.size[::-1] if opened.orientation > 4 else image.size
             shown = max(full) if box is None else min(max(full), max(box.w, box.h))
             enough = 2 * long_side / max(1.0, shown)  # a JPEG is decoded at an eighth of its size as readily as whole
             if image.format in ("JPEG", "MPO"):  # HEIC would give its thumbnail
                 image.draft("RGB", (math.ceil(enough * image.width), math.ceil(enough * image.height)))
             image.load()
-            part = None if box is None else _clip(box, full, path)
+            part = None if box is None else clip(box, full, path)
             pixels, changed = _working_pixels(image, opened, long_side, part, full)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PhotoTooLarge(f"{path} claims more pixels than any camera makes.") from error
@@ -118,13 +124,14 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
         pixels=pixels,
         sha256=hashlib.sha256(data).hexdigest(),
         original_size=full,
+        content=content_digest(data),
         taken=opened.taken,
         reading=2 if changed or turned_twice else 1,
-        remarks=(f"holds {pages} pictures: the first one was read",) if pages > 1 else (),
+        remarks=(FIRST_READ.format(pages=pages),) if pages > 1 else (),
     )
 
 
-def _pages(image: Image.Image, path: Path) -> int:
+def pages_of(image: Image.Image, path: Path) -> int:
     """How many pictures a file holds. Raises PhotoUnreadable for a film."""
     try:
         pages = int(getattr(image, "n_frames", 1))
@@ -163,7 +170,8 @@ def _working_pixels(
     return np.asarray(shown), visible is not None or converted
 
 
-def _clip(box: HeadBox, size: tuple[int, int], path: Path) -> tuple[int, int, int, int]:
+def clip(box: HeadBox, size: tuple[int, int], path: Path) -> tuple[int, int, int, int]:
+    """The part of a picture that a head box covers, in whole pixels. Raises PhotoUnreadable where there is none."""
     left, top = max(0, round(box.x)), max(0, round(box.y))
     right, bottom = min(size[0], round(box.x + box.w)), min(size[1], round(box.y + box.h))
     if right - left < 2 or bottom - top < 2:

@@ -10,7 +10,7 @@ import numpy as np
 
 from index.catalog import Catalog
 from index.curation import RecentScore, recent_scores, remember_scores
-from index.errors import CatalogBusy
+from index.errors import CatalogBusy, CatalogReadOnly
 from index.types import Float64, Int64
 from retrieval.novelty import MODEL, CatalogModel, LikelihoodRatio, NoveltyModel
 from retrieval.pipeline.results import Identification
@@ -189,7 +189,9 @@ def remember(catalog: Catalog, scores: Sequence[RecentScore | None], recipe: str
     stored, known = catalog.model(MODEL, recipe), [one for one in scores if one is not None]
     if stored is None or not known:
         return
-    with contextlib.suppress(CatalogBusy, PermissionError):  # the watch is no reason to refuse an answer
+    with contextlib.suppress(
+        CatalogBusy, CatalogReadOnly, PermissionError
+    ):  # the watch is no reason to refuse an answer
         remember_scores(catalog, known, stored.event)
 
 

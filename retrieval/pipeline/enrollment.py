@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from os import cpu_count
 from pathlib import Path
@@ -18,10 +18,13 @@ from index.catalog import Catalog
 from index.errors import PhotoRefused
 from index.exchange import RefusedRow
 from index.types import Photo, PreparedPhoto, Refusal, Sighting
+from retrieval.defaults import EncountersBy
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.features import one_core_a_photo
-from retrieval.images import file_sha256
+from retrieval.images import FileDigests, file_digests
 from retrieval.parallel import keep_freed_memory, on_all_cores, one_ahead
+from retrieval.pipeline.intake_check import elsewhere_sentence
+from retrieval.pipeline.occasions import Occasions
 from retrieval.pipeline.results import EnrollReport
 
 BATCH = 64
@@ -33,7 +36,7 @@ class PreparedBatch:
     """Photos to write, photos that are in the catalogue already, and refused ones: `size` rows in all."""
 
     photos: Sequence[PreparedPhoto]
-    already_there: Sequence[Photo]
+    already_there: Sequence[tuple[Sighting, Photo]]
     refused: Sequence[Refusal]
     size: int
 
@@ -41,7 +44,7 @@ class PreparedBatch:
 @dataclass(frozen=True, slots=True)
 class _ExtractedBatch:
     photos: Sequence[Extracted]
-    already_there: Sequence[Photo]
+    already_there: Sequence[tuple[Sighting, Photo]]
     refused: Sequence[Refusal]
     size: int
 
@@ -62,11 +65,12 @@ def _extract(catalog: Catalog, rows: Sequence[Sighting | RefusedRow], engine: En
     refused = [Refusal(row.photo, row.reason) for row in rows if isinstance(row, RefusedRow)]
     sightings = [row for row in rows if isinstance(row, Sighting)]
     hashes = list(each(_hash_of, sightings))
-    there = catalog.enrolled([digest for digest in hashes if isinstance(digest, str)])
-    fresh = [
-        one for one, digest in zip(sightings, hashes, strict=True) if isinstance(digest, str) and digest not in there
-    ]
     refused += [digest for digest in hashes if isinstance(digest, Refusal)]
+    readable = [(one, file) for one, file in zip(sightings, hashes, strict=True) if isinstance(file, FileDigests)]
+    there = catalog.sightings(
+        [(file.sha256, one.box) for one, file in readable], [file.content for _, file in readable]
+    )
+    fresh = [one for (one, _), row in zip(readable, there, strict=True) if row is None]
     found = engine.extract_batch(fresh, each)
     refused += [
         Refusal(sighting.path, str(error))
@@ -75,7 +79,7 @@ def _extract(catalog: Catalog, rows: Sequence[Sighting | RefusedRow], engine: En
     ]
     return _ExtractedBatch(
         photos=[one for one in found if isinstance(one, Extracted)],
-        already_there=[there[digest] for digest in hashes if isinstance(digest, str) and digest in there],
+        already_there=[(one, row) for (one, _), row in zip(readable, there, strict=True) if row is not None],
         refused=refused,
         size=len(rows),
     )
@@ -86,9 +90,9 @@ def _encode(batch: _ExtractedBatch, engine: Engine) -> PreparedBatch:
     return PreparedBatch(photos, batch.already_there, batch.refused, batch.size)
 
 
-def _hash_of(sighting: Sighting) -> str | Refusal:
+def _hash_of(sighting: Sighting) -> FileDigests | Refusal:
     try:
-        return file_sha256(Path(sighting.path))
+        return file_digests(Path(sighting.path))
     except PhotoRefused as refusal:
         return Refusal(sighting.path, str(refusal))
 
@@ -103,10 +107,16 @@ def enroll(
     engine: Engine,
     who: str,
     progress: Progress | None = None,
+    encounters_by: EncountersBy | None = None,
 ) -> EnrollReport:
     """Add photos to the gallery, a transaction a batch; what is there already is left as it is.
 
     A run that was interrupted is continued by the same call: photos of committed batches are recognised by their bytes.
+
+    Parameters
+    ----------
+    encounters_by : EncountersBy or None
+        How undated photos without a named encounter are told apart into occasions.
 
     Raises
     ------
@@ -117,15 +127,42 @@ def enroll(
     already_there: list[int] = []
     refused: list[Refusal] = []
     remarks: list[Refusal] = []
+    occasions = None if encounters_by is None else Occasions(encounters_by)
     catalog.require(engine.recipe)
     with catalog.writing("enroll"):
         for batch in prepared(catalog, sightings, engine):
-            for outcome in catalog.enroll(batch.photos, who):
-                (already_there if outcome.already_there else enrolled).append(outcome.photo.id)
-            already_there += (photo.id for photo in batch.already_there)
-            refused += batch.refused
+            photos = batch.photos if occasions is None else [_grouped(photo, occasions) for photo in batch.photos]
+            outcomes = catalog.enroll(photos, who)
+            enrolled += (outcome.photo.id for outcome in outcomes if not outcome.already_there)
+            again = [
+                (one.sighting, out.photo) for one, out in zip(batch.photos, outcomes, strict=True) if out.already_there
+            ]
+            there, refusals = _told_apart(catalog, [*again, *batch.already_there])
+            already_there += there
+            refused += [*batch.refused, *refusals]
             remarks += (Refusal(one.sighting.path, words) for one in batch.photos for words in one.remarks)
             if progress:
                 progress(batch.size)
     seconds = time.perf_counter() - started
     return EnrollReport(tuple(enrolled), tuple(already_there), tuple(refused), seconds, tuple(remarks))
+
+
+def _grouped(photo: PreparedPhoto, occasions: Occasions) -> PreparedPhoto:
+    seen = photo.sighting
+    if seen.taken_on is not None or seen.encounter is not None:
+        return photo
+    return replace(photo, sighting=replace(seen, encounter=occasions.name(seen)))
+
+
+def _told_apart(catalog: Catalog, again: Sequence[tuple[Sighting, Photo]]) -> tuple[list[int], list[Refusal]]:
+    """Photos that are there already as what they were brought for, and those that are there as another turtle."""
+    standing = catalog.standing_ids({sighting.turtle for sighting, _ in again if sighting.turtle is not None})
+    there: list[int] = []
+    refused: list[Refusal] = []
+    for sighting, photo in again:
+        name = sighting.turtle
+        if name is None or standing.get(name, name) == photo.turtle:
+            there.append(photo.id)
+        else:
+            refused.append(Refusal(sighting.path, elsewhere_sentence(sighting, photo)))
+    return there, refused

@@ -46,8 +46,9 @@ def identify(
     query = read_query(sighting, engine) if query is None else query
     if isinstance(query, PhotoRefused):
         return unanswered(sighting.path, query, engine, time.perf_counter() - started)
-    enrolled = catalog.enrolled([query.sha256]).get(query.sha256)
-    gallery = GalleryFilter(side=sighting.side, without_photo=None if enrolled is None else enrolled.id)
+    [enrolled] = catalog.sightings([(query.sha256, sighting.box)], [query.content])
+    same_file = enrolled or catalog.enrolled([query.sha256]).get(query.sha256)  # perhaps another head in it
+    gallery = GalleryFilter(side=sighting.side, without_photo=None if same_file is None else same_file.id)
     probe = engine.encoder.probe(query.features, query.vector)
     shortlist = catalog.shortlist(probe, engine.shortlist, gallery, engine.per_turtle)
     features = catalog.features(shortlist.photos)

@@ -11,7 +11,7 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.errors import PhotoRefused, PhotoUnreadable
 from index.exchange import RefusedRow
-from index.types import Pixels, PreparedPhoto, Sighting
+from index.types import Photo, Pixels, PreparedPhoto, Sighting
 from retrieval.engine import Engine
 from retrieval.features import with_views
 from retrieval.images import Panel, Question, decode, match_picture
@@ -173,9 +173,9 @@ def picture(catalog: Catalog, found: Identification) -> Pixels | None:
 
 
 def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identification]) -> dict[str, PreparedPhoto]:
-    """Photos that can be enrolled, by their bytes' digests."""
+    """Photos that can be enrolled, by what they are kept under."""
     return {
-        alone.query.prepared.sha256: alone.query.prepared
+        alone.query.prepared.key: alone.query.prepared
         for one, alone in zip(asked, found, strict=True)
         if isinstance(one, Question)
         and alone.query.prepared is not None
@@ -185,7 +185,7 @@ def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identificati
 
 @dataclass(frozen=True, slots=True)
 class _Wished:
-    """Photos, by digest, that are to be enrolled as a turtle; `made` if it is a new one."""
+    """Photos, by what they are kept under, that are to be enrolled as a turtle; `made` if it is a new one."""
 
     photos: Mapping[str, PreparedPhoto]
     turtle: str
@@ -203,13 +203,14 @@ def _wished(
         return _Wished(photos, follow_up.confirm, made=False)
     if not photos or not follow_up.enroll_new or found.verdict is not Verdict.NEW:
         return None
-    owned = {digest: photo.turtle for digest, photo in catalog.enrolled(photos).items() if photo.turtle is not None}
+    there = zip(photos, _there(catalog, photos), strict=True)
+    owned = {key: photo.turtle for key, photo in there if photo is not None and photo.turtle is not None}
     owners = set(owned.values())
     if len(owners) > 1:
         return None
     if not owners:
         return _Wished(photos, catalog.next_turtle_id(), made=True)
-    rest = {digest: photo for digest, photo in photos.items() if digest not in owned}
+    rest = {key: photo for key, photo in photos.items() if key not in owned}
     return _Wished(rest, owners.pop(), made=False)
 
 
@@ -219,7 +220,8 @@ def _enroll_as(
     """The id that the photos have then (one that was merged into another stands for that), and those they had."""
     if wished is None:
         return None, ()
-    before = {photo.turtle for photo in catalog.enrolled(wished.photos).values() if photo.turtle is not None}
+    there = _there(catalog, wished.photos)
+    before = {photo.turtle for photo in there if photo is not None and photo.turtle is not None}
     for photo in wished.photos.values():
         named = replace(photo, sighting=replace(photo.sighting, turtle=wished.turtle))
         [outcome] = catalog.enroll([named], who)
@@ -228,5 +230,10 @@ def _enroll_as(
     if wished.made and found.unsearched_turtles:
         why = f"{found.unsearched_turtles} catalogued turtles have no photo of this side and were not compared."
         Curator(catalog, who, why).tag_turtle(wished.turtle, [OTHER_SIDE])
-    now = next((photo.turtle for photo in catalog.enrolled(wished.photos).values()), wished.turtle)
+    now = next((photo.turtle for photo in _there(catalog, wished.photos) if photo is not None), wished.turtle)
     return now, tuple(sorted(before - {now}))
+
+
+def _there(catalog: Catalog, photos: Mapping[str, PreparedPhoto]) -> list[Photo | None]:
+    heads = [(photo.sha256, photo.sighting.box) for photo in photos.values()]
+    return catalog.sightings(heads, [photo.content for photo in photos.values()])

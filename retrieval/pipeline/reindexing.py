@@ -13,6 +13,7 @@ from index.errors import PhotoRefused
 from index.registry import PhotoRecord
 from index.types import Recipe, Refusal, Sighting
 from retrieval.engine import Engine, Extracted
+from retrieval.pipeline.earlier_readers import mark_alike, outdated
 
 BATCH = 64
 """Photos of one transaction, and so the most that a crash can cost."""
@@ -51,7 +52,9 @@ def reindex(
     read = 0
     catalog.renew_features()
     with catalog.writing("reindex"), ThreadPoolExecutor(cpu_count()) as cores:
-        replacement = Reindexing(catalog, engine.recipe)
+        earlier = outdated(catalog)
+        mark_alike(catalog, earlier)
+        replacement = Reindexing(catalog, engine.recipe, outdated=[photo.id for photo in earlier.pixels])
         waiting = replacement.waiting()
         for first in range(0, len(waiting), BATCH):
             records = waiting[first : first + BATCH]

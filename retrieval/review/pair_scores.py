@@ -67,15 +67,19 @@ class PairScorer:
         return (missing if keep is None else min(keep, missing)) + self._missing(photo, own)
 
     def _missing(self, photo: Photo, others: Sequence[Photo]) -> int:
-        return sum(one is None for one in self._cache.get([(photo.key, other.key) for other in others]))
+        return sum(
+            one is None for one in self._cache.get([(photo.key, other.key) for other in _of_other_files(photo, others)])
+        )
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
-        """The photo against those of the others that the recipe compares, best first."""
+        """The photo against those of the others that the recipe compares, best first; never within one file."""
+        others = _of_other_files(photo, others)
         rows, found = self._cascade.compare(photo.key, partial(self._features, photo), others)
         return self._scored([others[row] for row in rows], found)
 
     def all_likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
-        """The photo against every one of the others as the matcher sees them, best first."""
+        """The photo against every one of the others as the matcher sees them, best first; never within one file."""
+        others = _of_other_files(photo, others)
         found = self._cascade.pairs.confidences(photo.key, partial(self._features, photo), others)
         return self._scored(others, found)
 
@@ -113,3 +117,7 @@ def candidates_of(likenesses: Sequence[PairScore], name: Callable[[Photo], str])
         Candidate(name(one.photo), one.score, None, one.matches, one.photo, _NO_MATCHES)
         for one in first_of_each(ordered, lambda one: name(one.photo))
     )
+
+
+def _of_other_files(photo: Photo, others: Sequence[Photo]) -> list[Photo]:
+    return [other for other in others if other.sha256 != photo.sha256]

@@ -95,7 +95,19 @@ TURTLES = Kind(
 PHOTOS = Kind(
     (
         *("number", "photo", "sha256", "turtle", "encounter", "encounter_name", "side", "taken_on", "species", "site"),
-        *("observer", "latitude", "longitude", "box", "keypoints", "quality", "size", "removed", "notes"),
+        *(
+            "observer",
+            "latitude",
+            "longitude",
+            "box",
+            "keypoints",
+            "quality",
+            "size",
+            "removed",
+            "notes",
+            "taken_at",
+            "reader",
+        ),
     ),
     ("number", "turtle", "encounter", "side", "taken_on", "quality", "photo"),
 )
@@ -133,7 +145,7 @@ def photo_record(photo: PhotoRecord, exact_locations: bool = False) -> dict[str,
     values = (
         *(photo.id, photo.path, photo.sha256, photo.turtle, photo.encounter, photo.encounter_name, photo.side),
         *(_day(photo.taken_on), photo.species, photo.site, photo.observer, *places, box, photo.keypoints),
-        *(round(photo.quality, 3), list(photo.size), photo.removed, dict(photo.notes)),
+        *(round(photo.quality, 3), list(photo.size), photo.removed, dict(photo.notes), photo.taken_at, photo.reader),
     )
     return dict(zip(PHOTOS.columns, values, strict=True))
 

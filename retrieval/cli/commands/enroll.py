@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.catalog import Catalog
+from index.catalog import Catalog, count_undated
 from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
-from index.exchange import NearIds, difference, parse_date
+from index.exchange import NearIds, RefusedRow, difference, parse_date
 from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
@@ -25,6 +25,7 @@ from retrieval.scoring import Score
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
+    from retrieval.images import Passed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,25 +77,50 @@ def enroll_command(
     latitude: Annotated[float | None, typer.Option(min=-90, max=90)] = None,
     longitude: Annotated[float | None, typer.Option(min=-180, max=180)] = None,
     by_folder: Annotated[bool, typer.Option("--by-folder/--not-by-folder", help="Sub-folders name turtles.")] = True,
+    encounters_by: Annotated[
+        options.EncountersBy | None, typer.Option(help="How undated photos are told apart into encounters.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only show what would be enrolled; nothing is written.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --check: one JSON object a photo.")] = False,
     automatic_fit: Annotated[bool, typer.Option("--fit/--no-fit", help="Fit the model when that is due.")] = True,
     extractor: options.Extractor = None,
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is."""
-    from retrieval.engine import NEAREST, Engine, EngineOptions
     from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none, without_lookalikes
-    from retrieval.pipeline import enroll
 
     common: options.Common = context.obj
     if bool(photos) == (manifest is not None):
         raise typer.BadParameter("name photos and folders, or a manifest with --manifest.")
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
+    if as_json and not check:
+        raise typer.BadParameter("--json goes with --check.")
     if turtle is not None:
         turtle = turtle if turtle.lower() == NEXT_FREE else checked_id(turtle)
     day = _day(taken_on)
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
+    passed = Passed()
+
+    def rows(catalog: Catalog | None) -> Iterator[Sighting | RefusedRow]:
+        next_free = turtle is not None and turtle.lower() == NEXT_FREE
+        told = replace(known, turtle="T001" if catalog is None else catalog.next_turtle_id()) if next_free else known
+        brought = (
+            from_manifest(manifest, role or [], told, dates, printing.say)
+            if manifest
+            else from_paths(photos or [], told, by_folder, passed)
+        )
+        return without_lookalikes(brought, NearIds.of(catalog), _ask_about_ids(new_ids, asking=not check))
+
+    if check:
+        _show_foreseen(common, rows, passed, as_json)
+        return
+    from retrieval.engine import NEAREST, Engine, EngineOptions
+    from retrieval.pipeline import enroll
+
     choices = EngineOptions(
         extractor=extractor,
         encoder_weights=encoder_weights,
@@ -102,20 +128,10 @@ def enroll_command(
         extractor_weights=extractor_weights,
     )
     catalog = _open_or_create(common, choices)
-    if turtle is not None and turtle.lower() == NEXT_FREE:
-        known = replace(known, turtle=catalog.next_turtle_id())
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
-    passed = Passed()
-    sightings = without_lookalikes(
-        from_manifest(manifest, role or [], known, dates, printing.say)
-        if manifest
-        else from_paths(photos or [], known, by_folder, passed),
-        NearIds.of(catalog),
-        _ask_about_ids(new_ids),
-    )
     total = None if manifest else count_photos(photos or [])
     with printing.progress_bar("enrolling", total) as advance:
-        report = enroll(catalog, sightings, engine, common.who, advance)
+        report = enroll(catalog, rows(catalog), engine, common.who, advance, encounters_by)
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_enrolment(report)
@@ -124,13 +140,42 @@ def enroll_command(
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
         raise typer.Exit(ExitCode.NOTHING_DONE)
-    if automatic_fit:
-        _fit_if_due(catalog, engine, choices, common.who)
+    fitted = automatic_fit and _fit_if_due(catalog, engine, choices, common.who)
+    if report.enrolled and not fitted:
+        _tell_of_undated(catalog)
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
 
 
-def _ask_about_ids(new_ids: bool) -> Callable[[str, str], str | None]:
+def _show_foreseen(
+    common: options.Common,
+    rows: Callable[[Catalog | None], Iterator[Sighting | RefusedRow]],
+    passed: Passed,
+    as_json: bool,
+) -> None:
+    """What enrolling would do with each photo."""
+    from retrieval.pipeline import Outcome, foresee
+
+    try:
+        catalog = Catalog.open(common.catalog)
+    except CatalogMissing:
+        catalog = None
+    found = list(foresee(catalog, rows(catalog)))
+    for sentence in passed.sentences():
+        printing.say(sentence)
+    printing.print_foreseen(found, as_json)
+    refused = sum(one.outcome is Outcome.REFUSED for one in found)
+    if refused:
+        raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(found) else ExitCode.SOME_REFUSED)
+
+
+def _tell_of_undated(catalog: Catalog) -> None:
+    undated = count_undated(catalog)
+    if undated.turtles:
+        printing.say(undated.sentence)
+
+
+def _ask_about_ids(new_ids: bool, *, asking: bool) -> Callable[[str, str], str | None]:
     """Whoever sits there is asked about ids that look alike; a script has to say so beforehand."""
 
     def ask(name: str, known: str) -> str | None:
@@ -139,7 +184,7 @@ def _ask_about_ids(new_ids: bool) -> Callable[[str, str], str | None]:
                 f"{name} is a new turtle beside {known}, from which it differs only in {difference(name, known)}."
             )
             return name
-        if not sys.stdin.isatty():
+        if not asking or not sys.stdin.isatty():
             return None
         question = (
             f"Turtle {name} would be new and looks like {known}. Is it {known} (k), another turtle (n), or skip (s)?"
@@ -222,17 +267,19 @@ def _create(common: options.Common, choices: EngineOptions) -> Catalog:
     return made
 
 
-def _fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> None:
-    """The photos are enrolled already, so a matcher that is not at hand costs only the model."""
+def _fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> bool:
+    """Whether a fit was tried. The photos are enrolled, so a matcher that is not at hand costs only the model."""
     from retrieval.fitting import fit_is_due
 
     try:
         matching = engine.with_matcher(choices)
     except WeightsUnavailable as error:
         printing.say(f"No model was fitted: {error}")
-        return
-    if fit_is_due(catalog, matching):
-        _fit(catalog, matching, who, FIT_BUDGET, 0)
+        return False
+    if not fit_is_due(catalog, matching):
+        return False
+    _fit(catalog, matching, who, FIT_BUDGET, 0)
+    return True
 
 
 def _fit(catalog: Catalog, engine: Engine, who: str, budget: int, seed: int) -> None:
@@ -241,6 +288,7 @@ def _fit(catalog: Catalog, engine: Engine, who: str, budget: int, seed: int) -> 
     with printing.progress_bar("fitting", None) as advance:
         report = fit(catalog, engine, who, budget, seed, advance)
     printing.print_fit(report)
+    _tell_of_undated(catalog)
 
 
 def _day(text: str | None) -> dt.date | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +35,14 @@ def check_command(
     as_json: options.Json = False,
 ) -> None:
     """Compare the three stores, repair what can be repaired; exit code 3 when problems remain."""
+    from retrieval.pipeline import mark_alike, outdated
+
+    catalog = opened(context)
     with printing.progress_bar("reading originals", None) if originals else nullcontext() as advance:
-        report = check_catalog(opened(context), originals=originals, progress=advance)
+        report = check_catalog(catalog, originals=originals, progress=advance)
+    earlier = outdated(catalog)
+    mark_alike(catalog, earlier)
+    report = replace(report, problems=(*report.problems, *earlier.sentences()))
     if as_json:
         record = {"photos": report.photos, "problems": report.problems, "repaired": report.repaired}
         files = report.originals

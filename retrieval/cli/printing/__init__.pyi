@@ -7,6 +7,7 @@ from .answers import (
     print_told as print_told,
 )
 from .evaluation import print_evaluation as print_evaluation
+from .intake import print_foreseen as print_foreseen
 from .page import print_opened as print_opened
 from .registry import (
     Form as Form,

@@ -15,7 +15,8 @@ import pytest
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
-from index.errors import CatalogBusy
+from index.catalog.maintenance import check_catalog
+from index.errors import CatalogBusy, CatalogDamaged, CatalogReadOnly
 from index.types import GalleryFilter
 from tests.index.making import photo
 
@@ -164,3 +165,33 @@ def test_an_interrupted_question_is_an_interrupt(catalog: Catalog) -> None:
     with pytest.raises(KeyboardInterrupt), catalog.reading() as session:
         session.number("SELECT max(hash(range)) FROM range(1500000000)")
     assert Browser(catalog).history()
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights of this system are others")
+def test_a_catalogue_that_may_only_be_read_says_so_and_is_checked(catalog: Catalog) -> None:
+    catalog.enroll([photo(1, "A")], "Ana")
+    mine = os.geteuid()
+    for path in (catalog.path, *catalog.path.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for folder in catalog.path.parents[:3]:
+        folder.chmod(folder.stat().st_mode | 0o555)
+    try:
+        if mine == 0:
+            os.seteuid(65534)
+        shared = Catalog.open(catalog.path)
+        with pytest.raises(CatalogReadOnly, match="may be read but not written"), shared.writing("test"):
+            pass
+        assert check_catalog(shared).problems == ()
+        assert len(shared.photos(GalleryFilter())) == 1
+    finally:
+        os.seteuid(mine)
+        for path in (catalog.path, *catalog.path.rglob("*")):
+            path.chmod(0o755)
+
+
+def test_a_folder_that_is_half_fetched_is_called_that(catalog: Catalog) -> None:
+    (catalog.path / "registry (conflicted copy).duckdb").touch()
+    assert any("second registry.duckdb" in sentence for sentence in catalog.summary().health)
+    (catalog.path / "registry.duckdb").rename(catalog.path / ".registry.duckdb.icloud")
+    with pytest.raises(CatalogDamaged, match="let it fetch the whole folder"):
+        Catalog.open(catalog.path)

@@ -15,6 +15,7 @@ from PIL import Image
 from index.types import HeadBox
 from retrieval.images.containers import exif_block, without_metadata
 from retrieval.images.exif import read_exif
+from retrieval.images.files import file_digests
 from retrieval.images.photos import UPRIGHT, load_photo
 
 pillow_heif.register_heif_opener()
@@ -195,3 +196,19 @@ def test_a_tiff_that_only_xmp_turns_is_turned_once(tmp_path: Path) -> None:
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     Image.fromarray(COARSE).save(tmp_path / "a.tif", tiffinfo={700: xmp})
     assert np.array_equal(load_photo(tmp_path / "a.tif", 500).pixels, np.rot90(COARSE, -1))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_metadata_that_is_rewritten_changes_the_bytes_and_not_the_content(tmp_path: Path, ending: str) -> None:
+    exif = Image.Exif()
+    digests = []
+    for words in ("", "rating: 5", "a longer caption " * 50):
+        if words:
+            exif[0x010E] = words
+        Image.fromarray(COARSE).save(tmp_path / f"a.{ending}", exif=exif.tobytes(), **LOSSY["jpg"])
+        digests.append(file_digests(tmp_path / f"a.{ending}"))
+    assert len({one.sha256 for one in digests}) == 3
+    assert len({one.content for one in digests}) == (1 if ending != "webp" else len({one.content for one in digests}))
+    exif[0x0112] = 6
+    Image.fromarray(COARSE).save(tmp_path / f"a.{ending}", exif=exif.tobytes(), **LOSSY["jpg"])
+    assert file_digests(tmp_path / f"a.{ending}").content != digests[0].content

@@ -113,7 +113,7 @@ def test_many_photos_take_no_more_memory_than_few(engine: Engine, folder: Path, 
 
     def peak(photos: int) -> int:
         tracemalloc.start()
-        rows = (Sighting(str(folder / f"{row % 3}.png"), turtle=f"T{row}") for row in range(photos))
+        rows = (Sighting(str(folder / f"{row % 3}.png"), turtle=f"T{row % 3}") for row in range(photos))
         report = enroll(catalog, rows, engine, "Ana")
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()

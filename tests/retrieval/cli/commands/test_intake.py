@@ -1,0 +1,80 @@
+"""What people bring, by way of the command line: looked at first, told apart, and never lost without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from retrieval.images.containers import without_metadata
+from synthetic.samples import SampleSet
+from tests.retrieval.shelling import Shell
+
+
+@pytest.fixture
+def brought(shell: Shell, samples: SampleSet) -> Path:
+    """A folder of four drawn photos under two turtles, one of which is there twice."""
+    sources = sorted(samples.folder.rglob("*.jpg"))[:3]
+    folder = shell.catalog.parent / "brought"
+    for source, name in zip(sources, ("A/1.jpg", "A/2.jpg", "B/3.jpg"), strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(source.read_bytes())
+    (folder / "B/copy.jpg").write_bytes((folder / "A/1.jpg").read_bytes())
+    (folder / "B/notes.txt").write_text("low tide")
+    return folder
+
+
+def test_a_look_before_enrolling_tells_what_enrolling_does(shell: Shell, brought: Path) -> None:
+    before = shell.turtles()
+    looked = shell("enroll", brought, "--check", "--json")
+    assert looked.code == 3
+    assert [(Path(one["photo"]).name, one["outcome"]) for one in looked.records] == [
+        ("1.jpg", "enroll"),
+        ("2.jpg", "enroll"),
+        ("3.jpg", "enroll"),
+        ("copy.jpg", "refused"),
+    ]
+    assert "1 file was no photo: 1 .txt." in looked.err
+    assert shell.turtles() == before
+    done = shell("enroll", brought, "--no-fit")
+    assert (done.code, done.out.split(" (")[0]) == (3, "3 enrolled, 0 already there, 1 refused")
+    assert "has the bytes, or the picture, of" in done.err
+    assert "which is turtle A, and was not enrolled as B" in " ".join(done.err.split())
+    again = shell("enroll", brought, "--check", "--json")
+    assert [one["outcome"] for one in again.records] == ["already there"] * 3 + ["refused"]
+
+
+def test_looking_makes_no_catalogue(shell: Shell, brought: Path, tmp_path: Path) -> None:
+    elsewhere = Shell(tmp_path / "none.catalog", shell._capsys, shell._patch)
+    assert "enroll" in elsewhere("enroll", brought / "A", "--turtle", "A", "--check").out
+    assert not (tmp_path / "none.catalog").exists()
+
+
+def test_ids_that_look_like_known_ones_are_refused_unless_they_are_said_to_be_others(
+    shell: Shell, brought: Path
+) -> None:
+    refused = shell("enroll", brought / "A/1.jpg", "--turtle", "t-17", "--check", "--json")
+    assert "differs from T017 only in" in refused.records[0]["reason"]
+    assert shell("enroll", brought / "A/1.jpg", "--turtle", "t-17", "--new-ids", "--check").code == 0
+
+
+def test_undated_photos_are_told_of_and_can_be_told_apart(shell: Shell, brought: Path, samples: SampleSet) -> None:
+    for source, name in zip(
+        sorted(samples.folder.rglob("*.jpg"))[:4], ("A/1", "A/2", "C/dive/3", "C/beach/4"), strict=True
+    ):
+        (brought / name).parent.mkdir(parents=True, exist_ok=True)
+        (brought / f"{name}.jpg").write_bytes(without_metadata(source.read_bytes()))
+    told = shell("enroll", brought / "A", "--turtle", "A", "--no-fit")
+    assert "2 undated photos of 1 turtles count as one occasion" in " ".join(told.err.split())
+    shell("enroll", brought / "C", "--turtle", "C", "--no-fit", "--encounters-by", "folder")
+    encounters = shell("encounters", "list", "--turtle", "C", "--json").records
+    assert sorted(str(one["name"]).rsplit("/", 1)[-1] for one in encounters) == ["beach", "dive"]
+
+
+def test_a_table_that_can_be_read_both_ways_is_settled_by_an_option(shell: Shell, brought: Path) -> None:
+    (brought / "t.csv").write_text("photo,turtle,taken_on\nA/1.jpg,Z1,03/04/2021\n")
+    unsure = shell("enroll", "--manifest", brought / "t.csv", "--check")
+    assert unsure.code == 1
+    assert "--dates dmy or --dates mdy" in " ".join(unsure.err.split())
+    [sure] = shell("enroll", "--manifest", brought / "t.csv", "--check", "--json", "--dates", "dmy").records
+    assert sure["taken_on"] == "2021-04-03"
