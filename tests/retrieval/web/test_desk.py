@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.answers import ReviewAnswer, Said, checks, record_answer
-from retrieval.web.desk import Desk, ReviewOptions
+from retrieval.web.desk import Desk, ReviewOptions, evidence_text
 from retrieval.web.guard import Door
 from retrieval.web.planting import EVERY, Planting
 from retrieval.web.queue import Pile, pile_of
@@ -44,7 +44,9 @@ def answer_of(desk: Desk, key: int, who: str, said: Said = Said.NEW, turtle: str
     assert item is not None
     answer = an_answer(desk.catalog, f"{who}-answers-{key}-{said}")
     photos = tuple(one.id for one in item.photos)
-    return replace(answer, who=who, said=said, turtle=turtle, encounters=item.group.encounters, photos=photos)
+    evidence = evidence_text(item, desk.settings, desk.recipe)
+    encounters = item.group.encounters
+    return replace(answer, who=who, said=said, turtle=turtle, encounters=encounters, photos=photos, evidence=evidence)
 
 
 def test_known_ones_go_as_a_grid_and_the_others_one_by_one(comparing: Desk) -> None:
