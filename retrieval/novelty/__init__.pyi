@@ -9,6 +9,7 @@ from .catalog_model import (
 )
 from .conformal import Rates as Rates
 from .decision import DecisionPolicy as DecisionPolicy, Verdict as Verdict, decide as decide
+from .expectation import Expectation as Expectation, expect as expect
 from .likelihood import LikelihoodRatio as LikelihoodRatio
 from .model import REPLICATES as REPLICATES, NoveltyModel as NoveltyModel
 from .posterior import Candidates as Candidates, Posterior as Posterior, fuse as fuse

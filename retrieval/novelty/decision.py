@@ -62,31 +62,39 @@ def decide(posterior: Posterior | TooSmall, thresholds: Thresholds | None) -> De
             -posterior.ratio <= thresholds.false_known.certified
             and posterior.lead <= thresholds.misidentified.certified
         )
-        reason = f"Only {_share(posterior.tail)} of photos of new turtles score as high in a gallery of this size."
+        reason = f"{_few(posterior.tail)} of photos of new turtles score as high in a gallery of this size."
         return Decision(Verdict.KNOWN, reason, posterior.best, certified, Verdict.KNOWN)
     if posterior.ratio <= thresholds.false_new.value and posterior.p_new > 0.5:
         certified = posterior.ratio <= thresholds.false_new.certified
         reason = f"Such scores are {_times(-posterior.ratio)} as likely for a new turtle as for a catalogued one."
         return Decision(Verdict.NEW, reason, None, certified, Verdict.NEW)
     towards = Verdict.KNOWN if p_best > 0.5 else Verdict.NEW if posterior.p_new > 0.5 else Verdict.UNDECIDED
-    return Decision(Verdict.UNDECIDED, _obstacle(posterior, high, clear, p_best), towards=towards)
+    return Decision(Verdict.UNDECIDED, _obstacle(posterior, thresholds, high, clear, p_best), towards=towards)
 
 
-def _obstacle(posterior: Posterior, high: bool, clear: bool, p_best: float) -> str:
+def _obstacle(posterior: Posterior, thresholds: Thresholds, high: bool, clear: bool, p_best: float) -> str:
+    """What stands in the way, with the number that the promise is about and the one that it would take."""
     if posterior.p_not_compared > max(posterior.p_new, p_best):
         return f"It is probably catalogued but was not compared ({posterior.p_not_compared:.0%})."
     if high and not clear:
         return "Two catalogued turtles match about equally well."
     if not high:
-        return (
-            f"The best match is too weak for a known turtle ({_share(posterior.tail)} of new ones score as high) "
-            f"and too strong for a new one ({_share(posterior.low)} of known ones score as low)."
-        )
+        known = posterior.ratio >= 0
+        likely, other = ("a catalogued turtle", "a new one") if known else ("a new turtle", "a catalogued one")
+        bar = _bar("KNOWN", thresholds.false_known.value) if known else _bar("NEW", thresholds.false_new.value)
+        return f"Such scores are {_times(abs(posterior.ratio))} as likely for {likely} as for {other}; {bar}."
     return f"The best match is good, but with this prior its probability is only {p_best:.0%}."
 
 
-def _share(p: float) -> str:
-    return f"{p:.1%}" if p >= 0.001 else "fewer than 0.1%"
+def _bar(verdict: str, threshold: float) -> str:
+    """What the promised rate takes, where anything could reach it."""
+    if threshold < -50:
+        return f"this catalogue is too small for {verdict} at the promised rate"
+    return f"{verdict} takes {_times(max(-threshold, 0.0))}"
+
+
+def _few(p: float) -> str:
+    return f"Only {p:.1%}" if p >= 0.001 else "Fewer than 0.1%"
 
 
 def _times(log_ratio: float) -> str:

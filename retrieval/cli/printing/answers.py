@@ -64,6 +64,10 @@ def print_fit(report: FitReport) -> None:
         used += f", {report.decided} of the photos queries that people decided"
     state = "fitted" if report.fitted else f"not fitted: {report.reason}"
     out.print(Text(f"{state} ({used}, {report.seconds:.1f} s)"))
+    if report.model.novelty is not None:
+        from retrieval.novelty import expect
+
+        out.print(Text(expect(report.model.novelty).sentence))
 
 
 def print_told(one: Answer | AnsweredEncounter, top: int, kept: Sequence[int], *, full: bool) -> None:

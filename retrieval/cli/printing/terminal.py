@@ -73,8 +73,14 @@ def progress_bar(label: str, total: int | None) -> Iterator[Advance]:
     )
     with progress.Progress(text, progress.BarColumn(), count, Speed(), left, console=err, transient=True) as bars:
         task = bars.add_task(label, total=total)
+        step = 1
 
         def advance(done: int, total: int | None = None) -> None:
+            nonlocal step
+            at = bars.tasks[0]
+            if total is not None and at.total is not None and (total != at.total or at.completed >= at.total):
+                step += 1  # what follows is counted anew, or the bar would be full long before the end
+                bars.reset(task, total=total, description=f"{label}, step {step}")
             bars.update(task, advance=done, total=total)
 
         yield advance

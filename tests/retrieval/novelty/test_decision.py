@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -12,6 +13,7 @@ from index.types import Side
 from retrieval.novelty.advice import advise
 from retrieval.novelty.conformal import Rates, Threshold, Thresholds
 from retrieval.novelty.decision import Verdict, decide
+from retrieval.novelty.expectation import expect
 from retrieval.novelty.model import NoveltyModel
 from retrieval.novelty.posterior import Candidates, Posterior, fuse
 from retrieval.novelty.samples import TooSmall
@@ -59,7 +61,30 @@ def test_between_the_thresholds_is_undecided() -> None:
     never = Threshold(-np.inf, -np.inf)
     decision = decide(posterior({7: 0.4, 8: 0.1}), Thresholds(never, THRESHOLDS.misidentified, never))
     assert decision.verdict is Verdict.UNDECIDED
-    assert "too weak" in decision.reason
+    assert re.fullmatch(
+        r"Such scores are [\d.]+ times as likely for a (catalogued|new) turtle as for a \w+ one; this catalogue is too "
+        r"small for (KNOWN|NEW) at the promised rate\.",
+        decision.reason,
+    )
+    strict = Threshold(-8.0, -8.0)
+    told = decide(posterior({7: 0.4, 8: 0.1}), Thresholds(strict, THRESHOLDS.misidentified, strict)).reason
+    assert told.endswith("takes over 1000 times.")
+
+
+def test_what_a_fit_lets_expect_is_said_with_what_it_rests_on() -> None:
+    found = expect(model())
+    assert 0.1 < found.known <= 1
+    assert 0.1 < found.new <= 1
+    assert (found.turtles, found.needed) == (60, 99)
+    assert "can be certified with 99 turtles seen on two occasions (here 60)" in found.sentence
+    loose = expect(model(), Rates(0.05, 0.05, 0.05))
+    assert loose.known >= found.known
+    assert "certified" not in loose.sentence
+
+
+def test_rare_scores_are_said_in_one_way() -> None:
+    decision = decide(posterior({7: 2.0, 8: 0.1}), THRESHOLDS)
+    assert "Only fewer" not in decision.reason
 
 
 def test_probably_on_the_other_side_is_undecided() -> None:

@@ -46,3 +46,19 @@ def test_a_narrow_terminal_folds_what_is_long() -> None:
     assert "".join(row[: head.index("score")].strip() for row in rows) == ID
     assert "".join(row[head.index("best") :].strip() for row in rows) == PATH
     assert "0.5000" in rows[0]
+
+
+def test_a_bar_begins_anew_with_each_step() -> None:
+    program = (
+        "import time\n"
+        "from retrieval.cli.printing.terminal import progress_bar\n"
+        "with progress_bar('fitting', None) as advance:\n"
+        "    for total in (2, 3):\n"
+        "        for _ in range(total): advance(1, total); time.sleep(0.15)\n"
+    )
+    terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=os.environ | terminal)
+    shown = done.stderr.decode()
+    assert "fitting, step 2" in shown
+    assert "3/3" in shown
+    assert "5/" not in shown
