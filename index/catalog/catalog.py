@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -82,7 +83,7 @@ class Catalog:
         self.feature_store = FeatureStore(path / FEATURES, recipe.extractor, on_step)
         self._on_step = on_step
         self._lock = WriterLock(path)
-        self._command = ""
+        self._commands = threading.local()
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, on_step: OnStep = no_steps) -> Catalog:
@@ -155,15 +156,24 @@ class Catalog:
     @contextmanager
     def writing(self, command: str, *, at_once: bool = False) -> Iterator[None]:
         """Be the one writer for a whole command; repairs what a crash left. Raises CatalogBusy naming the other."""
-        with self._lock.holding(command, at_once=at_once) as outermost:
-            if not outermost:
-                yield
-                return
-            self._command = command
-            self._repair()
+        with self._lock.holding(command, self._repair, at_once=at_once) as outermost, self._named(command):
             yield
-            if "searcher" in self.__dict__:  # somebody asked
+            if outermost and "searcher" in self.__dict__:  # somebody asked
                 self.searcher.save_if_worth()
+
+    @contextmanager
+    def _named(self, command: str) -> Iterator[None]:
+        """What this thread's events name as their command is the outermost one."""
+        named = self._command
+        self._commands.name = named or command
+        try:
+            yield
+        finally:
+            self._commands.name = named
+
+    @property
+    def _command(self) -> str:
+        return str(getattr(self._commands, "name", ""))
 
     @contextmanager
     def reading(self, as_of: int | None = None) -> Iterator[Session]:

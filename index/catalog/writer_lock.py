@@ -8,7 +8,8 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -40,8 +41,14 @@ def read_only_sentence(folder: Path, error: Exception) -> str:
     )
 
 
+def _nothing() -> None:
+    """Nothing has to be prepared."""
+
+
 class WriterLock:
     """The right to change a catalogue, held for a whole command; entering again while holding it is free.
+
+    Threads of one process hold it together: the last one to leave gives it back.
 
     The holder's name stands in a file of its own, because a locked file cannot be read on Windows.
     """
@@ -50,6 +57,7 @@ class WriterLock:
         self._folder = folder
         self._patience = patience
         self._depth = 0
+        self._entering = threading.RLock()
 
     @cached_property
     def _lock(self) -> FileLock:
@@ -63,31 +71,44 @@ class WriterLock:
         return self._depth > 0
 
     @contextmanager
-    def holding(self, command: str, *, at_once: bool = False) -> Iterator[bool]:
+    def holding(self, command: str, prepare: Callable[[], None] = _nothing, *, at_once: bool = False) -> Iterator[bool]:
         """Hold the lock; yields True on the outermost entry. Raises CatalogBusy naming the other writer.
 
         Parameters
         ----------
+        prepare : callable
+            What the outermost entry does first, before any other thread may write.
         at_once : bool
             Whether to give up at once where another process holds it.
         """
-        outermost = self._depth == 0
-        if outermost:
+        with self._entering:
+            outermost = self._depth == 0
+            if outermost:
+                try:
+                    self._lock.acquire(timeout=0 if at_once else None)
+                except TimeoutError:
+                    raise CatalogBusy(self._busy_sentence()) from None
+                except (OSError, NotImplementedError) as error:
+                    if isinstance(error, OSError) and error.errno not in (*_FORBIDDEN, *_WITHOUT_LOCKS):
+                        raise
+                    raise CatalogReadOnly(read_only_sentence(self._folder, error)) from error
+                self._write_holder(command)
+            self._depth += 1
             try:
-                self._lock.acquire(timeout=0 if at_once else None)
-            except TimeoutError:
-                raise CatalogBusy(self._busy_sentence()) from None
-            except (OSError, NotImplementedError) as error:
-                if isinstance(error, OSError) and error.errno not in (*_FORBIDDEN, *_WITHOUT_LOCKS):
-                    raise
-                raise CatalogReadOnly(read_only_sentence(self._folder, error)) from error
-            self._write_holder(command)
-        self._depth += 1
+                if outermost:
+                    prepare()
+            except BaseException:
+                self._leave()
+                raise
         try:
             yield outermost
         finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._entering:
             self._depth -= 1
-            if outermost:
+            if not self._depth:
                 with contextlib.suppress(OSError):
                     (self._folder / HOLDER_NAME).unlink(missing_ok=True)
                 self._lock.release()

@@ -1,3 +1,17 @@
+from .answers import (
+    Proposal as Proposal,
+    RecordedAnswer as RecordedAnswer,
+    Rejection as Rejection,
+    ReviewAnswer as ReviewAnswer,
+    Said as Said,
+    answer_seconds as answer_seconds,
+    checks as checks,
+    proposals as proposals,
+    propose_answer as propose_answer,
+    record_answer as record_answer,
+    record_check as record_check,
+    rejections as rejections,
+)
 from .curator import Curator as Curator
 from .decisions import DecidedQuery as DecidedQuery, Decisions as Decisions
 from .reviews import Reviewed as Reviewed, dismiss as dismiss, reviewed as reviewed

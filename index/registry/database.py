@@ -100,6 +100,7 @@ class Registry:
         self._migrations = migrations
         self._current: Transaction | None = None
         self._writer: int | None = None
+        self._one_at_a_time = threading.Lock()
 
     def signature(self) -> tuple[int, ...]:
         """Something that differs whenever another process has changed the file."""
@@ -137,11 +138,11 @@ class Registry:
     ) -> Iterator[Transaction]:
         """Change the registry as one event; without a journalled change no event is recorded. Raises StorageFull.
 
-        A dry run takes everything back at the end.
+        A dry run takes everything back at the end. Another thread's transaction is waited for.
         """
-        if self._current is not None:
+        if self._current is not None and self._writer == threading.get_ident():
             raise RuntimeError("a transaction is open already")
-        with self._connected(read_only=False) as connection:
+        with self._one_at_a_time, self._connected(read_only=False) as connection:
             connection.execute("BEGIN")
             self._current, self._writer = Transaction(connection), threading.get_ident()
             try:

@@ -66,6 +66,11 @@ RULES = (
         "names a turtle that is not there",
     ),
     Rule(
+        "rejections",
+        "SELECT id FROM rejections WHERE turtle NOT IN (SELECT key FROM turtles)",
+        "names a turtle that is not there",
+    ),
+    Rule(
         "decisions",
         "SELECT id FROM decisions WHERE turtle IS NOT NULL AND turtle NOT IN (SELECT key FROM turtles)",
         "names a turtle that is not there",

@@ -72,9 +72,25 @@ UPDATE photos SET sighting = sha256, reader = 1, reading = 1,
 `content` is the digest of the file without its metadata.
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, SIGHTINGS)
+ANSWERS = """
+CREATE TABLE rejections (
+    id BIGINT, encounter BIGINT, turtle BIGINT, photos BIGINT[], seen BIGINT[], who VARCHAR, why VARCHAR,
+    made_at TIMESTAMP
+);
+CREATE TABLE proposals (
+    id BIGINT, encounters BIGINT[], answer VARCHAR, turtle BIGINT, who VARCHAR, why VARCHAR, made_at TIMESTAMP
+);
+CREATE TABLE answers (
+    key VARCHAR, event BIGINT, answer VARCHAR, turtle VARCHAR, who VARCHAR, seconds DOUBLE, made_at TIMESTAMP
+);
+"""
 
-JOURNALLED = ("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews")
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, SIGHTINGS, ANSWERS)
+
+JOURNALLED = (
+    *("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews", "rejections"),
+    "proposals",
+)
 
 DERIVED = {
     "photos": (

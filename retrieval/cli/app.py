@@ -40,6 +40,7 @@ PLACES: Mapping[str, str] = {
     "undo": "history",
     "queries": "review",
     "decide": "review",
+    "review": "page",
     "audit": "review",
     "check": "maintenance",
     "compact": "maintenance",

@@ -1,5 +1,12 @@
 from .auditing import Audit as Audit, audit as audit
-from .clustering import Group as Group, Link as Link, cluster_encounters as cluster_encounters
+from .clustering import (
+    Group as Group,
+    Link as Link,
+    cluster_encounters as cluster_encounters,
+    resolve as resolve,
+)
+from .neighbours import PhotoNeighbours as PhotoNeighbours, named as named, neighbours_of as neighbours_of
+from .pair_scores import PairScorer as PairScorer, candidates_of as candidates_of
 from .pictures import finding_picture as finding_picture
 from .same_id import SameId as SameId, same_ids as same_ids
 from .suspicions import LEAST as LEAST, Finding as Finding, Kind as Kind

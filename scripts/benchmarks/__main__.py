@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
         "identification.clustering",
         "encounters of an import resolved together, planted errors found again",
     ),
+    "review": ("identification.review", "how long a person waits on the review page, in small and large catalogues"),
     "rotation": ("identification.rotation", "what turned photos lose"),
     "matchers": ("matching.matchers", "matchers on the same photos"),
     "cascade": ("matching.cascade", "what the cascade and bfloat16 lose"),

@@ -8,6 +8,7 @@ from .answers import (
 )
 from .evaluation import print_evaluation as print_evaluation
 from .intake import print_foreseen as print_foreseen
+from .page import print_opened as print_opened
 from .registry import (
     Form as Form,
     print_changes as print_changes,

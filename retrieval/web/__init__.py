@@ -1,0 +1,5 @@
+"""The review page: a server for people who look at photos, on this machine only unless asked otherwise."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,346 @@
+"""Everything that the pages of one server share: the catalogue, who is asked, what is known, what was answered."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from index.catalog import Browser, Catalog
+from index.curation import (
+    Curator,
+    Proposal,
+    RecordedAnswer,
+    ReviewAnswer,
+    Said,
+    answer_seconds,
+    proposals,
+    propose_answer,
+    record_answer,
+)
+from index.errors import CatalogBusy, Conflict, UnknownRecord
+from index.registry import ChangeReport, PhotoRecord, read_records, several
+from retrieval.web.guard import Door
+from retrieval.web.intake import ImportRun
+from retrieval.web.leases import Leases
+from retrieval.web.outbox import Delivered, Outbox
+from retrieval.web.pictures import Pictures
+from retrieval.web.queue import SECONDS, Order, Pace, Pile, Waiting, later_last, pile_of, ranked
+from retrieval.web.settings import ReviewSettings, load_settings
+from retrieval.web.workbench import Workbench
+
+if TYPE_CHECKING:
+    from retrieval.review import Finding
+    from retrieval.web.ahead import Ahead
+    from retrieval.web.comparing import Comparing, Item, Snapshot
+    from retrieval.web.pairs import Pairs
+    from retrieval.web.planting import Planted, Planting
+
+Done = TypeVar("Done")
+
+SETTLED = 5
+"""Answers of a pile after which their own median says how long a look takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOptions:
+    """How the page is served.
+
+    Attributes
+    ----------
+    who : str
+        The name under which answers are kept until a person gives another.
+    lan : bool
+        Whether other machines may come in.
+    """
+
+    who: str
+    port: int = 0
+    browser: bool = True
+    lan: bool = False
+    read_only: bool = False
+    exact_locations: bool = False
+    matcher: str | None = None
+    device: str | None = None
+
+
+@dataclass(eq=False)
+class AuditRun:
+    """The audit of one desk: running, done, or in trouble."""
+
+    running: bool = False
+    done: int = 0
+    findings: tuple[Finding, ...] | None = None
+    trouble: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Desk:
+    """One catalogue under review."""
+
+    def __init__(self, catalog: Catalog, options: ReviewOptions, door: Door) -> None:
+        self.catalog = catalog
+        self.options = options
+        self.door = door
+        self.browser = Browser(catalog)
+        self.bench = Workbench(catalog, options.matcher, options.device)
+        self.pictures = Pictures(catalog)
+        self.leases = Leases()
+        self.settings = load_settings(catalog)
+        self.outbox = Outbox(catalog.path, self._write, self._told)
+        self.later: set[int] = set()
+        self.auditing = AuditRun()
+        self.imports = ImportRun()
+        self.news: deque[tuple[float, Delivered]] = deque(maxlen=50)
+        self._comparing: Comparing | None = None
+        self._pairs: Pairs | None = None
+        self._ahead: Ahead | None = None
+        self._planting: Planting | None = None
+
+    def start(self) -> None:
+        """Begin with what takes long, in the background."""
+        threading.Thread(target=self._begin, name="begin", daemon=True).start()
+
+    def _begin(self) -> None:
+        from retrieval.web.ahead import Ahead  # what compares photos takes seconds to import
+        from retrieval.web.comparing import Comparing
+        from retrieval.web.pairs import Pairs
+        from retrieval.web.planting import Planting
+
+        self._pairs = Pairs(self.catalog, self.bench)
+        self._comparing = Comparing(self.catalog, self.bench, lambda: self.settings.policy)
+        self._ahead = Ahead(self._pairs, self.pictures, self.item, self.photos)
+        self._planting = Planting(self.catalog, self.bench)
+        self._comparing.start()
+        self._ahead.start()
+        if not self.options.read_only:
+            self.outbox.start()
+
+    def close(self) -> None:
+        """End the work in the background; answers that wait stay on disk."""
+        self.outbox.close()
+        if self._ahead is not None:
+            self._ahead.close()
+        if self._comparing is not None:
+            self._comparing.close()
+
+    @property
+    def pairs(self) -> Pairs | None:
+        return self._pairs
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """What is known about the groups; None in the first moments."""
+        return None if self._comparing is None else self._comparing.snapshot
+
+    def refresh(self) -> None:
+        """Somebody changed the catalogue."""
+        if self._comparing is not None:
+            self._comparing.refresh()
+
+    def item(self, key: int) -> Item | None:
+        """A group that waits, by any of its encounters."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return None
+        found = snapshot.items.get(key)
+        return found or next((one for one in snapshot.items.values() if key in one.group.encounters), None)
+
+    def queue(self, who: str, order: Order = Order.WORTH) -> list[Waiting]:
+        """Groups that wait for this person, in order."""
+        snapshot = self.snapshot
+        if snapshot is None:
+            return []
+        waiting = [one.waiting for one in snapshot.items.values()]
+        if self.settings.blind:
+            waiting = _for_second_look(waiting, snapshot, proposals(self.catalog), who)
+        held = {key for answer in self.outbox.waiting() for key in answer.encounters}
+        waiting = [one for one in waiting if one.key not in held]
+        return later_last(ranked(waiting, order, self.pace()), self.later)
+
+    def looked(self, who: str, order: Order = Order.WORTH) -> list[Waiting]:
+        """Those of the queue that want a look one by one; the others go as a grid."""
+        return [one for one in self.queue(who, order) if pile_of(one) is not Pile.KNOWN]
+
+    def pace(self) -> Pace:
+        """Median seconds of a look, where people have given enough answers to know."""
+        said = answer_seconds(self.catalog)
+        seconds = dict(SECONDS)
+        for pile, kinds in ((Pile.UNDECIDED, ("same", "unsure")), (Pile.PROBABLY_NEW, ("new",))):
+            taken = [one for kind in kinds for one in said.get(kind, ())]
+            if len(taken) >= SETTLED:
+                seconds[pile] = max(0.5, statistics.median(taken))
+        return Pace(seconds)
+
+    def answer(self, answer: ReviewAnswer) -> Delivered:
+        """Keep an answer and its effect, now or as soon as nobody else writes. Raises StorageFull."""
+        delivered = self.outbox.post(answer)
+        if delivered.refused is None and answer.said is not Said.NOT:
+            self._took(answer.encounters)
+        else:
+            self.refresh()
+        return delivered
+
+    def _took(self, encounters: Collection[int]) -> None:
+        if self._comparing is not None:
+            self._comparing.took(encounters)
+
+    def undo(self, event: int, who: str) -> ChangeReport:
+        """Take an event back; what it had decided waits again. Raises Conflict, UnknownRecord, CatalogBusy."""
+        touched = self._decided_by(event)
+        done = patiently(lambda: Curator(self.catalog, who).undo(event))
+        if self._comparing is not None:
+            self._comparing.gave_back(touched)
+        return done
+
+    def _decided_by(self, event: int) -> list[int]:
+        """Encounters that an event is about."""
+        changes = self.browser.changes(event)
+        keys = {kind: [int(one.key) for one in changes if one.record == kind] for kind in ("queries", "proposals")}
+        with self.catalog.reading() as session:
+            kept = session.rows(f"SELECT evidence FROM queries WHERE id IN ({several(keys['queries'])})")
+            proposed = session.rows(f"SELECT encounters FROM proposals WHERE id IN ({several(keys['proposals'])})")
+        found = [int(one.key) for one in changes if one.record == "encounters"]
+        found += [int(one) for (text,) in kept for one in json.loads(text).get("encounters", ())]
+        return found + [int(one) for (encounters,) in proposed for one in encounters]
+
+    def _write(self, answer: ReviewAnswer) -> RecordedAnswer:
+        if not self.settings.blind or answer.said is Said.NOT:
+            return record_answer(self.catalog, answer)
+        earlier = [one for one in proposals(self.catalog) if one.encounters == frozenset(answer.encounters)]
+        others = {(one.said, one.turtle) for one in earlier if one.who != answer.who}
+        if answer.who in {one.who for one in earlier} and len(others) == 0:
+            raise Conflict("You have answered this group; somebody else has to look at it too.")
+        settles = (answer.said, answer.turtle) in others or len({(one.said, one.turtle) for one in earlier}) > 1
+        return record_answer(self.catalog, answer) if settles else propose_answer(self.catalog, answer)
+
+    def _told(self, delivered: Delivered) -> None:
+        self.news.append((time.time(), delivered))
+        if delivered.refused is not None and self._comparing is not None:
+            self._comparing.gave_back(delivered.answer.encounters)
+        self.refresh()
+
+    @property
+    def recipe(self) -> str | None:
+        """Names all that decides a score; None before the engine is loaded."""
+        return None if self.bench.engine is None else self.bench.engine.evidence
+
+    def prefetch(self, keys: Sequence[int]) -> None:
+        """Compare the first pairs of these groups, and read their photos, before anybody asks for them."""
+        if self._ahead is not None:
+            self._ahead.ask(keys)
+
+    def planted(self, key: int) -> Item | None:
+        """A planted pair as a group."""
+        return None if self._planting is None else self._planting.item(key)
+
+    def require_planted(self, key: int) -> Planted:
+        """A planted pair with its truth. Raises UnknownRecord."""
+        found = None if self._planting is None else self._planting.planted(key)
+        if found is None:
+            raise UnknownRecord("This planted pair was answered already.")
+        return found
+
+    def unplant(self, planted: Planted) -> None:
+        """It was answered."""
+        if self._planting is not None:
+            self._planting.answered(planted)
+
+    def next_planted(self, who: str) -> int | None:
+        """A planted pair where it is time for one."""
+        if self._planting is None or not self.settings.check_my_eye:
+            return None
+        return self._planting.due(who)
+
+    def ids_like(self, letters: str, most: int = 12) -> list[str]:
+        """Ids of active turtles that contain some letters, those that begin with them first."""
+        with self.catalog.reading() as session:
+            rows = session.rows(
+                "SELECT id FROM turtles WHERE status = 'active' AND contains(lower(id), lower(?)) "
+                "ORDER BY NOT starts_with(lower(id), lower(?)), id LIMIT ?",
+                *(letters, letters, most),
+            )
+        return [str(name) for (name,) in rows]
+
+    def photos(self, numbers: Sequence[int]) -> list[PhotoRecord]:
+        """Photos by number, in this order. Raises UnknownRecord."""
+        with self.catalog.reading() as session:
+            chosen = f"SELECT * FROM photos WHERE id IN ({several(numbers)})"
+            found = {one.id: one for one in read_records(session, chosen)}
+        for number in numbers:
+            if number not in found:
+                raise UnknownRecord(f"There is no photo {number} in the catalogue.")
+        return [found[number] for number in numbers]
+
+    def photos_of(self, turtle: str) -> list[PhotoRecord]:
+        """All photos of an active turtle."""
+        return self.browser.photos(turtle=turtle)
+
+    def change_settings(self, settings: ReviewSettings) -> None:
+        """Work on other terms from now on."""
+        self.settings = settings
+        self.refresh()
+
+
+def _for_second_look(
+    waiting: Sequence[Waiting], snapshot: Snapshot, proposed: Sequence[Proposal], who: str
+) -> list[Waiting]:
+    """What this person has not answered; what two answered differently is disputed."""
+    kept = []
+    for one in waiting:
+        encounters = frozenset(snapshot.items[one.key].group.encounters)
+        said = {(each.said, each.turtle) for each in proposed if each.encounters == encounters}
+        mine = any(each.encounters == encounters and each.who == who for each in proposed)
+        if len(said) > 1:
+            kept.append(replace(one, disputed=True))
+        elif not mine:
+            kept.append(one)
+    return kept
+
+
+def patiently(change: Callable[[], Done], seconds: float = 5.0) -> Done:
+    """Make a change as soon as nobody else writes, within a few seconds. Raises CatalogBusy after them."""
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            return change()
+        except CatalogBusy:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)
+
+
+def evidence_text(item: Item | None, settings: ReviewSettings, recipe: str | None) -> str:
+    """JSON text of what an answer rested on."""
+    if item is None:
+        return "{}"
+    group = item.group
+    candidates = [
+        {
+            "turtle": one.turtle,
+            "score": one.score,
+            "probability": one.probability,
+            "matches": one.matches,
+            "photo": one.photo.sha256,
+        }
+        for one in group.candidates[:9]
+    ]
+    record = {
+        "turtle": group.turtle,
+        "reason": group.reason,
+        "p_new": group.p_new,
+        "candidates": candidates,
+        "encounters": list(group.encounters),
+        "photos": [one.sha256 for one in item.photos],
+        "side": None if not item.photos or item.photos[0].side is None else str(item.photos[0].side),
+        "taken_on": None if item.waiting.day is None else str(item.waiting.day),
+        "recipe": recipe,
+        "terms": asdict(settings),
+        "asked_by": "review",
+    }
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)

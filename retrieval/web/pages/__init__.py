@@ -1,0 +1,5 @@
+"""What each page reads, shows and changes; `SHOWN` and `CHANGED` name the addresses."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

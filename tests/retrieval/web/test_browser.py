@@ -1,0 +1,243 @@
+"""The page in a real browser: keyboard alone, two windows, a lock held elsewhere, no network, small screens."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page as Tab, expect
+
+from index.catalog.browser import Browser, Page
+from index.catalog.catalog import Catalog
+from index.curation.answers import rejections
+from index.curation.decisions import Decisions
+from tests.retrieval.web.conftest import opened
+from tests.retrieval.web.season import HARD, KNOWN, STRANGERS, Served
+
+PAGES = ("/", "/queue", "/known", "/turtles", "/turtle/T001", "/encounters", "/import", "/audit", "/history", "/report")
+COMPARED = "body[data-compared]"
+PAIR = """(() => {
+    const [query, other] = document.body.dataset.compared.split(",");
+    return fetch(`/pair?query=${query}&other=${other}`).then(answered => answered.json());
+})()"""
+
+
+def undecided(catalog: Path) -> int:
+    return len({one.encounter for one in Browser(Catalog.open(catalog)).photos(unidentified=True)})
+
+
+def begin(page: Tab, served: Served) -> None:
+    page.goto(f"{served.base}/compare")
+    page.wait_for_selector(COMPARED)
+
+
+def answers(page: Tab) -> int:
+    return int(page.evaluate("Number(document.body.dataset.answered ?? 0)"))
+
+
+def pressed(page: Tab, key: str) -> None:
+    """Press an answering key and wait until it is written."""
+    before = answers(page)
+    page.keyboard.press(key)
+    page.wait_for_selector(f'body[data-answered="{before + 1}"]')
+
+
+def test_ten_groups_are_decided_by_keyboard_alone(page: Tab, served: Served) -> None:
+    begin(page, served)
+    assert undecided(served.catalog) == 2 * len(KNOWN) + len(HARD) + len(STRANGERS)
+    begun, decided = time.perf_counter(), 0
+    last = False
+    while not last:
+        last = page.evaluate("document.body.dataset.next") == "0"
+        word = page.locator(".headline .verdict").inner_text()
+        pressed(page, "n" if "New" in word else "Enter")
+        decided += 1
+    seconds = (time.perf_counter() - begun) / decided
+    assert decided == len(HARD) + len(STRANGERS)
+    page.goto(f"{served.base}/known")
+    page.keyboard.press("Enter")
+    expect(page.locator(".good")).to_contain_text(f"{len(KNOWN)} confirmed")
+    assert undecided(served.catalog) == 0
+    kept = Decisions(Catalog.open(served.catalog)).queries()
+    assert len(kept) == decided + len(KNOWN)
+    assert all(one.decision is not None and '"p_new"' in one.evidence for one in kept)
+    assert seconds < 3, f"{seconds:.2f} s an answer"
+
+
+@pytest.mark.parametrize(
+    ("key", "event"), [("Enter", "review same"), ("n", "review new"), ("u", "review unsure"), ("x", "review not")]
+)
+def test_every_kind_of_answer_is_taken_back_and_done_again(page: Tab, served: Served, key: str, event: str) -> None:
+    catalog = Catalog.open(served.catalog)
+    before = Browser(catalog).photos(), Decisions(catalog).queries(), rejections(catalog)
+    begin(page, served)
+    group = page.evaluate("document.body.dataset.group")
+    pressed(page, key)
+    assert Browser(catalog).history(page=Page(1))[0].action == event
+    after = Browser(catalog).photos(), Decisions(catalog).queries(), rejections(catalog)
+    assert after != before
+    page.keyboard.press("z")
+    page.wait_for_selector('body[data-undone="1"]')
+    assert (Browser(catalog).photos(), Decisions(catalog).queries(), rejections(catalog)) == before
+    page.wait_for_selector(f'body[data-group="{group}"]')
+    page.keyboard.press("Shift+Z")
+    page.wait_for_selector('body[data-undone="2"]')
+    assert Browser(catalog).photos() == after[0]
+
+
+def test_two_windows_do_not_answer_one_group_twice(page: Tab, served: Served) -> None:
+    begin(page, served)
+    first = page.evaluate("document.body.dataset.group")
+    other = page.context.new_page()
+    other.goto(f"{served.base}/compare/{first}")
+    expect(other.locator("#leased")).to_be_visible()
+    pressed(page, "n")
+    other.keyboard.press("n")
+    expect(other.locator(".toast.bad")).to_contain_text(re.compile("meanwhile|no longer"))
+    decided = [one for one in Browser(Catalog.open(served.catalog)).history() if one.action == "review new"]
+    assert len(decided) == 1
+
+
+def test_answers_wait_while_another_process_writes(page: Tab, served: Served) -> None:
+    begin(page, served)
+    before = undecided(served.catalog)
+    with Catalog.open(served.catalog).writing("fit"):
+        pressed(page, "n")
+        expect(page.locator(".toast.wait")).to_contain_text("Waits on disk")
+        assert undecided(served.catalog) == before
+        assert len(list((served.catalog / "outbox").glob("*.json"))) == 1
+    deadline = time.monotonic() + 15
+    while undecided(served.catalog) == before and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert undecided(served.catalog) == before - 1
+    assert not list((served.catalog / "outbox").glob("*.json"))
+
+
+def test_an_answer_that_is_refused_comes_back_in_red(page: Tab, served: Served) -> None:
+    begin(page, served)
+    group = page.evaluate("document.body.dataset.group")
+    page.route("**/answer", lambda route: route.abort())
+    page.keyboard.press("n")
+    expect(page.locator(".toast.bad")).to_contain_text("Not written")
+    page.wait_for_selector(f'body[data-group="{group}"]')
+    assert not [one for one in Browser(Catalog.open(served.catalog)).history() if one.action == "review new"]
+
+
+def test_zooming_one_photo_moves_the_other_by_the_map(page: Tab, served: Served) -> None:
+    begin(page, served)
+    pair = page.evaluate(PAIR)
+    assert pair["mapped"]
+    view = page.locator("#ours .view").bounding_box()
+    assert view is not None
+    page.mouse.move(view["x"] + view["width"] * 0.7, view["y"] + view["height"] * 0.6)
+    for _ in range(4):
+        page.mouse.wheel(0, -240)
+    middles = []
+    for side, (width, height) in zip(("ours", "theirs"), pair["sizes"], strict=True):
+        image, pane = page.locator(f"#{side} .base").bounding_box(), page.locator(f"#{side} .view").bounding_box()
+        assert image is not None
+        assert pane is not None
+        assert image["width"] > 2 * pane["width"]
+        middles.append(
+            (
+                (pane["x"] + pane["width"] / 2 - image["x"]) * width / image["width"],
+                (pane["y"] + pane["height"] / 2 - image["y"]) * height / image["height"],
+            )
+        )
+    a, b, c, d, e, f = pair["affine"]
+    (x, y), (u, v) = middles
+    assert (u, v) == pytest.approx((a * x + c * y + e, b * x + d * y + f), abs=2.0)
+    page.keyboard.press("0")
+    page.keyboard.press("f")
+    expect(page.locator(".ghost")).to_be_visible()
+    page.keyboard.press("m")
+    page.keyboard.press("h")
+    assert page.locator("#ours svg .glow").count() == len(pair["dots"])
+    assert page.locator("#crops .crop").count() == min(6, len(pair["numbered"]))
+
+
+def test_keys_are_off_in_fields_and_can_be_switched_off(page: Tab, served: Served) -> None:
+    begin(page, served)
+    page.keyboard.press("w")
+    page.locator("#why").fill("")
+    page.keyboard.type("nxu z")
+    page.keyboard.press("Escape")
+    assert answers(page) == 0
+    page.goto(f"{served.base}/settings")
+    page.locator('input[name="keys"]').uncheck()
+    page.locator('form[action="/settings/mine"] button').click()
+    begin(page, served)
+    page.keyboard.press("n")
+    page.wait_for_timeout(200)
+    assert answers(page) == 0
+    page.locator('[data-do="new"]').click()
+    page.wait_for_selector('body[data-answered="1"]')
+
+
+def test_nothing_leaves_this_machine_and_no_request_fails(page: Tab, served: Served) -> None:
+    asked: list[str] = []
+    failed: list[str] = []
+    page.context.set_offline(False)
+    page.on("request", lambda one: asked.append(one.url))
+    page.on("requestfailed", lambda one: failed.append(one.url))
+    page.on("response", lambda one: failed.append(f"{one.status} {one.url}") if one.status >= 400 else None)
+    page.on("pageerror", lambda one: failed.append(str(one)))
+    page.on("console", lambda one: failed.append(one.text) if one.type == "error" else None)
+    for path in (*PAGES, "/settings", "/compare"):
+        page.goto(f"{served.base}{path}")
+        page.wait_for_load_state("networkidle")
+    assert failed == []
+    assert all(url.startswith(served.base) for url in asked if not url.startswith(("data:", "blob:")))
+
+
+@pytest.fixture
+def shown(page: Tab, served: Served) -> Iterator[list[tuple[str, Tab]]]:
+    def visit() -> Iterator[tuple[str, Tab]]:
+        for path in (*PAGES, "/settings", "/compare"):
+            page.goto(f"{served.base}{path}")
+            if path == "/compare":
+                page.wait_for_selector(COMPARED)
+            yield path, page
+
+    yield visit()  # type: ignore[misc]
+
+
+def test_axe_finds_nothing_serious(shown: Iterator[tuple[str, Tab]]) -> None:
+    found = []
+    for path, page in shown:
+        results = Axe().run(page)
+        found += [
+            (path, one["id"], [node["target"] for node in one["nodes"]][:3])
+            for one in results.response["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+    assert found == []
+
+
+def test_pages_fit_a_phone(shown: Iterator[tuple[str, Tab]]) -> None:
+    for path, page in shown:
+        page.set_viewport_size({"width": 400, "height": 800})
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, path
+        if path == "/compare":
+            box = page.locator('[data-do="same"]').bounding_box()
+            assert box is not None
+            assert box["height"] >= 44
+
+
+def test_without_scripts_a_group_can_still_be_decided(chromium, served: Served) -> None:  # type: ignore[no-untyped-def]
+    waiting: BrowserContext = chromium.new_context()
+    opened(waiting, served)
+    plain = chromium.new_context(java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(served.address)
+    page.goto(f"{served.base}/compare")
+    before = undecided(served.catalog)
+    page.locator('noscript button[value="new"], form[action="/answer"] button[value="new"]').first.click()
+    assert undecided(served.catalog) == before - 1
+    plain.close()
+    waiting.close()
