@@ -74,6 +74,7 @@ class Browser:
         status: TurtleStatus | None = None,
         species: str | None = None,
         tag: str | None = None,
+        site: str | None = None,
         order: TurtleOrder = TurtleOrder.ID,
         descending: bool = False,
         page: Page = ALL,
@@ -83,6 +84,10 @@ class Browser:
         conditions.add("status = ?", None if status is None else str(status))
         conditions.add("species = ?", species)
         conditions.add("list_contains(tags, ?)", tag)
+        there = (
+            "SELECT e.turtle FROM encounters e JOIN photos p ON p.encounter = e.id WHERE p.site = ? AND NOT p.removed"
+        )
+        conditions.add(f"key IN ({there})", site)
         direction = "DESC" if descending else "ASC"
         chosen = f"SELECT * FROM turtles WHERE {conditions.sql}"
         ending = f"c.id {direction}"

@@ -23,6 +23,12 @@ from .mark_recapture import (
     years as years,
 )
 from .near_ids import NearIds as NearIds, difference as difference
+from .retelling import (
+    PhotoChange as PhotoChange,
+    change_differences as change_differences,
+    said_anew as said_anew,
+    take_over as take_over,
+)
 from .shared_names import NameConflict as NameConflict, SharedPhotos as SharedPhotos
 from .table_import import import_table as import_table
 from .tables import (

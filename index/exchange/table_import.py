@@ -18,9 +18,10 @@ from index.exchange.columns import BOX_COLUMNS, meant, recognised
 from index.exchange.dates import DateOrder
 from index.exchange.manifest import RefusedRow, sighting_of
 from index.exchange.near_ids import NearIds, difference
+from index.exchange.retelling import PhotoChange, apply_changes
 from index.exchange.table_reader import TOO_MANY, TableRow, Writing, open_table
 from index.exchange.tables import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
-from index.registry import PhotoRecord, Placement, Transaction, several
+from index.registry import PhotoRecord
 from index.types import same_head
 
 NEEDED = {"sha256": ": export a table to see what one looks like"}
@@ -54,14 +55,6 @@ class ImportReport:
     refused: tuple[RefusedRow, ...]
     noted: tuple[str, ...]
     remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """A photo as it was and as the table tells it."""
-
-    old: PhotoRecord
-    new: PhotoRecord
 
 
 def import_table(
@@ -102,7 +95,7 @@ def import_table(
         for name in wanted.keys() & present.keys():
             row, record = wanted[name], present[name]
             try:
-                changes.append(_Change(record, _told(record, row, others, read.writing, ids)))
+                changes.append(PhotoChange(record, _told(record, row, others, read.writing, ids)))
             except (ValueError, InputError) as error:
                 place = f"{unit} {row.number}"
                 refused.append(RefusedRow(row.number, record.path, f"{place}: {str(error).rstrip('.')}.", row.columns))
@@ -112,7 +105,7 @@ def import_table(
             raise ManifestError(f"No row of {source} can be used, {refused[0].reason}")
         reason = f"{why} ({source})" if why else str(source)
         with catalog.transaction("import table", who, reason, dry_run=dry_run) as transaction:
-            _apply(transaction, [change for change in changes if change.new != change.old])
+            apply_changes(transaction, [change for change in changes if change.new != change.old])
             count = "SELECT count(DISTINCT key) FROM journal WHERE event = ? AND record = 'photos'"
             updated = transaction.number(count, transaction.event)
     noted = tuple(name for name in (rows[0].columns if rows else ()) if name not in IGNORED.union(COLUMNS))
@@ -291,47 +284,3 @@ def _parsed_notes(text: str) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise ValueError(f'the notes {text[:40]!r} are not texts by name, written as in {{"colour": "green"}}')
     return found
-
-
-def _apply(transaction: Transaction, changes: Sequence[_Change]) -> None:
-    named = {change.new.turtle for change in changes if change.new.turtle is not None}
-    occasions = {change.new.encounter_name for change in changes if change.new.encounter_name is not None}
-    placing = Placement(transaction, named, occasions)
-    rows = []
-    for change in sorted(changes, key=lambda change: change.old.id):
-        old, new = change.old, change.new
-        before, after = _columns(old), _columns(new)
-        row = {name: value for name, value in after.items() if value != before[name]}
-        if (new.turtle, new.taken_on, new.encounter_name) != (old.turtle, old.taken_on, old.encounter_name):
-            key = None if new.turtle is None else placing.turtle(new.turtle, new.species)
-            row["encounter"] = placing.encounter(key, new.taken_on, new.encounter_name)
-        if row:
-            rows.append((old.id, row))
-    placing.write()
-    for number, row in rows:
-        kept = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')} AS {name}" for name in row)
-        transaction.journal.update("photos", kept, "id = ?", *row.values(), number)
-    left = several({change.old.encounter for change in changes})
-    used = f"SELECT encounter FROM photos WHERE encounter IN ({left})"
-    transaction.journal.remove("encounters", f"id IN ({left}) AND id NOT IN ({used})")
-
-
-_TYPES = {
-    "encounter": "BIGINT",
-    "taken_on": "DATE",
-    "notes": "JSON",
-    **dict.fromkeys(("latitude", "longitude", "box_x", "box_y", "box_w", "box_h"), "DOUBLE"),
-}
-
-
-def _columns(record: PhotoRecord) -> dict[str, object]:
-    """What a table can say about a photo, as the registry's columns."""
-    box = record.box
-    return {
-        "side": None if record.side is None else str(record.side),
-        **{
-            name: getattr(record, name) for name in ("taken_on", "species", "site", "observer", "latitude", "longitude")
-        },
-        **{f"box_{name}": None if box is None else getattr(box, name) for name in BOX_COLUMNS},
-        "notes": json.dumps(dict(record.notes), ensure_ascii=False, separators=(",", ":")),
-    }

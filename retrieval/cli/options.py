@@ -123,6 +123,7 @@ PageSize = Annotated[int, typer.Option(min=1, max=10**9, help="Entries on a page
 Why = Annotated[str, typer.Option("--why", help="Your reason, for the history.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+NeverAsks = Annotated[bool, typer.Option("--yes", hidden=True, help="For scripts: this command asks nothing anyway.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Write over any file; else only over an earlier output of the same kind.")
 ]

@@ -86,8 +86,8 @@ def write_report(material: Material) -> str:
             "the middle 80 % of pairs. The score measures how far a pair's curve lies below that of different turtles.",
             plots.confidence_curves(material.matching, material.different),
         ),
-        "<h2>Methods side by side</h2>" + _GLOSSARY + _table([one.evaluation for one in material.methods]),
-        "<h2>By side and photo quality</h2>" + _table(material.groups),
+        "<h2>Methods side by side</h2>" + _GLOSSARY + _tables([one.evaluation for one in material.methods]),
+        "<h2>By side and photo quality</h2>" + _tables(material.groups),
         "<h2>The worst errors</h2>" + ("".join(_error(one) for one in material.errors) or "<p>None.</p>"),
     ]
     return (
@@ -99,7 +99,10 @@ def write_report(material: Material) -> str:
 
 
 def _headline(figures: Evaluation) -> str:
+    said = {share.verdict.value: share for share in figures.verdicts}
     cards = (
+        (f"{said['NEW'].new} of {figures.new}", "photos of new turtles called NEW"),
+        (f"{said['KNOWN'].known} of {figures.known}", "photos of catalogued turtles called KNOWN"),
         (_percent(figures.top1), "true turtle first"),
         (_percent(figures.top5), "true turtle in the first five"),
         (_number(figures.auroc), "AUROC, known against new"),
@@ -112,36 +115,28 @@ def _section(heading: str, explanation: str, figure: str) -> str:
     return f"<h2>{html.escape(heading)}</h2><p>{html.escape(explanation)}</p><figure>{figure}</figure>"
 
 
-def _table(evaluations: Sequence[Evaluation]) -> str:
-    heads = (
-        "",
-        "known",
-        "new",
-        "top 1",
-        "top 3",
-        "top 5",
-        "mAP",
-        "AUROC",
-        "BAKS",
-        "BAUS",
-        "√(BAKS·BAUS)",
-        "calibration error (perfect: up to)",
-        "undecided",
-    )
-    rows = [
+def _tables(evaluations: Sequence[Evaluation]) -> str:
+    """Two tables, because one of all columns is wider than a page."""
+    ranking = [
         (
-            one.name,
-            str(one.known),
-            str(one.new),
+            *(one.name, str(one.known), str(one.new)),
             *(_percent(value) for value in (one.top1, one.top3, one.top5)),
             *(_number(value) for value in (one.mean_average_precision, one.auroc)),
+        )
+        for one in evaluations
+    ]
+    judging = [
+        (
+            one.name,
             *(_percent(value) for value in (one.baks, one.baus, one.geometric_mean)),
             f"{_number(one.calibration_error)} ({_number(one.calibration_error_if_perfect)})",
             _percent(one.undecided),
         )
         for one in evaluations
     ]
-    return _rows(heads, rows)
+    return _rows(("", "known", "new", "top 1", "top 3", "top 5", "mAP", "AUROC"), ranking) + _rows(
+        ("", "known by name", "new called NEW", "both", "calibration error (perfect: up to)", "undecided"), judging
+    )
 
 
 def _rates_table(figures: Evaluation) -> str:
@@ -200,10 +195,10 @@ def _number(value: float) -> str:
 _GLOSSARY = (
     "<p>The first row is the recipe that this page is about; the others answered the same photos. Top 1, 3, 5: the "
     "true turtle is among so many first candidates. mAP: 1 when it is always first, 1/2 when always second. AUROC: the "
-    "chance that a photo of a catalogued turtle looks more catalogued than one of a new turtle; 0.5 is guessing. BAKS: "
-    "catalogued turtles called by their own name; BAUS: new turtles called NEW; every turtle counts the same, and "
-    "UNDECIDED counts as wrong. Calibration error: how far stated probabilities of NEW are from what was seen, on "
-    "average.</p>"
+    "chance that a photo of a catalogued turtle looks more catalogued than one of a new turtle; 0.5 is guessing. Known "
+    "by name (BAKS): catalogued turtles called by their own id; new called NEW (BAUS); both: the root of their "
+    "product; every turtle counts the same, and UNDECIDED counts as wrong. Calibration error: how far stated "
+    "probabilities of NEW are from what was seen, on average.</p>"
 )
 
 _CSS = """
@@ -217,5 +212,5 @@ figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
 figcaption{font-size:.9rem;color:#4a525a}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem;margin:1rem 0}
 th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #e0e4e8;white-space:nowrap}
-th{white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left}
+th{white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left;white-space:normal;overflow-wrap:anywhere}
 """

@@ -17,13 +17,13 @@ from pathlib import Path
 from index.catalog import Catalog
 from index.errors import PhotoRefused
 from index.exchange import RefusedRow
-from index.types import Photo, PreparedPhoto, Refusal, Sighting
+from index.types import PreparedPhoto, Refusal, Sighting
 from retrieval.defaults import EncountersBy
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.features import one_core_a_photo
 from retrieval.images import FileDigests, file_digests
 from retrieval.parallel import keep_freed_memory, on_all_cores, one_ahead
-from retrieval.pipeline.intake_check import elsewhere_sentence
+from retrieval.pipeline.intake_check import Again
 from retrieval.pipeline.occasions import Occasions
 from retrieval.pipeline.results import EnrollReport
 
@@ -36,7 +36,7 @@ class PreparedBatch:
     """Photos to write, photos that are in the catalogue already, and refused ones: `size` rows in all."""
 
     photos: Sequence[PreparedPhoto]
-    already_there: Sequence[tuple[Sighting, Photo]]
+    already_there: Sequence[Again]
     refused: Sequence[Refusal]
     size: int
 
@@ -44,7 +44,7 @@ class PreparedBatch:
 @dataclass(frozen=True, slots=True)
 class _ExtractedBatch:
     photos: Sequence[Extracted]
-    already_there: Sequence[tuple[Sighting, Photo]]
+    already_there: Sequence[Again]
     refused: Sequence[Refusal]
     size: int
 
@@ -79,7 +79,11 @@ def _extract(catalog: Catalog, rows: Sequence[Sighting | RefusedRow], engine: En
     ]
     return _ExtractedBatch(
         photos=[one for one in found if isinstance(one, Extracted)],
-        already_there=[(one, row) for (one, _), row in zip(readable, there, strict=True) if row is not None],
+        already_there=[
+            Again(one, row, file.sha256 == row.sha256)
+            for (one, file), row in zip(readable, there, strict=True)
+            if row is not None
+        ],
         refused=refused,
         size=len(rows),
     )
@@ -135,7 +139,9 @@ def enroll(
             outcomes = catalog.enroll(photos, who)
             enrolled += (outcome.photo.id for outcome in outcomes if not outcome.already_there)
             again = [
-                (one.sighting, out.photo) for one, out in zip(batch.photos, outcomes, strict=True) if out.already_there
+                Again(photo.sighting, outcome.photo, photo.sha256 == outcome.photo.sha256)
+                for photo, outcome in zip(photos, outcomes, strict=True)
+                if outcome.already_there
             ]
             there, refusals = _told_apart(catalog, [*again, *batch.already_there])
             already_there += there
@@ -154,15 +160,15 @@ def _grouped(photo: PreparedPhoto, occasions: Occasions) -> PreparedPhoto:
     return replace(photo, sighting=replace(seen, encounter=occasions.name(seen)))
 
 
-def _told_apart(catalog: Catalog, again: Sequence[tuple[Sighting, Photo]]) -> tuple[list[int], list[Refusal]]:
+def _told_apart(catalog: Catalog, again: Sequence[Again]) -> tuple[list[int], list[Refusal]]:
     """Photos that are there already as what they were brought for, and those that are there as another turtle."""
-    standing = catalog.standing_ids({sighting.turtle for sighting, _ in again if sighting.turtle is not None})
+    standing = catalog.standing_ids({one.sighting.turtle for one in again if one.sighting.turtle is not None})
     there: list[int] = []
     refused: list[Refusal] = []
-    for sighting, photo in again:
-        name = sighting.turtle
-        if name is None or standing.get(name, name) == photo.turtle:
-            there.append(photo.id)
+    for one in again:
+        name = one.sighting.turtle
+        if name is None or standing.get(name, name) == one.photo.turtle:
+            there.append(one.photo.id)
         else:
-            refused.append(Refusal(sighting.path, elsewhere_sentence(sighting, photo)))
+            refused.append(Refusal(one.sighting.path, one.elsewhere))
     return there, refused

@@ -19,6 +19,27 @@ from retrieval.images import FileDigests, Glance, file_digests, glance
 BATCH = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A photo that is brought although it is there, with the same bytes or as the same picture with other metadata."""
+
+    sighting: Sighting
+    photo: Photo
+    same_bytes: bool
+
+    @property
+    def elsewhere(self) -> str:
+        """That the photo is there as another turtle, or as nobody, and what can be done."""
+        seen, photo = self.sighting, self.photo
+        what = "has the bytes of" if self.same_bytes else "is, but for its metadata,"
+        owner = "nobody's yet" if photo.turtle is None else f"turtle {photo.turtle}"
+        apart = "" if photo.turtle is None else " (if it shows both, give each its own head box in columns x, y, w, h)"
+        return (
+            f"{seen.path} {what} {photo.path}, which is {owner}, and was not enrolled as {seen.turtle}: if it is "
+            f"{seen.turtle}, use `turtleidx photos move {photo.id} --to {seen.turtle}`{apart}."
+        )
+
+
 class Outcome(StrEnum):
     """What would become of a photo."""
 
@@ -112,7 +133,13 @@ def _foreseen(
     if photo is not None:
         if owner is None or owner == photo.turtle:
             return Foreseen(row.path, Outcome.THERE, seen, found.glance.size, f"as {photo.path}")
-        return Foreseen(row.path, Outcome.REFUSED, seen, found.glance.size, elsewhere_sentence(row, photo))
+        return Foreseen(
+            row.path,
+            Outcome.REFUSED,
+            seen,
+            found.glance.size,
+            Again(row, photo, found.file.sha256 == photo.sha256).elsewhere,
+        )
     alike = earlier.setdefault(found.file.content or found.file.sha256, [])
     twin = next((one for one in alike if same_head(one.box, row.box)), None)
     if twin is None:
@@ -122,14 +149,3 @@ def _foreseen(
         return Foreseen(row.path, Outcome.THERE, seen, found.glance.size, f"as {twin.path}")
     words = f"{row.path} has the bytes, or the picture, of {twin.path}, which is turtle {twin.turtle}."
     return Foreseen(row.path, Outcome.REFUSED, seen, found.glance.size, words)
-
-
-def elsewhere_sentence(sighting: Sighting, photo: Photo) -> str:
-    """That a photo is there already as another turtle, or as nobody, and what can be done."""
-    owner = "nobody's yet" if photo.turtle is None else f"turtle {photo.turtle}"
-    apart = "" if photo.turtle is None else " (if it shows both, give each its own head box in columns x, y, w, h)"
-    return (
-        f"{sighting.path} has the bytes, or the picture, of {photo.path}, which is {owner}, and was not enrolled as "
-        f"{sighting.turtle}: if it is {sighting.turtle}, use `turtleidx photos move {photo.id} --to {sighting.turtle}`"
-        f"{apart}."
-    )

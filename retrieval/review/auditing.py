@@ -88,6 +88,8 @@ class _Comparison:
         self.searches: dict[int, Searched] = {}
         self._probes: dict[int, Descriptor] = {}
         self._shortlists: dict[int, Shortlist] = {}
+        self._alike: DescriptorSimilarity | None = None
+        self._row: dict[int, int] = {}
         self._of_turtle: dict[str, list[Photo]] = defaultdict(list)
         for photo in photos:
             self._of_turtle[str(photo.turtle)].append(photo)
@@ -160,7 +162,12 @@ class _Comparison:
         )
 
     def _probe(self, photo: Photo) -> Descriptor:
-        """What a search with a photo asks the index with; the first photos' are remembered from round to round."""
+        """What a search with a photo asks the index with; descriptors are read at once where there are few."""
+        if len(self._photos) <= REMEMBERED:
+            if self._alike is None:
+                self._alike = DescriptorSimilarity.of_stored(self._catalog, self._engine, self._photos)
+                self._row = {one.id: row for row, one in enumerate(self._photos)}
+            return self._alike.probe(self._row[photo.id])
         known = self._probes.get(photo.id)
         if known is None:
             known = DescriptorSimilarity.of_stored(self._catalog, self._engine, [photo]).probe(0)

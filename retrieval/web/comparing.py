@@ -86,6 +86,7 @@ class Comparing:
         self._closed = False
         self._answered: set[int] = set()
         self._put_by: dict[int, Item] = {}
+        self._returned: dict[int, Item] = {}
         self._lock = threading.Lock()
         self.snapshot = Snapshot()
         self._thread = threading.Thread(target=self._work, name="comparing", daemon=True)
@@ -118,6 +119,7 @@ class Comparing:
             self._answered -= set(encounters)
             back = self._open(self._put_by)
             self._put_by = {key: one for key, one in self._put_by.items() if key not in back}
+            self._returned |= back  # a look that has begun already does not know of them
             self.snapshot = replace(self.snapshot, items={**back, **self.snapshot.items})
         self.refresh()
 
@@ -138,6 +140,8 @@ class Comparing:
 
     def _look(self) -> bool:
         """Compare everything that waits; False where it has to be tried again."""
+        with self._lock:
+            self._returned = {}
         try:
             with self._bench.in_background() as engine:
                 model = CatalogModel.load(self._catalog, engine.evidence)
@@ -166,6 +170,7 @@ class Comparing:
             there = {encounter for group in groups for encounter in group.encounters}
             self._answered &= there  # what the catalogue says by now need not be remembered
             items = {group.encounters[0]: _item(group, found, photos, ruled_out, final=True) for group in groups}
+            items = {**items, **self._returned}
             self.snapshot = replace(self.snapshot, items=self._open(items), complete=True, done=len(photos))
         return True
 

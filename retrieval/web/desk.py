@@ -7,7 +7,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -179,16 +179,19 @@ class Desk:
 
     def answer(self, answer: ReviewAnswer) -> Delivered:
         """Keep an answer and its effect, now or as soon as nobody else writes. Raises StorageFull."""
-        delivered = self.outbox.post(answer)
-        if delivered.refused is None and answer.said is not Said.NOT:
-            self._took(answer.encounters)
-        else:
+        if answer.said is Said.NOT or self._comparing is None:
+            delivered = self.outbox.post(answer)
             self.refresh()
+            return delivered
+        self._comparing.took(answer.encounters)  # before the catalogue knows: whoever compares must not be quicker
+        try:
+            delivered = self.outbox.post(answer)
+        except BaseException:
+            self._comparing.gave_back(answer.encounters)
+            raise
+        if delivered.refused is not None:
+            self._comparing.gave_back(answer.encounters)
         return delivered
-
-    def _took(self, encounters: Collection[int]) -> None:
-        if self._comparing is not None:
-            self._comparing.took(encounters)
 
     def undo(self, event: int, who: str) -> ChangeReport:
         """Take an event back; what it had decided waits again. Raises Conflict, UnknownRecord, CatalogBusy."""

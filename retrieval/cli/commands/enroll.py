@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from index.catalog import Catalog, count_undated
-from index.errors import CatalogExists, CatalogMissing, InputError, WeightsUnavailable
-from index.exchange import NearIds, RefusedRow, difference, parse_date
+from index.errors import CatalogExists, CatalogMissing, InputError, PhotoRefused, WeightsUnavailable
+from index.exchange import (
+    NearIds,
+    RefusedRow,
+    change_differences,
+    difference,
+    parse_date,
+    said_anew,
+    take_over,
+)
 from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
@@ -22,6 +30,9 @@ from retrieval.cli.common import tell_of_retired
 from retrieval.cli.exit_codes import ExitCode
 from retrieval.defaults import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
+
+MOST_TOLD = 10
+"""Differences of photos that are there already, before they are only counted."""
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
@@ -80,6 +91,9 @@ def enroll_command(
     encounters_by: Annotated[
         options.EncountersBy | None, typer.Option(help="How undated photos are told apart into encounters.")
     ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Take over what is said of photos that are there already.")
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only show what would be enrolled; nothing is written.")
     ] = False,
@@ -89,7 +103,7 @@ def enroll_command(
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
-    """Add photos to the gallery; what is there already stays as it is."""
+    """Add photos to the gallery; what is there already stays as it is, unless --update is given."""
     from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none, without_lookalikes
 
     common: options.Common = context.obj
@@ -130,12 +144,16 @@ def enroll_command(
     catalog = _open_or_create(common, choices)
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     total = None if manifest else count_photos(photos or [])
+    heard: list[Sighting] = []
     with printing.progress_bar("enrolling", total) as advance:
-        report = enroll(catalog, rows(catalog), engine, common.who, advance, encounters_by)
+        brought = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
+        report = enroll(catalog, _noting(brought, heard), engine, common.who, advance, encounters_by)
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_enrolment(report)
     tell_of_retired(catalog, report.enrolled)
+    if report.already_there or report.refused:
+        _retell(catalog, heard)
     if not report.enrolled and not report.already_there:
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
@@ -145,6 +163,43 @@ def enroll_command(
         _tell_of_undated(catalog)
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
+
+
+def _noting(rows: Iterable[Sighting | RefusedRow], heard: list[Sighting]) -> Iterator[Sighting | RefusedRow]:
+    """The rows, of which the usable ones are noted as they pass."""
+    for row in rows:
+        if isinstance(row, Sighting):
+            heard.append(row)
+        yield row
+
+
+def _retell(catalog: Catalog, heard: Sequence[Sighting]) -> None:
+    """Say what is told otherwise of photos that are there already; of their turtles each refusal said it."""
+    changes = said_anew(catalog, heard, _digest)
+    for one in [one for one in change_differences(changes) if one.column != "turtle"][:MOST_TOLD]:
+        here, said = one.ours or "nothing", one.theirs or "nothing"
+        printing.say(f"  {one.key}: {one.column} is {here} here, and {said} is said")
+    if changes:
+        printing.say(f"{len(changes)} photos that are there already are told otherwise; --update takes it over.")
+
+
+def _updated(catalog: Catalog, rows: Iterable[Sighting | RefusedRow], who: str) -> list[Sighting | RefusedRow]:
+    """The rows, after what they say of photos that are there already was taken over."""
+    every = list(rows)
+    changes = said_anew(catalog, [row for row in every if isinstance(row, Sighting)], _digest)
+    if changes:
+        event = take_over(catalog, changes, who)
+        printing.out.print(f"{len(changes)} updated: event {event}; `turtleidx undo {event}` takes it back")
+    return every
+
+
+def _digest(path: str) -> str | None:
+    from retrieval.images import file_sha256
+
+    try:
+        return file_sha256(Path(path))
+    except PhotoRefused:
+        return None
 
 
 def _show_foreseen(

@@ -110,13 +110,14 @@ def move_photos(
     nobody: Annotated[bool, typer.Option("--to-nobody", help="Nobody knows which turtle they show.")] = False,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Say which turtle photos show."""
     _choose_one(turtle is not None, nobody, "--to", "--to-nobody")
     chosen = numbers_of(context, photos)
     into = None if turtle is None else target_turtle(opened(context), turtle)
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.move_photos(chosen, into))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.move_photos(chosen, into))
     tell_of_retired(opened(context), chosen)
 
 
@@ -141,11 +142,12 @@ def restore_photos(
     photos: Photos,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Bring removed photos back."""
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.restore_photos(chosen))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.restore_photos(chosen))
 
 
 @app.command("side")
@@ -161,12 +163,13 @@ def set_side(
     unknown: Annotated[bool, typer.Option("--unknown", help="Nobody knows.")] = False,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Correct which side photos show."""
     _choose_one(side is not None, unknown, "--is", "--unknown")
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.set_side(chosen, side))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.set_side(chosen, side))
 
 
 @app.command("date")
@@ -180,12 +183,13 @@ def set_date(
     unknown: Annotated[bool, typer.Option("--unknown", help="Nobody knows.")] = False,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Correct the day photos were taken; encounters follow unless they are named."""
     _choose_one(day is not None, unknown, "--is", "--unknown")
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.set_date(chosen, day))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.set_date(chosen, day))
 
 
 @app.command("relocate")
@@ -194,6 +198,7 @@ def relocate_photos(
     folder: Annotated[Path, typer.Argument(help="Where the originals lie now, at any depth.")],
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Find originals that were moved, by their bytes, and remember where they lie now."""
@@ -202,7 +207,9 @@ def relocate_photos(
     with printing.progress_bar("looking through files", None) as advance:
         search = find_originals(browser(context).photos(), folder, advance)
     if search.found:
-        change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.relocate_photos(search.found))
+        change(
+            context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.relocate_photos(search.found)
+        )
     else:
         printing.print_done(ChangeReport(None, ()), dry_run, as_json)
     for sentence in search.unreadable:

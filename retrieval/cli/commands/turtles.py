@@ -31,6 +31,7 @@ def list_turtles(
     status: Annotated[TurtleStatus | None, typer.Option(help="Only ids in this state.")] = None,
     species: Annotated[str | None, typer.Option(help="Only this species.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only turtles with this tag.")] = None,
+    site: Annotated[str | None, typer.Option(help="Only turtles that were seen at this site.")] = None,
     sort: Annotated[TurtleOrder, typer.Option(help="What to sort by.")] = TurtleOrder.ID,
     descending: Annotated[bool, typer.Option("--descending", help="Largest or latest first.")] = False,
     page: options.Page = 1,
@@ -42,7 +43,13 @@ def list_turtles(
     """Turtles, one page of them."""
     form = form_of(as_json, as_csv)
     found = browser(context, as_of).turtles(
-        status=status, species=species, tag=tag, order=sort, descending=descending, page=page_of(page, page_size)
+        status=status,
+        species=species,
+        tag=tag,
+        site=site,
+        order=sort,
+        descending=descending,
+        page=page_of(page, page_size),
     )
     printing.print_records([schemas.turtle_record(turtle) for turtle in found], schemas.TURTLES, form)
     tell_of_more(len(found), page, page_size)
@@ -76,10 +83,13 @@ def create_turtle(
     note: Annotated[str | None, typer.Option()] = None,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Add a turtle without photos."""
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.create_turtle(turtle, species, note))
+    change(
+        context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.create_turtle(turtle, species, note)
+    )
 
 
 @app.command("rename")
@@ -89,10 +99,11 @@ def rename_turtle(
     new: Annotated[str, typer.Argument(help="Its new id.")],
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Give a turtle another id; everything that belongs to it follows."""
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.rename_turtle(turtle, new))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.rename_turtle(turtle, new))
 
 
 @app.command("merge")
@@ -153,10 +164,11 @@ def restore_turtle(
     turtle: Name,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Take a retired id back into use."""
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.restore_turtle(turtle))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.restore_turtle(turtle))
 
 
 @app.command("note")
@@ -166,10 +178,11 @@ def note_turtle(
     note: Annotated[str | None, typer.Argument(help="The note; none takes the old one away.")] = None,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Replace a turtle's note."""
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.note_turtle(turtle, note))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.note_turtle(turtle, note))
 
 
 @app.command("species")
@@ -179,10 +192,11 @@ def species_turtle(
     species: Annotated[str | None, typer.Argument(help="The species; none: nobody knows.")] = None,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Say which species a turtle is."""
-    change(context, ChangeOptions(dry_run, why, as_json), lambda curator: curator.species_turtle(turtle, species))
+    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.species_turtle(turtle, species))
 
 
 @app.command("tag")
@@ -193,10 +207,11 @@ def tag_turtle(
     remove: Annotated[list[str] | None, typer.Option(help="A tag to take away; repeatable.")] = None,
     why: options.Why = "",
     dry_run: options.DryRun = False,
+    yes: options.NeverAsks = False,
     as_json: options.Json = False,
 ) -> None:
     """Add tags and take them away."""
     if not add and not remove:
         raise typer.BadParameter("name tags with --add or --remove.")
-    how = ChangeOptions(dry_run, why, as_json)
+    how = ChangeOptions(dry_run, why, as_json, yes)
     change(context, how, lambda curator: curator.tag_turtle(turtle, add or (), remove or ()))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from retrieval.cli.printing.terminal import out, print_table, say
 from retrieval.evaluation import Comparison, ErrorRate, Evaluation
-from retrieval.novelty import DecisionPolicy
+from retrieval.novelty import DecisionPolicy, Verdict
 
 REFUSALS_SHOWN = 5
 
@@ -26,6 +26,7 @@ def print_evaluation(
         say(f"left out: {len(comparison.left_out) - REFUSALS_SHOWN} more photos; --json lists them all.")
     first = comparison.methods[0].evaluation
     out.print(Text(f"{description} P(new) before looking: {policy.prior_new:.1%}."))
+    out.print(_answers(first))
     methods = [method.evaluation for method in comparison.methods]
     print_table(_ranking(methods, groups))
     print_table(_judging(methods, groups))
@@ -33,7 +34,7 @@ def print_evaluation(
     limit = first.calibration_error_if_perfect
     if math.isfinite(limit):
         out.print(
-            f"ECE, the expected calibration error of P(new), is {first.calibration_error:.3f}; that of perfect "
+            f"P(new) is off by {first.calibration_error:.3f} on average (the calibration error); that of perfect "
             f"probabilities would stay below {limit:.3f} in 95 of 100 such evaluations."
         )
     missing = comparison.methods[0].outcomes and not any(
@@ -41,6 +42,16 @@ def print_evaluation(
     )
     if missing:
         out.print("There is no fitted model for this recipe, so that photos were ranked but not judged.")
+
+
+def _answers(figures: Evaluation) -> str:
+    """How many photos were answered rightly, in one sentence."""
+    by_verdict = {share.verdict: share for share in figures.verdicts}
+    new, known = by_verdict[Verdict.NEW], by_verdict[Verdict.KNOWN]
+    return (
+        f"NEW was said of {new.new} of {figures.new} photos of new turtles, KNOWN of {known.known} of "
+        f"{figures.known} of catalogued ones; the tables below count every turtle the same."
+    )
 
 
 def _ranking(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Table:
@@ -53,7 +64,7 @@ def _ranking(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Tab
 
 
 def _judging(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Table:
-    table = _table("BAKS", "BAUS", "√(BAKS·BAUS)", "ECE", "undecided")
+    table = _table("known by name", "new called NEW", "both", "error of P(new)", "undecided")
     for one in (*methods, *groups):
         shares = map(_percent, (one.baks, one.baus, one.geometric_mean))
         calibration, undecided = _number(one.calibration_error), _percent(one.undecided)

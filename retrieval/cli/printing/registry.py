@@ -172,6 +172,8 @@ def _change_line(change: Change, names: Mapping[int, str]) -> str:
         if old != new:
             if name == "turtle":
                 parts.append(f"{_named(old, names)} → {_named(new, names)}")
+            elif name == "relative":
+                continue  # the path says it already
             elif name == "merged_into":
                 parts.append(f"merged into {_named(new, names)}" if new else "merged no more")
             else:

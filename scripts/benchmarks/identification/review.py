@@ -107,7 +107,7 @@ def main() -> None:
 
 def _prepare(scratch: Path) -> None:
     """A catalogue of drawn turtles seen twice, and photos of known and of new ones that nobody has identified."""
-    drawn = write_samples(scratch / "drawn", TURTLES, photos_per_turtle=5, new_turtles=STRANGERS, size=(1600, 1280))
+    drawn = write_samples(scratch / "drawn", TURTLES, photos_per_turtle=5, new_turtles=STRANGERS, size=(960, 768))
     catalog_path = scratch / "turtles.catalog"
     engine = Engine.load(options=EngineOptions(matcher=NEAREST))
     catalog = Catalog.create(catalog_path, engine.recipe)

@@ -237,3 +237,10 @@ def test_kept_queries_of_one_person_are_one_row_of_the_history(shell: Shell) -> 
     assert len(lines) == 1
     assert "query 4 (2.jpg), and 2 before it" in lines[0]
     assert len([one for one in shell("history", "--json").records if one["action"] == "keep query"]) == 4
+
+
+def test_turtles_are_listed_by_site_and_yes_is_never_an_error(shell: Shell) -> None:
+    assert set(shell.turtles("--site", "Reef")) == {"T001"}
+    assert shell("turtles", "rename", "T002", "Nina", "--yes").code == 0
+    assert shell("photos", "side", "1", "--is", "R", "--yes").code == 0
+    assert shell("photos", "list", "--side", "Right", "--json").records[0]["number"] == 1

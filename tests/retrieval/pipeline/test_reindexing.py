@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from index.catalog.catalog import Catalog
 from index.types import GalleryFilter, Sighting
@@ -112,3 +113,24 @@ def test_a_feature_store_that_cannot_be_read_is_filled_again(own: Shell, damage:
     assert own("reindex", "--json").records[0]["read"] == 4
     assert own("check").code == 0
     assert len(list(own.catalog.glob("features.lmdb.damaged-*"))) == 1
+
+
+def test_what_an_earlier_reader_got_wrong_is_named_and_only_that_is_read_again(own: Shell) -> None:
+    folder = own.catalog.parent / "photos" / "T001"
+    with Image.open(folder / "left-1.jpg") as image:
+        cut = image.convert("RGBA")
+    cut.putalpha(Image.linear_gradient("L").resize(cut.size))
+    cut.save(folder / "cut.png")
+    assert own("enroll", folder / "cut.png", "--turtle", "T001", "--no-fit").code == 0
+    catalog = Catalog.open(own.catalog)
+    with catalog.writing("test"), catalog.transaction("as before", "Ana") as transaction:
+        transaction.run("UPDATE photos SET reader = 1, reading = 1, content = NULL")
+        transaction.journal.put("settings", [{"name": "any", "value": "change"}])
+    checked = own("check", "--json")
+    [problem] = checked.records[0]["problems"]
+    assert "cut.png was read wrongly by an earlier turtleidx: run `turtleidx reindex`" in problem
+    assert checked.code == 3
+    assert own("reindex", "--json").records[0]["read"] == 1
+    assert own("check", "--json").records[0]["problems"] == []
+    with catalog.reading() as session:
+        assert session.rows("SELECT count(*), min(reader), count(content) FROM photos") == [(5, 2, 5)]

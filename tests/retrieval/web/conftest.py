@@ -68,6 +68,13 @@ def served(season: Path, tmp_path: Path) -> Iterator[Served]:
         yield one
 
 
+@pytest.fixture(scope="session")
+def standing(season: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running server for tests that only look."""
+    with serving(copied(season, tmp_path_factory.mktemp("standing"))) as one:
+        yield one
+
+
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A browser of its own, as far as cookies go."""
@@ -81,6 +88,12 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext, served: Served) -> Page:
     """The first page, once everything is compared."""
     return opened(context, served)
+
+
+@pytest.fixture
+def looking(context: BrowserContext, standing: Served) -> Page:
+    """The same of the standing server, for tests that only look."""
+    return opened(context, standing)
 
 
 def opened(context: BrowserContext, served: Served) -> Page:

@@ -58,6 +58,7 @@ def test_ten_groups_are_decided_by_keyboard_alone(page: Tab, served: Served) -> 
         decided += 1
     seconds = (time.perf_counter() - begun) / decided
     assert decided == len(HARD) + len(STRANGERS)
+    page.wait_for_url("**/queue")
     page.goto(f"{served.base}/known")
     page.keyboard.press("Enter")
     expect(page.locator(".good")).to_contain_text(f"{len(KNOWN)} confirmed")
@@ -127,7 +128,8 @@ def test_an_answer_that_is_refused_comes_back_in_red(page: Tab, served: Served) 
     assert not [one for one in Browser(Catalog.open(served.catalog)).history() if one.action == "review new"]
 
 
-def test_zooming_one_photo_moves_the_other_by_the_map(page: Tab, served: Served) -> None:
+def test_zooming_one_photo_moves_the_other_by_the_map(looking: Tab, standing: Served) -> None:
+    page, served = looking, standing
     begin(page, served)
     pair = page.evaluate(PAIR)
     assert pair["mapped"]
@@ -178,10 +180,10 @@ def test_keys_are_off_in_fields_and_can_be_switched_off(page: Tab, served: Serve
     page.wait_for_selector('body[data-answered="1"]')
 
 
-def test_nothing_leaves_this_machine_and_no_request_fails(page: Tab, served: Served) -> None:
+def test_nothing_leaves_this_machine_and_no_request_fails(looking: Tab, standing: Served) -> None:
+    page, served = looking, standing
     asked: list[str] = []
     failed: list[str] = []
-    page.context.set_offline(False)
     page.on("request", lambda one: asked.append(one.url))
     page.on("requestfailed", lambda one: failed.append(one.url))
     page.on("response", lambda one: failed.append(f"{one.status} {one.url}") if one.status >= 400 else None)
@@ -195,13 +197,13 @@ def test_nothing_leaves_this_machine_and_no_request_fails(page: Tab, served: Ser
 
 
 @pytest.fixture
-def shown(page: Tab, served: Served) -> Iterator[list[tuple[str, Tab]]]:
+def shown(looking: Tab, standing: Served) -> Iterator[list[tuple[str, Tab]]]:
     def visit() -> Iterator[tuple[str, Tab]]:
         for path in (*PAGES, "/settings", "/compare"):
-            page.goto(f"{served.base}{path}")
+            looking.goto(f"{standing.base}{path}")
             if path == "/compare":
-                page.wait_for_selector(COMPARED)
-            yield path, page
+                looking.wait_for_selector(COMPARED)
+            yield path, looking
 
     yield visit()  # type: ignore[misc]
 

@@ -155,8 +155,12 @@ def test_the_table_names_every_figure(bay: Bay, looking: Shell) -> None:
     common = ("evaluate", "--manifest", queries_of(bay), "--no-compare", *QUICK)
     ran = looking(*common, "--prior-new", "0.25")
     assert ran.code == 0, ran.err
-    for words in ("top-1", "top-3", "top-5", "mAP", "AUROC", "BAKS", "BAUS", "ECE", "undecided", "promised", "25.0%"):
+    for words in ("top-1", "top-3", "top-5", "mAP", "AUROC", "undecided", "promised", "25.0%"):
         assert words in ran.out
+    for words in ("known by name", "new called NEW", "error of P(new)"):
+        assert words in ran.out
+    assert re.match(r"NEW was said of \d+ of \d+ photos of new turtles", ran.out.splitlines()[1])
+    assert max(map(len, ran.out.splitlines()[2:])) <= 110
     assert "match_count" not in ran.out
     assert "…" not in ran.out
 

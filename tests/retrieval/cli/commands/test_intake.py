@@ -38,7 +38,7 @@ def test_a_look_before_enrolling_tells_what_enrolling_does(shell: Shell, brought
     assert shell.turtles() == before
     done = shell("enroll", brought, "--no-fit")
     assert (done.code, done.out.split(" (")[0]) == (3, "3 enrolled, 0 already there, 1 refused")
-    assert "has the bytes, or the picture, of" in done.err
+    assert "has the bytes of" in done.err
     assert "which is turtle A, and was not enrolled as B" in " ".join(done.err.split())
     again = shell("enroll", brought, "--check", "--json")
     assert [one["outcome"] for one in again.records] == ["already there"] * 3 + ["refused"]

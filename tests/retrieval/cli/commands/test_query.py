@@ -119,3 +119,16 @@ def test_a_model_that_the_gallery_has_outgrown_is_told_of(own: Shell, samples: S
     assert "`turtleidx fit` learns from the" in own("info").out
     assert "`turtleidx fit` learns from the" in own("query", photo(samples, "T004", 2), *NEAREST).err
     assert Catalog.open(own.catalog).identified() > 44
+
+
+def test_photos_that_are_there_are_told_anew_only_on_demand(own: Shell, samples: SampleSet) -> None:
+    path = photo(samples, "T023", 1)
+    assert own("enroll", path, "--side", "left", "--no-fit").code == 0
+    again = own("enroll", path, "--turtle", "T004", "--site", "Reef", "--no-fit")
+    assert (again.code, "0 enrolled, 0 already there, 1 refused" in again.out) == (1, True)
+    assert "site is nothing here, and Reef is said" in again.err
+    assert "--update takes it over" in again.err
+    assert len(own("photos", "list", "--turtle", "T004", "--json").records) == 2
+    assert "1 updated" in own("enroll", path, "--turtle", "T004", "--site", "Reef", "--no-fit", "--update").out
+    assert own("photos", "list", "--turtle", "T004", "--json").records[-1]["site"] == "Reef"
+    assert "told otherwise" not in own("enroll", path, "--turtle", "T004", "--no-fit").err

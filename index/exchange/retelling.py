@@ -1,0 +1,128 @@
+"""Photos that are in the catalogue, told anew: what a table or a command says of them, set as one change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from index.catalog import Browser, Catalog
+from index.exchange.catalog_join import COMPARED, Difference
+from index.exchange.columns import BOX_COLUMNS
+from index.exchange.tables import cells_of
+from index.naming import whole_path
+from index.registry import PhotoRecord, Placement, Transaction, several
+from index.types import Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoChange:
+    """A photo as it was and as the table tells it."""
+
+    old: PhotoRecord
+    new: PhotoRecord
+
+
+def said_anew(
+    catalog: Catalog, sightings: Sequence[Sighting], digest: Callable[[str], str | None]
+) -> list[PhotoChange]:
+    """Where sightings of photos that are in the catalogue say something else than it does; what they leave out stays.
+
+    Parameters
+    ----------
+    digest : callable
+        The sha256 of the file at a path, for photos that lie elsewhere than the catalogue says.
+    """
+    browser = Browser(catalog)
+    records = browser.photos()
+    by_path = {record.path: record for record in records}
+    by_digest = {record.sha256: record for record in records}
+    merged = {turtle.id: turtle.merged_into for turtle in browser.turtles() if turtle.merged_into is not None}
+    changes = []
+    for seen in sightings:
+        record = by_path.get(whole_path(Path(seen.path)).as_posix()) or by_digest.get(digest(seen.path) or "")
+        if record is not None:
+            new = replace(record, **_said(seen, record, merged))
+            if new != record:
+                changes.append(PhotoChange(record, new))
+    return changes
+
+
+def _said(seen: Sighting, record: PhotoRecord, merged: Mapping[str, str]) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        name: getattr(seen, name)
+        for name in ("side", "taken_on", "species", "site", "observer", "latitude", "longitude", "box")
+        if getattr(seen, name) is not None
+    }
+    if seen.turtle is not None:
+        said["turtle"] = merged.get(seen.turtle, seen.turtle)
+    if seen.encounter is not None:
+        said["encounter_name"] = seen.encounter
+    return said | {"notes": {**record.notes, **seen.notes}}
+
+
+def change_differences(changes: Sequence[PhotoChange]) -> list[Difference]:
+    """The changes as differences, column by column: what is here, and what is said now."""
+    found = []
+    for change in changes:
+        here, said = cells_of(change.old, exact=True), cells_of(change.new, exact=True)
+        found += [
+            Difference("photo", change.old.path, name, here[name], said[name])
+            for name in COMPARED
+            if here[name] != said[name]
+        ]
+    return found
+
+
+def take_over(catalog: Catalog, changes: Sequence[PhotoChange], who: str, why: str = "") -> int:
+    """Set what is said now, as one event; gives its number. Raises CatalogBusy."""
+    with catalog.writing("enroll"), catalog.transaction("update photos", who, why) as transaction:
+        apply_changes(transaction, changes)
+        return transaction.event
+
+
+def apply_changes(transaction: Transaction, changes: Sequence[PhotoChange]) -> None:
+    """Set what has changed; turtles and encounters that are new are made, encounters left empty go."""
+    named = {change.new.turtle for change in changes if change.new.turtle is not None}
+    occasions = {change.new.encounter_name for change in changes if change.new.encounter_name is not None}
+    placing = Placement(transaction, named, occasions)
+    rows = []
+    for change in sorted(changes, key=lambda change: change.old.id):
+        old, new = change.old, change.new
+        before, after = _columns(old), _columns(new)
+        row = {name: value for name, value in after.items() if value != before[name]}
+        if (new.turtle, new.taken_on, new.encounter_name) != (old.turtle, old.taken_on, old.encounter_name):
+            key = None if new.turtle is None else placing.turtle(new.turtle, new.species)
+            row["encounter"] = placing.encounter(key, new.taken_on, new.encounter_name)
+        if row:
+            rows.append((old.id, row))
+    placing.write()
+    for number, row in rows:
+        kept = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')} AS {name}" for name in row)
+        transaction.journal.update("photos", kept, "id = ?", *row.values(), number)
+    left = several({change.old.encounter for change in changes})
+    used = f"SELECT encounter FROM photos WHERE encounter IN ({left})"
+    transaction.journal.remove("encounters", f"id IN ({left}) AND id NOT IN ({used})")
+
+
+_TYPES = {
+    "encounter": "BIGINT",
+    "taken_on": "DATE",
+    "notes": "JSON",
+    **dict.fromkeys(("latitude", "longitude", "box_x", "box_y", "box_w", "box_h"), "DOUBLE"),
+}
+
+
+def _columns(record: PhotoRecord) -> dict[str, object]:
+    """What a table can say about a photo, as the registry's columns."""
+    box = record.box
+    return {
+        "side": None if record.side is None else str(record.side),
+        **{
+            name: getattr(record, name) for name in ("taken_on", "species", "site", "observer", "latitude", "longitude")
+        },
+        **{f"box_{name}": None if box is None else getattr(box, name) for name in BOX_COLUMNS},
+        "notes": json.dumps(dict(record.notes), ensure_ascii=False, separators=(",", ":")),
+    }

@@ -1,0 +1,157 @@
+"""What people share at one desk: second looks, planted pairs, the queue, and how an answer leaves and comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from starlette.testclient import TestClient
+
+from index.catalog.browser import Browser
+from index.catalog.catalog import Catalog
+from index.curation.answers import ReviewAnswer, Said, checks, record_answer
+from retrieval.web.desk import Desk, ReviewOptions, evidence_text
+from retrieval.web.guard import Door
+from retrieval.web.planting import EVERY, Planting
+from retrieval.web.queue import Pile, pile_of
+from retrieval.web.settings import ReviewSettings, load_settings, save_settings
+from tests.retrieval.web.answering import an_answer
+from tests.retrieval.web.conftest import HOST, entered
+from tests.retrieval.web.season import HARD, KNOWN, STRANGERS
+
+
+@pytest.fixture
+def comparing(catalog: Catalog) -> Iterator[Desk]:
+    """A desk that has compared everything."""
+    desk = Desk(catalog, ReviewOptions("Ana", matcher="nearest"), Door([HOST], "turtleidx_8000"))
+    desk.start()
+    eventually(lambda: desk.snapshot is not None and desk.snapshot.complete)
+    yield desk
+    desk.close()
+
+
+def eventually(holds: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+def answer_of(desk: Desk, key: int, who: str, said: Said = Said.NEW, turtle: str | None = None) -> ReviewAnswer:
+    item = desk.item(key)
+    assert item is not None
+    answer = an_answer(desk.catalog, f"{who}-answers-{key}-{said}")
+    photos = tuple(one.id for one in item.photos)
+    evidence = evidence_text(item, desk.settings, desk.recipe)
+    encounters = item.group.encounters
+    return replace(answer, who=who, said=said, turtle=turtle, encounters=encounters, photos=photos, evidence=evidence)
+
+
+def test_known_ones_go_as_a_grid_and_the_others_one_by_one(comparing: Desk) -> None:
+    queue = comparing.queue("Ana")
+    assert sum(pile_of(one) is Pile.KNOWN for one in queue) == len(KNOWN)
+    assert len(comparing.looked("Ana")) == len(HARD) + len(STRANGERS)
+    assert [pile_of(one) for one in queue[-len(KNOWN) :]] == [Pile.KNOWN] * len(KNOWN)
+
+
+def test_an_answered_group_is_gone_at_once_and_back_after_undo(comparing: Desk) -> None:
+    for said in (Said.NEW, Said.UNSURE):
+        key = comparing.looked("Ana")[0].key
+        done = comparing.answer(answer_of(comparing, key, "Ana", said))
+        assert done.recorded is not None
+        assert done.recorded.event is not None
+        assert key not in [one.key for one in comparing.queue("Ana")]
+        comparing.undo(done.recorded.event, "Ana")
+        assert key in [one.key for one in comparing.queue("Ana")]
+
+
+def test_a_new_turtle_is_a_candidate_for_the_rest(comparing: Desk) -> None:
+    key = comparing.looked("Ana")[-1].key
+    done = comparing.answer(answer_of(comparing, key, "Ana"))
+    assert done.recorded is not None
+    made = done.recorded.turtle
+    eventually(
+        lambda: (
+            comparing.snapshot
+            and any(made in {one.turtle for one in item.group.candidates} for item in comparing.snapshot.items.values())
+        )
+    )
+
+
+def test_what_another_process_decided_is_seen(comparing: Desk) -> None:
+    key = comparing.looked("Ana")[0].key
+    record_answer(Catalog.open(comparing.catalog.path), answer_of(comparing, key, "Ben"))
+    eventually(lambda: key not in [one.key for one in comparing.queue("Ana")])
+
+
+def test_a_blind_second_look_needs_two_names(comparing: Desk) -> None:
+    comparing.change_settings(ReviewSettings(blind=True))
+    first, *_ = [one.key for one in comparing.looked("Ana")]
+    assert comparing.answer(answer_of(comparing, first, "Ana")).recorded is not None
+    assert {one.turtle for one in Browser(comparing.catalog).photos(encounter=first)} == {None}
+    comparing._comparing.gave_back([first])  # type: ignore[union-attr]
+    assert first not in [one.key for one in comparing.looked("Ana")]
+    assert first in [one.key for one in comparing.looked("Ben")]
+    repeated = replace(answer_of(comparing, first, "Ana"), key="the-same-person-again")
+    assert "somebody else" in str(comparing.answer(repeated).refused)
+    agreed = comparing.answer(answer_of(comparing, first, "Ben"))
+    assert agreed.recorded is not None
+    assert {one.turtle for one in Browser(comparing.catalog).photos(encounter=first)} == {agreed.recorded.turtle}
+    assert agreed.recorded.turtle == "T025"
+
+
+def test_planted_pairs_are_due_after_twenty_answers_and_tell_who_was_right(comparing: Desk) -> None:
+    planting = Planting(comparing.catalog, comparing.bench, seed=1)
+    assert planting.due("Ana") is None
+    with comparing.catalog.writing("test"), comparing.catalog.transaction("test", "Ana") as transaction:
+        for number in range(EVERY):
+            transaction.run("INSERT INTO answers VALUES (?, NULL, 'new', NULL, 'Ana', 3.0, now())", f"k{number}")
+    eventually(lambda: planting.due("Ana") is not None)
+    key = planting.due("Ana")
+    assert key is not None
+    assert planting.due("Ben") == key  # one at a time
+    planted, item = planting.planted(key), planting.item(key)
+    assert planted is not None
+    assert item is not None
+    [photo] = item.photos
+    assert planted.turtle == photo.turtle
+    assert planted.turtle in {one.turtle for one in item.group.candidates}
+    assert all(one.photo.encounter != photo.encounter for one in item.group.candidates)
+    assert photo.encounter in item.hidden
+
+
+def test_a_planted_pair_changes_nothing_but_the_own_eye(comparing: Desk) -> None:
+    planting = Planting(comparing.catalog, comparing.bench, seed=1)
+    comparing._planting = planting
+    planting._plant()
+    [key] = planting._open
+    asking = entered(comparing)
+    before = Browser(comparing.catalog).history()
+    page = asking.get(f"/compare/{key}")
+    assert page.status_code == 200
+    truth = planting._open[key].turtle
+    fields = {"key": "check-number-one", "group": key, "said": "same", "turtle": truth, "seconds": 2}
+    headers = {"accept": "application/json", "x-csrf": comparing.door.csrf}
+    told = asking.post("/answer", json=fields, headers=headers).json()
+    assert (told["right"], told["turtle"]) == (True, truth)
+    assert checks(comparing.catalog) == {"Ana": (1, 1)}
+    assert Browser(comparing.catalog).history() == before
+
+
+def test_settings_are_kept_in_the_catalogue_and_checked(catalog: Catalog, client: TestClient, desk: Desk) -> None:
+    save_settings(catalog, ReviewSettings(prior_new=0.2, blind=True), "Ana")
+    assert load_settings(catalog) == ReviewSettings(prior_new=0.2, blind=True)
+    fields = {"csrf": desk.door.csrf, "prior_new": "7", "false_known": "0.01"}
+    assert client.post("/settings/everybody", data=fields).status_code == 400
+    assert load_settings(catalog) == ReviewSettings(prior_new=0.2, blind=True)
+    catalog.set_setting("review", "{broken", "Ana")
+    assert load_settings(catalog) == ReviewSettings()
+
+
+@pytest.mark.parametrize("name", ["turtles", "photos", "encounters", "captures"])
+def test_tables_are_safe_for_spreadsheets_and_coarse(client: TestClient, name: str) -> None:
+    answered = client.get(f"/report/{name}.csv")
+    assert answered.headers["content-type"].startswith("text/csv")
+    assert "T001" in answered.text
