@@ -63,7 +63,7 @@ class DeviceFeatureCache:
     def collate(self, photos: Sequence[LocalFeatures]) -> FeatureBatch:
         """Features of photos with equal keypoint count as one batch."""
         if not self.capacity:
-            return self._upload(photos)
+            return self.upload(photos)
         keys = [_key(photo) for photo in photos]
         with self._lock:
             together = self._held(keys, photos)
@@ -76,7 +76,7 @@ class DeviceFeatureCache:
     def _held(self, keys: Sequence[Key], photos: Sequence[LocalFeatures]) -> list[FeatureBatch]:
         missing = {key: photo for key, photo in zip(keys, photos, strict=True) if key not in self._kept}
         if missing:
-            arrived = self._upload(list(missing.values()))
+            arrived = self.upload(list(missing.values()))
             for row, key in enumerate(missing):
                 self._keep(key, arrived, row)
         for key in keys:
@@ -85,7 +85,8 @@ class DeviceFeatureCache:
         self._forget()
         return together
 
-    def _upload(self, photos: Sequence[LocalFeatures]) -> FeatureBatch:
+    def upload(self, photos: Sequence[LocalFeatures]) -> FeatureBatch:
+        """Photos in the device's memory; nothing is remembered."""
         descriptors = torch.from_numpy(np.stack([photo.descriptors for photo in photos]))
         keypoints = np.empty((*descriptors.shape[:2], 4), np.float32)
         for row, photo in enumerate(photos):

@@ -159,9 +159,9 @@ class LightGlueMatcher:
             room = free.pop()
             try:
                 with torch.inference_mode(), self._here():
-                    own = self._taken(ways, sent(torch.from_numpy(turn_of[rows]), self.device))
+                    own = self.take_rows(ways, sent(torch.from_numpy(turn_of[rows]), self.device))
                     others = self._tokens([candidates[row] for row in rows], -np.minimum(lying[rows], 0), room)
-                    return PendingMatches.of(self._assign(own, others, room))
+                    return PendingMatches.of(self.assign(own, others, room))
             finally:
                 free.append(room)
 
@@ -205,7 +205,8 @@ class LightGlueMatcher:
         self._layers[0].self_attention(x, rotary, room)
         return Tokens(x, rotary)
 
-    def _taken(self, tokens: Tokens, rows: Tensor) -> Tokens:
+    def take_rows(self, tokens: Tokens, rows: Tensor) -> Tokens:
+        """Those pairs of a batch."""
         return Tokens(self._laid_out(tokens.x[rows]), tokens.rotary[rows])
 
     def _laid_out(self, x: Tensor) -> Tensor:
@@ -216,7 +217,7 @@ class LightGlueMatcher:
         """Activations that a pair needs at once: the update network of one side, or the assignment."""
         return 4 * (12 * self.network.config.descriptor_dim * (m + n) + 3 * m * n)
 
-    def _assign(self, own: Tokens, others: Tokens, room: Workspace) -> Assigned:
+    def assign(self, own: Tokens, others: Tokens, room: Workspace) -> Assigned:
         """Match B pairs, each as deep as it needs; both sides have been through the first self-attention.
 
         Overwrites them.
@@ -249,7 +250,7 @@ class LightGlueMatcher:
             if last:
                 break
             staying = (~done).nonzero().squeeze(1)
-            rows, own, others = rows[staying], self._taken(own, staying), self._taken(others, staying)
+            rows, own, others = rows[staying], self.take_rows(own, staying), self.take_rows(others, staying)
         return result
 
 

@@ -94,11 +94,11 @@ def kernels_for(width: int, heads: int, device: torch.device, precision: torch.d
     """`gpu.kernels` for layers of so many channels in bfloat16 on an Nvidia GPU, else None."""
     if device.type != "cuda" or precision != torch.bfloat16 or width < WIDE:
         return None
-    return _working(width, heads, device)
+    return working_kernels(width, heads, device)
 
 
 @cache
-def _working(width: int, heads: int, device: torch.device) -> ModuleType | None:
+def working_kernels(width: int, heads: int, device: torch.device) -> ModuleType | None:
     """The kernels, if the GPU is of Ampere's age or younger and each of them runs there for layers of this size."""
     if torch.version.hip is not None or torch.cuda.get_device_capability(device) < (8, 0):
         return None

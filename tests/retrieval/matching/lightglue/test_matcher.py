@@ -125,9 +125,9 @@ def test_a_batch_takes_no_more_memory_than_it_may(monkeypatch: pytest.MonkeyPatc
 
         def assign(own: Tokens, others: Tokens, room: Workspace) -> Assigned:
             sizes.append(len(own.x))
-            return LightGlueMatcher._assign(matcher, own, others, room)
+            return LightGlueMatcher.assign(matcher, own, others, room)
 
-        monkeypatch.setattr(matcher, "_assign", assign)
+        monkeypatch.setattr(matcher, "assign", assign)
         matcher.match(query, candidates)
         return sizes
 

@@ -131,9 +131,9 @@ def test_a_matcher_with_kernels_as_one_without(exit_share: float | None, monkeyp
 
     def taken(tokens: batching.Tokens, rows: Tensor) -> batching.Tokens:
         staying.append((len(tokens.x), len(rows)))
-        return LightGlueMatcher._taken(matcher, tokens, rows)
+        return LightGlueMatcher.take_rows(matcher, tokens, rows)
 
-    monkeypatch.setattr(matcher, "_taken", taken)
+    monkeypatch.setattr(matcher, "take_rows", taken)
     found = matcher.match(query, candidates)
     assert any(len(one) for one in plain)
     if exit_share is not None:
@@ -148,7 +148,7 @@ def test_a_matcher_with_kernels_as_one_without(exit_share: float | None, monkeyp
 
 def test_kernels_are_for_wide_layers_in_bfloat16_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = torch.device("cuda")
-    monkeypatch.setattr(accelerated, "_working", lambda *_: kernels)
+    monkeypatch.setattr(accelerated, "working_kernels", lambda *_: kernels)
     assert kernels_for(256, 4, gpu, torch.bfloat16) is kernels
     assert kernels_for(96, 2, gpu, torch.bfloat16) is None
     assert kernels_for(256, 4, gpu, torch.float32) is None
@@ -159,16 +159,16 @@ def test_kernels_are_for_wide_layers_in_bfloat16_on_gpus(monkeypatch: pytest.Mon
 @pytest.fixture
 def as_if_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[tuple[int, int]], ModuleType | None]]:
     """Asks for kernels for a GPU of this capability; where there is none, the CPU's interpreter runs them."""
-    accelerated._working.cache_clear()
+    accelerated.working_kernels.cache_clear()
 
     def ask(capability: tuple[int, int]) -> ModuleType | None:
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
         if DEVICE.type == "cpu":
             monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
-        return accelerated._working(96, 2, DEVICE)
+        return accelerated.working_kernels(96, 2, DEVICE)
 
     yield ask
-    accelerated._working.cache_clear()
+    accelerated.working_kernels.cache_clear()
 
 
 def test_attention_is_tried_with_and_without_masks(
@@ -187,7 +187,7 @@ def test_attention_is_tried_with_and_without_masks(
 
 def test_kernels_run_on_gpus_since_ampere(as_if_on: Callable[[tuple[int, int]], ModuleType | None]) -> None:
     assert as_if_on((7, 5)) is None
-    accelerated._working.cache_clear()
+    accelerated.working_kernels.cache_clear()
     assert as_if_on((8, 6)) is kernels
 
 
