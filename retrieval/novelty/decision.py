@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retrieval.novelty.conformal import Rates, Thresholds
-from retrieval.novelty.posterior import Posterior
 from retrieval.novelty.samples import TooSmall
+
+if TYPE_CHECKING:  # commands that only name verdicts need not wait for what is fitted
+    from retrieval.novelty.posterior import Posterior
 
 
 class Verdict(StrEnum):
