@@ -239,7 +239,11 @@ def test_without_scripts_a_group_can_still_be_decided(chromium, served: Served) 
     page.goto(served.address)
     page.goto(f"{served.base}/compare")
     before = undecided(served.catalog)
-    page.locator('noscript button[value="new"], form[action="/answer"] button[value="new"]').first.click()
+    with page.expect_navigation():  # a click itself does not wait for what the form is answered with
+        page.locator('noscript button[value="new"], form[action="/answer"] button[value="new"]').first.click()
+    until = time.monotonic() + 20
+    while undecided(served.catalog) == before and time.monotonic() < until:
+        time.sleep(0.1)
     assert undecided(served.catalog) == before - 1
     plain.close()
     waiting.close()
