@@ -53,6 +53,7 @@ from index.types import (
     EnrollOutcome,
     GalleryFilter,
     HeadBox,
+    Kept,
     LocalFeatures,
     Photo,
     PreparedPhoto,
@@ -317,12 +318,12 @@ class Catalog:
         """Global descriptors of photos, [n, d]."""
         return self.searcher.vectors(np.array([photo.id for photo in photos], np.int64))
 
-    def features(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+    def features(self, photos: Sequence[Kept]) -> list[LocalFeatures]:
         """Local features of photos. Raises CatalogDamaged where they are missing."""
         found = self.feature_store.features([photo.key for photo in photos])
         return [_present(features, photo, self.path) for features, photo in zip(found, photos, strict=True)]
 
-    def thumbnail(self, photo: Photo) -> bytes:
+    def thumbnail(self, photo: Kept) -> bytes:
         """A photo's working image as JPEG. Raises CatalogDamaged where it is missing."""
         return _present(self.feature_store.thumbnail(photo.key), photo, self.path)
 
@@ -360,12 +361,12 @@ class Catalog:
 
     def write_learnt(self) -> None:
         """Keep what further extractors found; nothing while another process writes, or where nothing can be written."""
-        if self.feature_store.has_learnt:
+        if self.feature_store.second.has_learnt:
             with (
                 contextlib.suppress(CatalogBusy, PermissionError, StorageFull),
                 self.writing("keep features", at_once=True),
             ):
-                self.feature_store.write_learnt()
+                self.feature_store.second.write()
 
     def setting(self, name: str) -> str | None:
         """The text of a setting, or None."""
@@ -405,7 +406,7 @@ def _belongs_elsewhere(photo: PreparedPhoto, row: Photo, standing: Mapping[str, 
     return name is not None and standing.get(name, name) != row.turtle
 
 
-def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:
+def _present(value: Stored | None, photo: Kept, path: Path) -> Stored:
     if value is None:
         raise CatalogDamaged(
             f"The features of {photo.path} are missing from {path}: restore a backup, or run `turtleidx reindex`."

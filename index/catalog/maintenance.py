@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
-from index.catalog.originals import Originals, Progress, every_original
+from index.catalog.originals import Originals, every_original
 from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import broken_rules
+from index.types import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
         if orphans and may_write:
             catalog.feature_store.delete(orphans)
             repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
-        if may_write and (stale := catalog.feature_store.forget_stale()):
+        if may_write and (stale := catalog.feature_store.second.forget_stale()):
             repaired.append(f"{stale} further feature records that were damaged or out of date were deleted.")
-        stored = catalog.feature_store.seconds()
+        stored = catalog.feature_store.second.digests()
         lonely = {digest for digests in stored.values() for digest in digests} - known
         if lonely and may_write:
             catalog.feature_store.delete(lonely)
@@ -141,10 +142,10 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
             transaction.run("DELETE FROM reread")
             transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
-        further = {digest for digests in catalog.feature_store.seconds().values() for digest in digests}
+        further = {digest for digests in catalog.feature_store.second.digests().values() for digest in digests}
         catalog.feature_store.delete((catalog.feature_store.digests() | further) - stay)
         catalog.feature_store.forget_others()
-        catalog.feature_store.forget_stale()
+        catalog.feature_store.second.forget_stale()
         catalog.feature_store.compact()
         catalog.registry.compact()
         catalog.searcher.rebuild()

@@ -14,10 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import InputError
-from index.exchange.columns import BOX_COLUMNS, KNOWN_COLUMNS, TEXT_COLUMNS
-from index.exchange.dates import DateOrder, checked_day, is_reset_day, parse_date
 from index.exchange.paths import PathFinder
-from index.exchange.table_reader import TOO_MANY, Table, TableRow, Writing, open_table
+from index.exchange.tables import (
+    BOX_COLUMNS,
+    KNOWN_COLUMNS,
+    TEXT_COLUMNS,
+    TOO_MANY,
+    DateOrder,
+    Table,
+    TableRow,
+    Writing,
+    checked_day,
+    is_reset_day,
+    open_table,
+    parse_date,
+)
 from index.naming import checked_id, checked_path
 from index.types import HeadBox, Side, Sighting
 

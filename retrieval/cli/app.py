@@ -28,7 +28,7 @@ from retrieval.cli.exit_codes import ExitCode
 PLACES: Mapping[str, str] = {
     "init": "enroll",
     "enroll": "enroll",
-    "fit": "enroll",
+    "fit": "fit",
     "query": "query",
     "identify": "identify",
     "evaluate": "evaluate",
@@ -40,7 +40,7 @@ PLACES: Mapping[str, str] = {
     "undo": "history",
     "queries": "review",
     "decide": "review",
-    "review": "page",
+    "review": "review",
     "audit": "review",
     "check": "maintenance",
     "compact": "maintenance",
@@ -50,7 +50,7 @@ PLACES: Mapping[str, str] = {
     "export": "exchange",
     "import": "exchange",
     "join": "exchange",
-    "weights": "enroll",
+    "weights": "fit",
 }
 """Commands in the order of the help text, and the modules of `retrieval.cli.commands` whose `add_to` adds them."""
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from index.catalog import Catalog
 from index.errors import InputError
-from index.types import GalleryFilter, Sighting
+from index.types import GalleryFilter, Progress, Sighting
 from retrieval.engine import NEAREST, Engine, EngineOptions
 from retrieval.evaluation.protocol import GALLERY
 from retrieval.evaluation.run import FittedMethod
 from retrieval.fitting import (
     BUDGET,
-    Progress as FitProgress,
     TrialScores,
     VerifiedPairing,
     learn,
@@ -23,7 +22,7 @@ from retrieval.fitting import (
 )
 from retrieval.images import from_manifest
 from retrieval.novelty import MODEL, CatalogModel
-from retrieval.pipeline import EnrollReport, Progress, enroll
+from retrieval.pipeline import EnrollReport, enroll
 from retrieval.scoring import Score
 
 COMPARED = (Score.WASSERSTEIN, Score.WASSERSTEIN_DISTANCE, Score.MATCH_COUNT, Score.CONFIDENCE_SUM)
@@ -74,7 +73,7 @@ def fit_methods(
     catalog: Catalog,
     among: Sequence[Method],
     who: str,
-    progress: FitProgress | None = None,
+    progress: Progress | None = None,
 ) -> list[FittedMethod]:
     """Each entrant with a model fitted on the catalogue; the first one's is kept there."""
     photos = catalog.photos(GalleryFilter())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +11,7 @@ from os import cpu_count
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float32, Float64, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
+from index.types import Float32, Float64, Int64, Matches, Photo, PreparedPhoto, Progress, Refusal, Shortlist
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome, RankedTurtle, by_group, summarize
 from retrieval.evaluation.metrics import ErrorRate
@@ -23,9 +23,6 @@ from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
 from retrieval.parallel import one_ahead
 from retrieval.pipeline import BATCH
 from retrieval.scoring import Candidate, PairConfidences, best_first, count_matches, first_of_each, score_pairs
-
-Progress = Callable[[int], None]
-"""Called with the number of queries that were just finished."""
 
 _UNSEEN = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 

@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import GalleryFilter, Int64, Photo, Shortlist
+from index.types import GalleryFilter, Int64, Photo, Progress, Shortlist
 from retrieval.defaults import FIT_BUDGET, FIT_PHOTOS
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import Decided, decided_queries
 from retrieval.fitting.descriptor_similarity import DescriptorSimilarity, no_descriptors
-from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress, looks_of, pairs_of
+from retrieval.fitting.pair_confidences import CachedComparison, Compared, looks_of, pairs_of
 from retrieval.fitting.trials import Trial, TrialPlan
 from retrieval.fitting.turtle_scores import TurtleScores, encounters_of, search_of
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
@@ -163,23 +163,22 @@ def run_trials(
         Whether the photos are only some of the catalogue's, which then is searched as a whole too.
     """
     vectors = catalog.vectors(photos) if photos else no_descriptors(engine)
+    asked = () if visitors is None else visitors.photos
     if visitors is not None:
-        photos, vectors = [*photos, *visitors.photos], np.concatenate((vectors, visitors.vectors))
-    alike = DescriptorSimilarity(catalog, engine, photos, vectors)
+        vectors = np.concatenate((vectors, visitors.vectors))
+    alike = DescriptorSimilarity(catalog, engine, [*photos, *asked], vectors)
 
     def whole(row: int, where: GalleryFilter) -> Shortlist:
         return catalog.shortlist(alike.probe(row), engine.shortlist, where, engine.per_turtle)
 
-    others = 0 if visitors is None else len(visitors.photos)
-    table = TrialPlan(photos, alike.to, engine, others, whole if part else None)
+    table = TrialPlan(photos, alike.to, engine, asked, whole if part else None)
     trials = table.plan(budget, np.random.default_rng(seed))
-    photos = table.photos
     compared = 0
     shown, rest = trials, None
     recipe = engine.reranking
     if recipe.keep is not None:
         looking = looks_of(catalog, engine)
-        first_matches = Compared(photos, catalog, looking)
+        first_matches = Compared(table.photos, catalog, looking)
         first_matches.run(trials, progress)
         seen = tuple(
             np.array(recipe.kept([first_matches.confidences[place] for place in first_matches.of(trial)]), np.int64)
@@ -193,7 +192,7 @@ def run_trials(
             rest = FirstStage(first_matches, recipe.others, seen)
     pairing = pairing or pairs_of(catalog, engine)
     before = pairing.compared
-    pairs = Compared(photos, catalog, pairing)
+    pairs = Compared(table.photos, catalog, pairing)
     pairs.run(shown, progress)
     return TrialScores(table, tuple(trials), pairs, compared + pairing.compared - before, rest)
 

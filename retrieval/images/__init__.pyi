@@ -1,7 +1,7 @@
-from .dates import Taken as Taken
 from .earlier import EarlierReading as EarlierReading, earlier_reading as earlier_reading
 from .files import FileDigests as FileDigests, file_digests as file_digests, file_sha256 as file_sha256
 from .folders import EXTENSIONS as EXTENSIONS, Passed as Passed
+from .formats import Taken as Taken
 from .glances import Glance as Glance, glance as glance
 from .inputs import (
     Question as Question,

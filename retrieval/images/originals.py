@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from index.errors import PhotoUnreadable
 from index.registry import PhotoRecord
+from index.types import Progress
 from retrieval.images.files import file_sha256
 from retrieval.images.folders import find_photos
-
-
-class Advance(Protocol):
-    """Told of every file that was read."""
-
-    def __call__(self, done: int) -> None:
-        """So many more files are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Search:
     unreadable: tuple[str, ...] = ()
 
 
-def find_originals(photos: Sequence[PhotoRecord], folder: Path, advance: Advance) -> Search:
+def find_originals(photos: Sequence[PhotoRecord], folder: Path, advance: Progress) -> Search:
     """Look below `folder` for the originals that are not where the catalogue says. Raises NoPhotos."""
     lost: dict[str, list[int]] = {}
     for photo in photos:

@@ -1,16 +1,16 @@
 from .drift import (
     drift_of as drift_of,
+    outgrown as outgrown,
     prior_of as prior_of,
     recent_score as recent_score,
     remember as remember,
 )
 from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, outdated as outdated
 from .encounters import identify_encounter as identify_encounter
-from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
+from .enrollment import BATCH as BATCH, enroll as enroll
 from .identification import identify as identify, unanswered as unanswered
 from .intake_check import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
 from .kept_queries import keep as keep
-from .model_age import outgrown as outgrown
 from .next_steps import next_for_encounter as next_for_encounter, next_step as next_step
 from .queries import (
     Answer as Answer,

@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from index.catalog import Catalog
-from index.types import Photo
+from index.types import Photo, Progress
 from retrieval.engine import Engine
 from retrieval.novelty import CatalogModel, DecisionPolicy, NoveltyModel, Prediction, Rates, Verdict, posterior_of
-from retrieval.review.neighbours import PhotoNeighbours, Progress, named, neighbours_of
+from retrieval.review.neighbours import PhotoNeighbours, named, neighbours_of
 from retrieval.scoring import Candidate
 
 

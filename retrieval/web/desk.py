@@ -27,19 +27,27 @@ from index.errors import CatalogBusy, Conflict, UnknownRecord
 from index.registry import ChangeReport, PhotoRecord, read_records, several
 from retrieval.web.guard import Door
 from retrieval.web.intake import ImportRun
-from retrieval.web.leases import Leases
-from retrieval.web.outbox import Delivered, Outbox
 from retrieval.web.pictures import Pictures
-from retrieval.web.queue import SECONDS, Order, Pace, Pile, Waiting, later_last, pile_of, ranked
+from retrieval.web.queue import (
+    SECONDS,
+    Delivered,
+    Leases,
+    Order,
+    Outbox,
+    Pace,
+    Pile,
+    Waiting,
+    later_last,
+    pile_of,
+    ranked,
+)
 from retrieval.web.settings import ReviewSettings, load_settings
 from retrieval.web.workbench import Workbench
 
 if TYPE_CHECKING:
     from retrieval.review import Finding
-    from retrieval.web.ahead import Ahead
-    from retrieval.web.comparing import Comparing, Item, Snapshot
     from retrieval.web.pairs import Pairs
-    from retrieval.web.planting import Planted, Planting
+    from retrieval.web.queue import Ahead, Comparing, Item, Planted, Planting, Snapshot
 
 Done = TypeVar("Done")
 
@@ -107,10 +115,12 @@ class Desk:
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
     def _begin(self) -> None:
-        from retrieval.web.ahead import Ahead  # what compares photos takes seconds to import
-        from retrieval.web.comparing import Comparing
         from retrieval.web.pairs import Pairs
-        from retrieval.web.planting import Planting
+        from retrieval.web.queue import (
+            Ahead,  # what compares photos takes seconds to import
+            Comparing,
+            Planting,
+        )
 
         self._pairs = Pairs(self.catalog, self.bench)
         self._comparing = Comparing(self.catalog, self.bench, lambda: self.settings.policy)

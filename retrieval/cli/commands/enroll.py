@@ -1,4 +1,4 @@
-"""`turtleidx init`, `enroll`, `fit` and `weights`: what fills a catalogue."""
+"""`turtleidx init` and `enroll`: what fills a catalogue."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.catalog import Catalog, count_undated
-from index.errors import CatalogExists, CatalogMissing, InputError, PhotoRefused, WeightsUnavailable
+from index.catalog import Catalog
+from index.errors import CatalogExists, CatalogMissing, InputError, PhotoRefused
 from index.exchange import (
     NearIds,
     RefusedRow,
@@ -26,16 +26,15 @@ from index.exchange import (
 from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
+from retrieval.cli.commands.fit import fit_if_due, tell_of_undated
 from retrieval.cli.common import tell_of_retired
 from retrieval.cli.exit_codes import ExitCode
-from retrieval.defaults import FIT_BUDGET, SHORTLIST
-from retrieval.scoring import Score
 
 MOST_TOLD = 10
 """Differences of photos that are there already, before they are only counted."""
 
 if TYPE_CHECKING:
-    from retrieval.engine import Engine, EngineOptions
+    from retrieval.engine import EngineOptions
     from retrieval.images import Passed
 
 
@@ -43,8 +42,6 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands to `turtleidx`."""
     app.command("init")(init_command)
     app.command("enroll")(enroll_command)
-    app.command("fit")(fit_command)
-    app.command("weights")(weights_command)
 
 
 def init_command(
@@ -158,9 +155,9 @@ def enroll_command(
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
         raise typer.Exit(ExitCode.NOTHING_DONE)
-    fitted = automatic_fit and _fit_if_due(catalog, engine, choices, common.who)
+    fitted = automatic_fit and fit_if_due(catalog, engine, choices, common.who)
     if report.enrolled and not fitted:
-        _tell_of_undated(catalog)
+        tell_of_undated(catalog)
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
 
@@ -224,12 +221,6 @@ def _show_foreseen(
         raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(found) else ExitCode.SOME_REFUSED)
 
 
-def _tell_of_undated(catalog: Catalog) -> None:
-    undated = count_undated(catalog)
-    if undated.turtles:
-        printing.say(undated.sentence)
-
-
 def _ask_about_ids(new_ids: bool, *, asking: bool) -> Callable[[str, str], str | None]:
     """Whoever sits there is asked about ids that look alike; a script has to say so beforehand."""
 
@@ -247,56 +238,6 @@ def _ask_about_ids(new_ids: bool, *, asking: bool) -> Callable[[str, str], str |
         return {"k": known, "n": name}.get(typer.prompt(question, default="s", err=True).strip().lower()[:1])
 
     return ask
-
-
-def fit_command(
-    context: typer.Context,
-    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to learn from at most.")] = (10 * FIT_BUDGET),
-    seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
-    matcher: options.Matcher = None,
-    verify: options.Verify = True,
-    score: options.ScoreRecipe = Score.WASSERSTEIN,
-    shortlist: options.ShortlistLength = SHORTLIST,
-    extractor_weights: options.ExtractorWeights = None,
-    encoder_weights: options.EncoderWeights = None,
-) -> None:
-    """Learn from the catalogue's own photos how right and wrong turtles score."""
-    from retrieval.engine import Engine, EngineOptions
-
-    common: options.Common = context.obj
-    catalog = Catalog.open(common.catalog)
-    choices = EngineOptions(
-        encoder_weights=encoder_weights,
-        matcher=matcher,
-        verify=verify,
-        device=common.device,
-        score=score,
-        shortlist=shortlist,
-        extractor_weights=extractor_weights,
-    )
-    _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed)
-
-
-def weights_command(
-    fetch: Annotated[
-        tuple[str, str] | None, typer.Argument(metavar="[fetch NAME]", help="Get what NAME needs; aliked: both files.")
-    ] = None,
-    as_json: options.Json = False,
-) -> None:
-    """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
-    from retrieval.encoders import list_encoders
-    from retrieval.features import list_extractors  # torch takes seconds to import
-    from retrieval.matching.lightglue import list_weights
-
-    if fetch is not None:
-        if fetch[0] != "fetch":
-            raise typer.BadParameter(f"{fetch[0]} is nothing to do with weights: say `turtleidx weights fetch NAME`.")
-        from retrieval.engine import fetch_weights
-
-        for path in fetch_weights(fetch[1]):
-            printing.out.print(str(path))
-        return
-    printing.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
 
 
 def _open_or_create(common: options.Common, choices: EngineOptions) -> Catalog:
@@ -320,30 +261,6 @@ def _create(common: options.Common, choices: EngineOptions) -> Catalog:
     for sentence in licences(made.recipe):
         printing.say(sentence)
     return made
-
-
-def _fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> bool:
-    """Whether a fit was tried. The photos are enrolled, so a matcher that is not at hand costs only the model."""
-    from retrieval.fitting import fit_is_due
-
-    try:
-        matching = engine.with_matcher(choices)
-    except WeightsUnavailable as error:
-        printing.say(f"No model was fitted: {error}")
-        return False
-    if not fit_is_due(catalog, matching):
-        return False
-    _fit(catalog, matching, who, FIT_BUDGET, 0)
-    return True
-
-
-def _fit(catalog: Catalog, engine: Engine, who: str, budget: int, seed: int) -> None:
-    from retrieval.fitting import fit
-
-    with printing.progress_bar("fitting", None) as advance:
-        report = fit(catalog, engine, who, budget, seed, advance)
-    printing.print_fit(report)
-    _tell_of_undated(catalog)
 
 
 def _day(text: str | None) -> dt.date | None:

@@ -20,8 +20,7 @@ from retrieval.web.screen import Screen, Show, to
 from retrieval.web.words import words
 
 if TYPE_CHECKING:
-    from retrieval.web.planting import Planted
-    from retrieval.web.views import ItemView
+    from retrieval.web.queue import ItemView, Planted
 
 NEXT = 12
 """Groups that a page names as those that come next."""
@@ -60,7 +59,7 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
         following = _following(desk, who, window, key, order)
         gone = snapshot is not None and snapshot.complete
         return screen.page(request, "gone", 404 if gone else 503, following=following, gone=gone)
-    from retrieval.web.views import item_record, item_view  # what compares photos takes seconds to import
+    from retrieval.web.queue import item_record, item_view  # what compares photos takes seconds to import
 
     view = item_view(desk.catalog, item, snapshot.model, desk.settings, words()["view"])
     waiting = [one.key for one in desk.looked(who, order)]
@@ -227,7 +226,7 @@ def search(screen: Screen, request: Request, fields: Fields) -> Response:
 def candidate(screen: Screen, request: Request, fields: Fields) -> Response:
     """A turtle that a person names as a candidate: its photos, those of the searched side first."""
     del request
-    from retrieval.web.views import photo_record  # what compares photos takes seconds to import
+    from retrieval.web.queue import photo_record  # what compares photos takes seconds to import
 
     records = screen.desk.photos_of(fields.text("turtle"))
     if not records:

@@ -105,7 +105,8 @@ def _import(desk: Desk, drafts: Drafts, typed: Draft, who: str) -> None:
 
     run = desk.imports
 
-    def advance(done: int) -> None:
+    def advance(done: int, total: int | None = None) -> None:
+        del total
         run.done += done
         desk.bench.give_way()
 

@@ -14,8 +14,8 @@ from index.catalog.catalog import Catalog
 from index.curation.answers import ReviewAnswer, Said, checks, record_answer
 from retrieval.web.desk import Desk, ReviewOptions, evidence_text
 from retrieval.web.guard import Door
-from retrieval.web.planting import EVERY, Planting
-from retrieval.web.queue import Pile, pile_of
+from retrieval.web.queue.order import Pile, pile_of
+from retrieval.web.queue.planting import EVERY, Planting
 from retrieval.web.settings import ReviewSettings, load_settings, save_settings
 from tests.retrieval.web.answering import an_answer
 from tests.retrieval.web.conftest import HOST, entered

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.images.containers import without_metadata
+from retrieval.images.formats.containers import without_metadata
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 

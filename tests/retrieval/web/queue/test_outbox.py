@@ -12,7 +12,7 @@ from index.catalog.catalog import Catalog
 from index.curation.answers import record_answer
 from index.curation.decisions import Decisions
 from retrieval.web.desk import Desk
-from retrieval.web.outbox import Delivered, Outbox
+from retrieval.web.queue.outbox import Delivered, Outbox
 from tests.retrieval.web.answering import an_answer
 
 ROOT = Path(__file__).parents[3]

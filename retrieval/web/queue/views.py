@@ -11,8 +11,8 @@ from index.registry import PhotoRecord
 from retrieval.novelty import CatalogModel, Verdict
 from retrieval.review import Group
 from retrieval.scoring import Candidate
-from retrieval.web.comparing import Item, PhotoJudgement, judged
-from retrieval.web.photo_records import records_of
+from retrieval.web.queue.comparing import Item, PhotoJudgement, judged
+from retrieval.web.queue.photo_records import records_of
 from retrieval.web.settings import ReviewSettings
 
 MOST_CANDIDATES = 9

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from index.errors import ManifestError
-from index.exchange.columns import is_nothing
-from index.exchange.dates import DatedLine, DateOrder, column_order, parse_date
 from index.exchange.manifest import ManifestRow, RefusedRow, read_manifest
 from index.exchange.paths import PathFinder
+from index.exchange.tables.columns import is_nothing
+from index.exchange.tables.dates import DatedLine, DateOrder, column_order, parse_date
 
 ROWS = "photo;turtle;side;site;latitude;longitude\n1.jpg;T1;Links;Café;37,7;20,9\n2.jpg;T2;R;Café;37,7;20,9\n"
 

@@ -7,7 +7,7 @@ import datetime as dt
 from hypothesis import given, strategies as st
 
 from retrieval.novelty.decision import Verdict
-from retrieval.web.queue import Order, Pace, Pile, Waiting, entropy, later_last, pile_of, ranked, reranked, worth
+from retrieval.web.queue.order import Order, Pace, Pile, Waiting, entropy, later_last, pile_of, ranked, reranked, worth
 
 probabilities = st.floats(0, 1)
 groups = st.lists(

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from index.errors import PhotoUnreadable
-from retrieval.images.containers import (
+from retrieval.images.formats.containers import (
     exif_block,
     is_film,
     is_heif,
@@ -19,9 +19,9 @@ from retrieval.images.containers import (
     readable_png,
     without_metadata,
 )
-from retrieval.images.dates import Taken, taken
-from retrieval.images.exif import Exif, Stamp, read_exif, upright_tiff, xmp_orientation
-from retrieval.images.raw import develop
+from retrieval.images.formats.dates import Taken, taken
+from retrieval.images.formats.exif import Exif, Stamp, read_exif, upright_tiff, xmp_orientation
+from retrieval.images.formats.raw import develop
 
 MAX_PIXELS = 250_000_000
 """More than any camera makes; a file that claims more is a decompression bomb or a stitched map."""

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from index.errors import PhotoUnreadable
 from index.types import HeadBox
-from retrieval.images.colours import GROUND, flattened, in_srgb
+from retrieval.images.formats.colours import GROUND, flattened, in_srgb
 from retrieval.images.photos import load_photo
 
 RNG = np.random.default_rng(2)

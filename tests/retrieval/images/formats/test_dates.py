@@ -3,9 +3,9 @@ import datetime as dt
 import pytest
 from hypothesis import given, strategies as st
 
-from index.exchange.dates import improbable
-from retrieval.images.dates import taken
-from retrieval.images.exif import Exif, Stamp
+from index.exchange.tables.dates import improbable
+from retrieval.images.formats.dates import taken
+from retrieval.images.formats.exif import Exif, Stamp
 
 TODAY = dt.date(2026, 7, 1)
 TAKEN, CHANGED = Stamp("2019:07:01 10:22:03"), Stamp("2023:11:05 08:00:00")

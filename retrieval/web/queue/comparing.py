@@ -18,7 +18,7 @@ from index.errors import CatalogBusy, TurtleidxError
 from index.registry import PhotoRecord, read_records
 from retrieval.novelty import CatalogModel, DecisionPolicy, Posterior, Verdict
 from retrieval.review import Group, PhotoNeighbours, neighbours_of, resolve
-from retrieval.web.queue import Waiting
+from retrieval.web.queue.order import Waiting
 from retrieval.web.workbench import Workbench
 
 PATIENCE = 2.0
@@ -198,10 +198,11 @@ class Comparing:
             nobodys = "SELECT id FROM encounters WHERE turtle IS NULL"
             return read_records(session, f"SELECT * FROM photos WHERE NOT removed AND encounter IN ({nobodys})")
 
-    def _advance(self, photos: int) -> None:
+    def _advance(self, done: int, total: int | None = None) -> None:
+        del total
         if self._closed:
             raise _Closed
-        self._show(done=self.snapshot.done + photos)
+        self._show(done=self.snapshot.done + done)
         self._bench.give_way()
 
     def _show(self, **changes: object) -> None:

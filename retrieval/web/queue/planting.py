@@ -19,8 +19,8 @@ from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.novelty import CatalogModel, Rates, Verdict
 from retrieval.review import Group, PairScorer, PhotoNeighbours, candidates_of
-from retrieval.web.comparing import Item
-from retrieval.web.queue import Waiting
+from retrieval.web.queue.comparing import Item
+from retrieval.web.queue.order import Waiting
 from retrieval.web.workbench import Workbench
 
 EVERY = 20

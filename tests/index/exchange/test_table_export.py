@@ -13,8 +13,8 @@ from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from index.errors import ManifestError
+from index.exchange.table_export import export_table, harmless, original
 from index.exchange.table_import import import_table
-from index.exchange.tables import export_table, harmless, original
 from index.types import HeadBox, Side
 from tests.index.making import day, photo
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retrieval.web.leases import SECONDS, Leases
+from retrieval.web.queue.leases import SECONDS, Leases
 
 
 def test_the_first_window_has_a_group_until_it_goes_on_or_its_time_is_up() -> None:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 from index.registry import PhotoRecord
-from retrieval.web.comparing import Item
 from retrieval.web.pairs import Pairs
 from retrieval.web.pictures import Pictures
-from retrieval.web.views import best_pair
+from retrieval.web.queue.comparing import Item
+from retrieval.web.queue.views import best_pair
 
 
 class Ahead:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from index.exchange import improbable
-from retrieval.images.exif import Exif, Stamp
+from retrieval.images.formats.exif import Exif, Stamp
 
 _WRITTEN = re.compile(r"(\d{4})[:/\-. ](\d{1,2})[:/\-. ](\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 _OFFSET = re.compile(r"[+-]\d{2}:\d{2}")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from index.errors import ManifestError
-from index.exchange.columns import meant, recognised
-from index.exchange.dates import DatedLine, DateOrder, column_order
-from index.exchange.text_tables import text_table
-from index.exchange.workbooks import Workbook, is_workbook
+from index.exchange.tables.columns import meant, recognised
+from index.exchange.tables.dates import DatedLine, DateOrder, column_order
+from index.exchange.tables.text import text_table
+from index.exchange.tables.workbooks import Workbook, is_workbook
 
 TOO_MANY = "has more cells than the header has columns"
 
