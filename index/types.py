@@ -136,10 +136,14 @@ class Matches:
         Row numbers of a query keypoint and of a candidate keypoint; each keypoint at most once.
     confidence : float32 [m]
         In 0..1; 0 where geometric verification rejected the match.
+    points : tuple of float32 [m, 2] or None
+        Where the matches lie in either photo, where that is not at the photos' keypoints; `pairs` then numbers points
+        of the matcher's own. Of no rows where whole photos are alike.
     """
 
     pairs: Int32
     confidence: Float32
+    points: tuple[Float32, Float32] | None = None
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -37,13 +37,13 @@ class Method:
     engine: Engine
 
 
-def methods_of(engine: Engine, others: Sequence[Engine] = (), compare: bool = True) -> list[Method]:
+def methods_of(engine: Engine, others: Sequence[Method] = (), compare: bool = True) -> list[Method]:
     """The recipe first, then what it is compared with: other scores, other methods, each by the recipe's score.
 
     Parameters
     ----------
-    others : sequence of Engine
-        Of other matchers, as the user named them.
+    others : sequence of Method
+        Other matchers and systems, as the user named them.
     compare : bool
         False takes the recipe and `others` alone.
     """
@@ -55,7 +55,7 @@ def methods_of(engine: Engine, others: Sequence[Engine] = (), compare: bool = Tr
         methods = {"nearest, verified": nearest, "nearest, unverified": unverified(nearest)}
         known = {engine.comparing}
         found += [Method(name, one) for name, one in methods.items() if one.comparing not in known]
-    return [*found, *(Method(one.matcher.id, one) for one in others)]
+    return [*found, *others]
 
 
 def enroll_gallery(

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from index.errors import TooFewKeypoints
-from index.types import MIN_KEYPOINTS, LocalFeatures, Matches
-from retrieval.features import Extractor, pixels_of
+from index.types import LocalFeatures, Matches
+from retrieval.features import Extractor
 from retrieval.matching.matcher import Compare, Matcher
+from retrieval.matching.second_features import second_features
 from retrieval.matching.views import VIEWED, views_beside
 
 SURE = 0.5
@@ -48,7 +48,7 @@ class TwoExperts:
     ) -> list[Matches]:
         """As `Matcher.match`. Raises as extractor and network."""
         looks = self._look(query, candidates) if first_matches is None else first_matches
-        second = self.second_features([query, *candidates])
+        second = second_features([query, *candidates], self._extractor)
         own, others = second[0], second[1:]
         rows = [row for row, one in enumerate(others) if own is not None and one is not None]
         sure: dict[int, Matches] = {}
@@ -59,29 +59,6 @@ class TwoExperts:
             _beside(query, candidate, look, sure.get(row))
             for row, (candidate, look) in enumerate(zip(candidates, looks, strict=True))
         ]
-
-    def second_features(self, photos: Sequence[LocalFeatures]) -> list[LocalFeatures | None]:
-        """The second keypoints of photos, found where they are not known yet; None where there are too few."""
-        known = [None if photo.source is None else photo.source.beside(self._extractor.id) for photo in photos]
-        missing = [
-            (row, photo.source, pixels)
-            for row, photo in enumerate(photos)
-            if known[row] is None
-            and photo.source is not None
-            and (pixels := pixels_of(photo.source.image())) is not None
-        ]
-        found = self._extractor.extract_batch([pixels for *_, pixels in missing]) if missing else []
-        for (row, source, _), one in zip(missing, found, strict=True):
-            features = _none_of(photos[row]) if isinstance(one, TooFewKeypoints) else one
-            source.keep(self._extractor.id, features)
-            known[row] = features
-        return [one if one is not None and len(one) >= MIN_KEYPOINTS else None for one in known]
-
-
-def _none_of(photo: LocalFeatures) -> LocalFeatures:
-    """No keypoints, so that nobody looks for them again."""
-    none = np.empty(0, np.float32)
-    return LocalFeatures(np.empty((0, 2), np.float32), none, none, np.empty((0, 128), np.float16), photo.size)
 
 
 def _beside(query: LocalFeatures, candidate: LocalFeatures, look: Matches, sure: Matches | None) -> Matches:
