@@ -93,6 +93,7 @@ PLACES: Mapping[str, Place] = {
         "exchange",
         "Add the photos and turtles of a field copy; differences are shown, and this catalogue keeps what it has.",
     ),
+    "train": Place("train", "Train networks on the catalogue's own photos."),
     "weights": Place(
         "fit",
         "Networks that are bundled or can be downloaded, their licences, and whether they are at hand.",
