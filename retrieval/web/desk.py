@@ -25,8 +25,8 @@ from index.curation import (
 )
 from index.errors import CatalogBusy, Conflict, UnknownRecord
 from index.registry import ChangeReport, PhotoRecord, read_records, several
+from retrieval.web.drafts import ImportRun
 from retrieval.web.guard import Door
-from retrieval.web.intake import ImportRun
 from retrieval.web.pictures import Pictures
 from retrieval.web.queue import (
     SECONDS,

@@ -116,7 +116,7 @@ def test_identify_and_audit_draw_what_they_tell(own: Shell, samples: SampleSet, 
     [picture] = (tmp_path / "groups").iterdir()
     assert picture.name == f"001-{group['verdict']}-{group['encounters'][0]}.png"
     own("identify", str(group["encounters"][0]), "--new")
-    audited = own("audit", "--least", 0, "--plot", tmp_path / "audit", "--matcher", "nearest+views", "--json")
+    audited = own("audit", "--least", "0", "--plot", tmp_path / "audit", "--matcher", "nearest+views", "--json")
     assert audited.code == 0
     assert len(list((tmp_path / "audit").glob("*.png"))) == len(audited.records)
 
