@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +21,7 @@ from retrieval.novelty import Rates, Verdict
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
-    from retrieval.engine import EngineOptions
+    from retrieval.engine import Engine
     from retrieval.novelty import DecisionPolicy
     from retrieval.review import Group
 
@@ -50,6 +51,7 @@ def identify_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a group on standard output; asks nothing.")
     ] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A match picture of each group.")] = None,
     prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
     false_known: options.Rate = 0.01,
     misidentified: options.Rate = 0.01,
@@ -68,7 +70,8 @@ def identify_command(
         named = None if turtle is None or turtle.lower() == NEXT_FREE else target_turtle(opened(context), turtle)
         change(context, how, lambda curator: curator.identify_encounters(set(encounters), named))
         return
-    from retrieval.engine import EngineOptions  # what compares photos takes a second to import
+    from retrieval.cli.outputs import check_folder
+    from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy
 
     common: options.Common = context.obj
@@ -82,7 +85,13 @@ def identify_command(
     )
     policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
     catalog = opened(context)
-    groups = _discovered(catalog, choices, policy, encounters or [])
+    if plot is not None:
+        check_folder(plot)
+    engine = Engine.load(catalog.recipe, choices)
+    groups = _discovered(catalog, engine, policy, encounters or [])
+    if plot is not None:
+        for number, group in enumerate(groups, start=1):
+            _plot(catalog, engine, group, plot / f"{number:03d}-{group.verdict.value}-{group.encounters[0]}.png")
     asking = not (dry_run or yes or as_json)
     for group, name in _answered(catalog, groups) if asking else _proposed(groups, yes and not dry_run):
         done = None if name is None else _assign(catalog, common.who, group, name, why)
@@ -91,11 +100,24 @@ def identify_command(
         printing.say("There is no unidentified encounter.")
 
 
-def _discovered(catalog: Catalog, choices: EngineOptions, policy: DecisionPolicy, only: list[int]) -> list[Group]:
-    from retrieval.engine import Engine
+def _plot(catalog: Catalog, engine: Engine, group: Group, target: Path) -> None:
+    """The group's best photo of the side that its first candidate is known by."""
+    from retrieval.images import save
+    from retrieval.review import group_picture
+
+    if not group.candidates:
+        printing.say(f"There is no match to draw for encounter {group.encounters[0]}.")
+        return
+    side = group.candidates[0].photo.side
+    photo = max(group.photos, key=lambda one: (one.side == side, one.quality))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save(group_picture(catalog, engine, group, photo), target)
+    printing.say(f"Match picture: {target}")
+
+
+def _discovered(catalog: Catalog, engine: Engine, policy: DecisionPolicy, only: list[int]) -> list[Group]:
     from retrieval.review import cluster_encounters
 
-    engine = Engine.load(catalog.recipe, choices)
     with printing.progress_bar("comparing", None) as advance:
         groups = cluster_encounters(catalog, engine, policy, only, advance)
     absent = set(only) - {encounter for group in groups for encounter in group.encounters}
