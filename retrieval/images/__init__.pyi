@@ -18,6 +18,7 @@ from .inputs import (
     lookalike_sentence as lookalike_sentence,
     questions as questions,
     sightings_in as sightings_in,
+    silent as silent,
     why_none as why_none,
     without_lookalikes as without_lookalikes,
 )

@@ -51,7 +51,6 @@ def identify_command(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a group on standard output; asks nothing.")
     ] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A match picture of each group.")] = None,
     prior_new: Annotated[float, typer.Option(min=0.001, max=0.999, help="P(new) before looking.")] = 0.5,
     false_known: options.Rate = 0.01,
     misidentified: options.Rate = 0.01,
@@ -61,6 +60,9 @@ def identify_command(
     score: options.ScoreRecipe = Score.WASSERSTEIN,
     shortlist: options.ShortlistLength = SHORTLIST,
     encoder_weights: options.EncoderWeights = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Match pictures of the groups, to look at before answering.")
+    ] = None,
 ) -> None:
     """Group unidentified encounters that show one turtle, and say which turtle each group is."""
     if turtle is not None or new:
@@ -71,6 +73,9 @@ def identify_command(
         change(context, how, lambda curator: curator.identify_encounters(set(encounters), named))
         return
     from retrieval.cli.outputs import check_folder
+
+    if plot is not None:
+        check_folder(plot)
     from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy
 
@@ -85,34 +90,16 @@ def identify_command(
     )
     policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
     catalog = opened(context)
-    if plot is not None:
-        check_folder(plot)
     engine = Engine.load(catalog.recipe, choices)
     groups = _discovered(catalog, engine, policy, encounters or [])
     if plot is not None:
-        for number, group in enumerate(groups, start=1):
-            _plot(catalog, engine, group, plot / f"{number:03d}-{group.verdict.value}-{group.encounters[0]}.png")
+        _draw(catalog, engine, groups, plot)
     asking = not (dry_run or yes or as_json)
     for group, name in _answered(catalog, groups) if asking else _proposed(groups, yes and not dry_run):
         done = None if name is None else _assign(catalog, common.who, group, name, why)
         _tell(catalog, group, name, done, as_json, silent=asking)
     if not groups:
         printing.say("There is no unidentified encounter.")
-
-
-def _plot(catalog: Catalog, engine: Engine, group: Group, target: Path) -> None:
-    """The group's best photo of the side that its first candidate is known by."""
-    from retrieval.images import save
-    from retrieval.review import group_picture
-
-    if not group.candidates:
-        printing.say(f"There is no match to draw for encounter {group.encounters[0]}.")
-        return
-    side = group.candidates[0].photo.side
-    photo = max(group.photos, key=lambda one: (one.side == side, one.quality))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save(group_picture(catalog, engine, group, photo), target)
-    printing.say(f"Match picture: {target}")
 
 
 def _discovered(catalog: Catalog, engine: Engine, policy: DecisionPolicy, only: list[int]) -> list[Group]:
@@ -124,6 +111,21 @@ def _discovered(catalog: Catalog, engine: Engine, policy: DecisionPolicy, only: 
     if absent:
         raise InputError(f"Encounter {min(absent)} is not there, or has a turtle or no photo that can be searched.")
     return groups
+
+
+def _draw(catalog: Catalog, engine: Engine, groups: list[Group], folder: Path) -> None:
+    """A match picture of each group, named by its first encounter, before anybody is asked."""
+    from retrieval.images import save
+    from retrieval.review import group_picture
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for group in groups:
+        pixels, target = group_picture(catalog, engine, group), folder / f"encounter-{group.encounters[0]}.png"
+        if pixels is None:
+            printing.say(f"There is no match to draw for encounter {group.encounters[0]}.")
+            continue
+        save(pixels, target)
+        printing.say(f"Match picture of encounter {group.encounters[0]}: {target}")
 
 
 def _proposed(groups: list[Group], follow: bool) -> Iterator[tuple[Group, str | None]]:
