@@ -101,7 +101,15 @@ def enroll_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is, unless --update is given."""
-    from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none, without_lookalikes
+    from retrieval.images import (
+        Passed,
+        count_photos,
+        from_manifest,
+        from_paths,
+        silent,
+        why_none,
+        without_lookalikes,
+    )
 
     common: options.Common = context.obj
     if bool(photos) == (manifest is not None):
@@ -116,15 +124,16 @@ def enroll_command(
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
     passed = Passed()
 
+    def brought(told: Sighting, passed: Passed, tell: Callable[[str], None]) -> Iterator[Sighting | RefusedRow]:
+        if manifest:
+            return from_manifest(manifest, role or [], told, dates, tell)
+        return from_paths(photos or [], told, by_folder, passed)
+
     def rows(catalog: Catalog | None) -> Iterator[Sighting | RefusedRow]:
         next_free = turtle is not None and turtle.lower() == NEXT_FREE
         told = replace(known, turtle="T001" if catalog is None else catalog.next_turtle_id()) if next_free else known
-        brought = (
-            from_manifest(manifest, role or [], told, dates, printing.say)
-            if manifest
-            else from_paths(photos or [], told, by_folder, passed)
-        )
-        return without_lookalikes(brought, NearIds.of(catalog), _ask_about_ids(new_ids, asking=not check))
+        every = brought(told, passed, printing.say)
+        return without_lookalikes(every, NearIds.of(catalog), _ask_about_ids(new_ids, asking=not check))
 
     if check:
         _show_foreseen(common, rows, passed, as_json)
@@ -138,13 +147,13 @@ def enroll_command(
         device=common.device,
         extractor_weights=extractor_weights,
     )
-    catalog = _open_or_create(common, choices)
+    catalog = _open_or_create(common, choices, lambda: _require_one(brought(known, Passed(), silent)))
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
     with printing.progress_bar("enrolling", total) as advance:
-        brought = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
-        report = enroll(catalog, _noting(brought, heard), engine, common.who, advance, encounters_by)
+        every = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
+        report = enroll(catalog, _noting(every, heard), engine, common.who, advance, encounters_by)
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_enrolment(report)
@@ -240,10 +249,24 @@ def _ask_about_ids(new_ids: bool, *, asking: bool) -> Callable[[str, str], str |
     return ask
 
 
-def _open_or_create(common: options.Common, choices: EngineOptions) -> Catalog:
+def _require_one(rows: Iterable[Sighting | RefusedRow]) -> None:
+    """Raises InputError unless there is a file to enroll: an empty folder makes no catalogue."""
+    reasons = []
+    for row in rows:
+        if isinstance(row, Sighting) and Path(row.path).is_file():
+            return
+        reasons.append(row.reason if isinstance(row, RefusedRow) else f"There is no file {row.path}.")
+    others = f" {len(reasons) - 1} others cannot be used either." if len(reasons) > 1 else ""
+    first = reasons[0] if reasons else "There was no photo to enroll."
+    raise InputError(f"{first}{others} No catalogue was made.")
+
+
+def _open_or_create(common: options.Common, choices: EngineOptions, require: Callable[[], None]) -> Catalog:
+    """The catalogue; a new one where there is none and `require` raises nothing."""
     try:
         return Catalog.open(common.catalog)
     except CatalogMissing:
+        require()
         try:
             made = _create(common, choices)
         except CatalogExists as exists:

@@ -134,8 +134,12 @@ def _plot(catalog: Catalog, engine: Engine, finding: Finding, target: Path) -> N
     from retrieval.images import save
     from retrieval.review import finding_picture
 
+    pixels = finding_picture(catalog, engine, finding)
+    if pixels is None:
+        printing.say(f"There is no match to draw for {' and '.join(finding.turtles)}.")
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
-    save(finding_picture(catalog, engine, finding), target)
+    save(pixels, target)
     printing.say(f"Match picture: {target}")
 
 

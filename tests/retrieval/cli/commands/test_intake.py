@@ -50,6 +50,19 @@ def test_looking_makes_no_catalogue(shell: Shell, brought: Path, tmp_path: Path)
     assert not (tmp_path / "none.catalog").exists()
 
 
+@pytest.mark.parametrize("named", [["empty"], ["empty", "missing.jpg"], ["--manifest", "none.csv"]])
+def test_without_a_photo_no_catalogue_is_made(shell: Shell, tmp_path: Path, named: list[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("low tide")
+    (tmp_path / "none.csv").write_text("photo,turtle\nmissing.jpg,T001\n")
+    elsewhere = Shell(tmp_path / "none.catalog", shell._capsys, shell._patch)
+    done = elsewhere("enroll", *named)
+    assert (done.code, done.out) == (1, "")
+    assert len(done.err.strip().splitlines()) == 1
+    assert "No catalogue was made." in done.err
+    assert not (tmp_path / "none.catalog").exists()
+
+
 def test_ids_that_look_like_known_ones_are_refused_unless_they_are_said_to_be_others(
     shell: Shell, brought: Path
 ) -> None:
