@@ -1,4 +1,4 @@
-"""The published networks on real keypoints of drawn heads against kornia; skipped where no package bears their weights."""
+"""The published networks against kornia on keypoints of drawn heads; skipped where no package bears their weights."""
 
 from __future__ import annotations
 
