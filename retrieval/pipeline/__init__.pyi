@@ -12,6 +12,7 @@ from .identification import identify as identify, unanswered as unanswered
 from .intake_check import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
 from .kept_queries import keep as keep
 from .next_steps import next_for_encounter as next_for_encounter, next_step as next_step
+from .other_side import OPPOSITE as OPPOSITE
 from .pictures import compared_picture as compared_picture, described as described, picture as picture
 from .queries import (
     Answer as Answer,

@@ -6,6 +6,7 @@ from .clustering import (
     resolve as resolve,
 )
 from .neighbours import PhotoNeighbours as PhotoNeighbours, named as named, neighbours_of as neighbours_of
+from .other_sides import known_by_other_side as known_by_other_side
 from .pair_scores import PairScorer as PairScorer, candidates_of as candidates_of
 from .pictures import finding_picture as finding_picture, group_picture as group_picture
 from .same_id import SameId as SameId, same_ids as same_ids

@@ -33,12 +33,13 @@ _KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
 def queue(screen: Screen, request: Request, fields: Fields) -> Response:
     """All that waits, in the order that somebody chose."""
     desk, order = screen.desk, _order(fields)
-    found = desk.queue(screen.who(request), order)
+    unsure = fields.text("show") == "unsure"
+    found = desk.queue(screen.who(request), order, set_aside=unsure)
     snapshot = desk.snapshot
     items = {} if snapshot is None else snapshot.items
     rows = [(one, pile_of(one), items[one.key]) for one in found if one.key in items]
     held = desk.leases.others(fields.text("window"))
-    return screen.page(request, "queue", rows=rows, order=order, orders=list(Order), held=held)
+    return screen.page(request, "queue", rows=rows, unsure=unsure, order=order, orders=list(Order), held=held)
 
 
 def first(screen: Screen, request: Request, fields: Fields) -> Response:

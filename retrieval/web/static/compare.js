@@ -6,7 +6,7 @@
  */
 import { filled, listen, post, toast } from "./page.js";
 
-/** @typedef {{number: number, side: string | null, day: string | null, site: string | null, file: string}} Photo */
+/** @typedef {{number: number, side: string | null, day: string | null, site: string | null, file: string, path: string}} Photo */
 /** @typedef {{turtle: string, encounter: number | null, query: number, photo: number, photos: Photo[], rejected: boolean}} Candidate */
 /** @typedef {{key: number, encounters: number[], photos: Photo[], lead: number, verdict: string, newId: string, candidates: Candidate[], next: number[], previous: number | null, planted: boolean, order: string}} Item */
 /** @typedef {{query: number, other: number, sizes: number[][], affine: number[], mapped: boolean, dots: number[][], numbered: number[]}} Pair */
@@ -177,6 +177,7 @@ async function look() {
     if (!photo || !image) continue;
     if (!image.src.includes(`/photo/${number}/`)) image.src = picture(number, "large");
     image.onload = () => place();
+    label(id, image, photo);
     const caption = document.querySelector(`#${id} .caption`);
     if (caption) caption.textContent = [photo.side ?? "?", photo.day, photo.site, photo.file].filter(Boolean).join(" · ");
     const name = document.querySelector(`#${id} figcaption b`);
@@ -200,6 +201,20 @@ async function look() {
   crops();
   place();
   document.body.dataset.compared = wanted;
+}
+
+/**
+ * Say where what is shown is not the original.
+ * @param {string} id @param {HTMLImageElement} image @param {Photo} photo
+ */
+async function label(id, image, photo) {
+  const view = /** @type {HTMLElement} */ (image.closest(".view"));
+  view.classList.remove("missing");
+  const answered = await fetch(picture(photo.number, "large"), { method: "HEAD" }).catch(() => null);
+  if (answered?.headers.get("x-original") !== "missing" || photo.number !== (id === "ours" ? ours : theirs)) return;
+  await image.decode().catch(() => {});
+  view.dataset.missing = filled(words.missing, { size: Math.max(image.naturalWidth, image.naturalHeight), path: photo.path });
+  view.classList.add("missing");
 }
 
 /** @param {number} number the size of a photo's working image, or of what the browser has of it */
@@ -539,20 +554,25 @@ async function find() {
   };
   dialog.onclose = async () => {
     if (dialog.returnValue !== "go" || !input.value.trim()) return;
-    const answered = await fetch(`/candidate?turtle=${encodeURIComponent(input.value.trim())}`, { headers: { accept: "application/json" } });
-    if (!answered.ok) {
-      toast(words.nobody, "bad");
-      return;
-    }
-    const found = await answered.json();
-    const lead = item.photos.find((one) => one.number === ours) ?? item.photos[0];
-    const best = found.photos.find((/** @type {Photo} */ one) => one.side === lead.side) ?? found.photos[0];
-    item.candidates.push({ turtle: found.turtle, encounter: null, query: lead.number, photo: best.number, photos: found.photos, rejected: false });
-    choose(item.candidates.length - 1);
-    for (const button of document.querySelectorAll('[data-do="same"], [data-do="not"]')) button.removeAttribute("disabled");
+    await propose(input.value.trim());
   };
   dialog.showModal();
   input.select();
+}
+
+/** A turtle that is no candidate yet, or another photo of it. @param {string} turtle @param {number} [number] */
+async function propose(turtle, number) {
+  const answered = await fetch(`/candidate?turtle=${encodeURIComponent(turtle)}`, { headers: { accept: "application/json" } });
+  if (!answered.ok) {
+    toast(words.nobody, "bad");
+    return;
+  }
+  const found = await answered.json();
+  const lead = item.photos.find((one) => one.number === ours) ?? item.photos[0];
+  const best = found.photos.find((/** @type {Photo} */ one) => (number ? one.number === number : one.side === lead.side)) ?? found.photos[0];
+  item.candidates.push({ turtle: found.turtle, encounter: null, query: lead.number, photo: best.number, photos: found.photos, rejected: false });
+  choose(item.candidates.length - 1);
+  for (const button of document.querySelectorAll('[data-do="same"], [data-do="not"]')) button.removeAttribute("disabled");
 }
 
 /** @param {number} by */
@@ -607,10 +627,11 @@ function inTurn(wish) {
 
 /** @param {MouseEvent} event */
 function clicked(event) {
-  const target = /** @type {HTMLElement} */ (event.target).closest("[data-do], [data-candidate], [data-photo], .crop");
+  const target = /** @type {HTMLElement} */ (event.target).closest("[data-do], [data-candidate], [data-photo], [data-turtle], .crop");
   if (!(target instanceof HTMLElement)) return;
   if (target.dataset.do) act(target.dataset.do);
   else if (target.dataset.candidate) choose(Number(target.dataset.candidate) - 1);
+  else if (target.dataset.turtle) propose(target.dataset.turtle, Number(target.dataset.there));
   else if (target.dataset.photo) {
     const number = Number(target.dataset.photo);
     if (target.closest("#our-photos")) ours = number;
