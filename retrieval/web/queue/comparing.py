@@ -211,6 +211,8 @@ class Comparing:
             for photo in item.group.photos
             if item.group.verdict is not Verdict.KNOWN and (photo.id, photo.side) not in self._other_sides
         ]
+        if not asked:
+            return
         try:
             with self._bench.in_background() as engine:
                 model = CatalogModel.load(self._catalog, engine.evidence).without_intervals()
@@ -223,8 +225,8 @@ class Comparing:
                     )
                     self._other_sides[photo.id, photo.side] = found
                     self._bench.give_way()
-        except TurtleidxError:
-            logging.getLogger(__name__).debug("other sides were not looked at", exc_info=True)
+        except Exception:  # it only adds a question: comparing goes on without it
+            logging.getLogger(__name__).warning("other sides were not looked at", exc_info=True)
         with self._lock:
             items = {key: replace(one, other_sides=self._beside(one)) for key, one in self.snapshot.items.items()}
             self.snapshot = replace(self.snapshot, items=items)

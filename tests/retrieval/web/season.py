@@ -69,7 +69,7 @@ def made_season(
     catalog.enroll([with_pixels(one, folder, original=False) for one in gallery], "Ben")
     believing(catalog)
     seen = [lookalike(turtle, number, None) for turtle in known for number in (14, 15)]
-    seen += [lookalike(turtle, 16, None, 0.22) for turtle in hard]
+    seen += [lookalike(turtle, 16 if turtle in known else 14, None, 0.22) for turtle in hard]
     seen += [lookalike(turtle, 11, None) for turtle in strangers]
     catalog.enroll([with_pixels(one, folder) for one in seen], "Ben")
     return catalog.path
