@@ -105,23 +105,29 @@ async function go(key, trying = false) {
   for (const wish of waiting) inTurn(wish);
 }
 
+/** The page of a group; nothing where it is gone. @param {number} key */
+async function pageOf(key) {
+  const kept = fetched.get(key);
+  fetched.delete(key);
+  if (kept) return kept;
+  const answered = await fetch(addressed(`/compare/${key}`)).catch(() => null);
+  return answered?.ok ? answered.text() : "";
+}
+
 /** @param {number | null | undefined} key @param {boolean} trying */
 async function bring(key, trying) {
   if (key === null || key === undefined) {
     location.assign("/queue");
     return false;
   }
-  let text = fetched.get(key);
+  const others = item.next.filter((one) => one !== key && !settled.has(one));
+  let text = await pageOf(key);
+  if (!text && trying) return true;
+  while (!text && others.length) text = await pageOf(/** @type {number} */ (others.shift())); // answered or joined meanwhile
   if (!text) {
-    const answered = await fetch(addressed(`/compare/${key}`)).catch(() => null);
-    if (!answered || !answered.ok) {
-      if (trying) return true;
-      location.assign(addressed(`/compare/${key}`));
-      return false;
-    }
-    text = await answered.text();
+    location.assign("/queue");
+    return false;
   }
-  fetched.delete(key);
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.getElementById("content");
   if (!fresh || !page.getElementById("item")) {
@@ -129,8 +135,8 @@ async function bring(key, trying) {
     return false;
   }
   byId("content").replaceWith(document.adoptNode(fresh));
-  history.replaceState(null, "", addressed(`/compare/${key}`).replace(/([?&])window=[^&]*/, "").replace(/[?&]$/, ""));
   begin();
+  history.replaceState(null, "", addressed(`/compare/${item.key}`).replace(/([?&])window=[^&]*/, "").replace(/[?&]$/, ""));
   byId("content").focus({ preventScroll: true });
   return true;
 }
@@ -498,7 +504,7 @@ async function answer(said) {
     toast(filled(words.failed, { why: sentence }), "bad");
     settled.delete(answered.key);
     if (!answered.next.length) postponed = null;
-    if (said !== "not" && item !== answered) going = going.then(() => go(answered.key, true));
+    if (said !== "not") going = going.then(() => (item === answered ? undefined : go(answered.key, true)));
   }
   await going;
   document.body.dataset.answered = String(Number(document.body.dataset.answered ?? 0) + 1);
