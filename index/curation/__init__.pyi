@@ -4,6 +4,7 @@ from .answers import (
     Rejection as Rejection,
     ReviewAnswer as ReviewAnswer,
     Said as Said,
+    Unsure as Unsure,
     answer_seconds as answer_seconds,
     checks as checks,
     proposals as proposals,
@@ -11,6 +12,7 @@ from .answers import (
     record_answer as record_answer,
     record_check as record_check,
     rejections as rejections,
+    unsure_groups as unsure_groups,
 )
 from .curator import Curator as Curator
 from .decisions import DecidedQuery as DecidedQuery, Decisions as Decisions

@@ -6,6 +6,7 @@ written before is told what became of it, and nothing is written twice.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -92,6 +93,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsure:
+    """A group of which a person said that nobody can tell, by its encounters and its photos' digests."""
+
+    encounters: frozenset[int]
+    photos: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What one of two reviewers said about a group; it has no effect until the other says the same."""
 
@@ -153,6 +162,18 @@ def rejections(catalog: Catalog) -> list[Rejection]:
         Rejection(encounter, turtle, frozenset(photos), frozenset(seen), who)
         for encounter, turtle, photos, seen, who in rows
     ]
+
+
+def unsure_groups(catalog: Catalog) -> list[Unsure]:
+    """Every group that a person gave up on the review page, unless that was taken back."""
+    with catalog.reading() as session:
+        rows = session.rows(
+            """SELECT q.evidence FROM decisions d JOIN queries q ON q.id = d.query
+            WHERE d.answer = ? AND json_extract(q.evidence, '$.encounters') IS NOT NULL ORDER BY d.id""",
+            str(Answer.UNSURE),
+        )
+    kept = [json.loads(text) for (text,) in rows]
+    return [Unsure(frozenset(map(int, one["encounters"])), frozenset(map(str, one["photos"]))) for one in kept]
 
 
 def proposals(catalog: Catalog) -> list[Proposal]:

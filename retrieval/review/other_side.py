@@ -31,19 +31,25 @@ def with_other_side(
     for group in groups:
         known = None
         if says_no_more_than_new(group.verdict, group.p_new):
-            found = (_known(catalog, engine, scorer, photo, model, policy) for photo in group.photos)
+            found = (known_by_other_side(catalog, engine, model, policy, photo, scorer) for photo in group.photos)
             known = max((one for one in found if one is not None), key=_certainty, default=None)
         told.append(group if known is None else _doubted(group, known))
     return told
 
 
-def _known(
-    catalog: Catalog, engine: Engine, scorer: PairScorer, photo: Photo, model: CatalogModel, policy: DecisionPolicy
+def known_by_other_side(
+    catalog: Catalog,
+    engine: Engine,
+    model: CatalogModel,
+    policy: DecisionPolicy,
+    photo: Photo,
+    scorer: PairScorer | None = None,
 ) -> OtherSide | None:
     """The turtle that the photo shows if its side is wrong; None where the other side's gallery does not say KNOWN."""
     side = OPPOSITE.get(photo.side)
-    if side is None:
+    if side is None or model.novelty is None:
         return None
+    scorer = scorer or PairScorer(catalog, engine, model.null)
     probe = DescriptorSimilarity.of_stored(catalog, engine, [photo]).probe(0)
     shortlist = catalog.shortlist(probe, engine.shortlist, GalleryFilter(side=side), engine.per_turtle)
     candidates = candidates_of(scorer.likenesses(photo, shortlist.photos), lambda one: str(one.turtle))

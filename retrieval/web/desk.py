@@ -161,12 +161,12 @@ class Desk:
         found = snapshot.items.get(key)
         return found or next((one for one in snapshot.items.values() if key in one.group.encounters), None)
 
-    def queue(self, who: str, order: Order = Order.WORTH) -> list[Waiting]:
-        """Groups that wait for this person, in order."""
+    def queue(self, who: str, order: Order = Order.WORTH, *, set_aside: bool = False) -> list[Waiting]:
+        """Groups that wait for this person, in order, or those that people have set aside because nobody could tell."""
         snapshot = self.snapshot
         if snapshot is None:
             return []
-        waiting = [one.waiting for one in snapshot.items.values()]
+        waiting = [one.waiting for one in snapshot.items.values() if one.unsure is set_aside]
         if self.settings.blind:
             waiting = _for_second_look(waiting, snapshot, proposals(self.catalog), who)
         held = {key for answer in self.outbox.waiting() for key in answer.encounters}

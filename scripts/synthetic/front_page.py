@@ -25,8 +25,8 @@ PAGE, PICTURE = ROOT / "README.md", ROOT / "scripts" / "match.png"
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```)", re.MULTILINE | re.DOTALL)
 TURTLES, ENROLLED = 30, ("left-1.jpg", "left-2.jpg", "left-3.jpg", "left-4.jpg")
 ASKED = {"new/a.jpg": "T004/left-5.jpg", "new/b.jpg": f"T{TURTLES + 1:03d}/left-1.jpg"}
-WIDTH, COLOURS = 640, 128
-"""Of the picture, so that it is small."""
+WIDTH, COLOURS, SHOWN = 1000, 128, 0.68
+"""Of the picture, so that it is small: its heading and the first two of its three rows."""
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(BLOCK.sub(lambda block: shown(block[0], folder), page), encoding="utf-8")
     picture = Image.open(folder / "match.png").convert("RGB")
-    picture = picture.crop((0, 0, picture.width, picture.height * 2 // 3))
+    picture = picture.crop((0, 0, picture.width, round(picture.height * SHOWN)))
     picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
     picture.quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
     print(f"{PAGE} and {PICTURE}, {PICTURE.stat().st_size / 1000:.0f} KB")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -33,18 +34,20 @@ _KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
 def queue(screen: Screen, request: Request, fields: Fields) -> Response:
     """All that waits, in the order that somebody chose."""
     desk, order = screen.desk, _order(fields)
-    found = desk.queue(screen.who(request), order)
+    unsure = fields.text("show") == "unsure"
+    found = desk.queue(screen.who(request), order, set_aside=unsure)
     snapshot = desk.snapshot
     items = {} if snapshot is None else snapshot.items
     rows = [(one, pile_of(one), items[one.key]) for one in found if one.key in items]
     held = desk.leases.others(fields.text("window"))
-    return screen.page(request, "queue", rows=rows, order=order, orders=list(Order), held=held)
+    return screen.page(request, "queue", rows=rows, unsure=unsure, order=order, orders=list(Order), held=held)
 
 
 def first(screen: Screen, request: Request, fields: Fields) -> Response:
     """On to the first group that nobody else is looking at."""
     order = _order(fields)
-    following = _following(screen.desk, screen.who(request), fields.text("window"), None, order)
+    waiting = [one.key for one in screen.desk.looked(screen.who(request), order)]
+    following = _following(screen.desk, screen.who(request), fields.text("window"), None, waiting)
     suffix = "" if order is Order.WORTH else f"?order={order}"
     return to(f"/compare/{following[0]}{suffix}" if following else "/queue")
 
@@ -56,15 +59,14 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
     item = desk.planted(key) if key < 0 else desk.item(key)
     order, who, window = _order(fields), screen.who(request), fields.text("window")
     snapshot = desk.snapshot
+    waiting = [one.key for one in desk.looked(who, order)]
+    following = _following(desk, who, window, key, waiting)
     if item is None or snapshot is None:
-        following = _following(desk, who, window, key, order)
         gone = snapshot is not None and snapshot.complete
         return screen.page(request, "gone", 404 if gone else 503, following=following, gone=gone)
     from retrieval.web.queue import item_record, item_view  # what compares photos takes seconds to import
 
     view = item_view(desk.catalog, item, snapshot.model, desk.settings, words()["view"])
-    waiting = [one.key for one in desk.looked(who, order)]
-    following = _following(desk, who, window, key, order)
     chosen = min(max(fields.number("c") if fields.text("c") else 1, 1), max(len(view.candidates), 1))
     record = item_record(view, desk.catalog.next_turtle_id())
     here = waiting.index(key) if key in waiting else None
@@ -237,10 +239,9 @@ def candidate(screen: Screen, request: Request, fields: Fields) -> Response:
     return JSONResponse({"turtle": fields.text("turtle"), "photos": [photo_record(one) for one in records]})
 
 
-def _following(desk: Desk, who: str, window: str, key: int | None, order: Order) -> list[int]:
+def _following(desk: Desk, who: str, window: str, key: int | None, waiting: Sequence[int]) -> list[int]:
     """What comes after a group; those behind it first, then those before it; now and then a planted pair."""
     held = desk.leases.others(window)
-    waiting = [one.key for one in desk.looked(who, order)]
     at = waiting.index(key) + 1 if key in waiting else 0
     following = [one for one in (*waiting[at:], *waiting[:at]) if one != key and one not in held]
     planted = desk.next_planted(who) if key is None or key >= 0 else None

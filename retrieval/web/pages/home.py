@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from index.catalog import sampled_originals
 from index.curation import checks
 from retrieval.web.forms import Fields
 from retrieval.web.queue import Pile, pile_of
@@ -17,6 +18,7 @@ def home(screen: Screen, request: Request, fields: Fields) -> Response:
     desk = screen.desk
     who = screen.who(request)
     queue = desk.queue(who)
+    originals = sampled_originals(desk.catalog)
     known = sum(pile_of(one) is Pile.KNOWN for one in queue)
     with desk.catalog.reading() as session:
         unsided = session.number("SELECT count(*) FROM photos WHERE NOT removed AND side IS NULL")
@@ -32,6 +34,8 @@ def home(screen: Screen, request: Request, fields: Fields) -> Response:
         look=len(queue) - known,
         known=known,
         unsided=unsided,
+        set_aside=len(desk.queue(who, set_aside=True)),
+        originals=originals,
         model=None if snapshot is None else snapshot.model,
         fitted_on=None if newest is None or newest[0] is None else newest[0].date(),
         identified=identified,

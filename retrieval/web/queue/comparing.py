@@ -13,13 +13,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from index.catalog import Catalog
-from index.curation import Rejection, rejections
+from index.curation import Rejection, Unsure, rejections, unsure_groups
 from index.errors import CatalogBusy, TurtleidxError
 from index.registry import PhotoRecord, read_records
+from index.types import Side
 from retrieval.novelty import CatalogModel, DecisionPolicy, Posterior, Verdict
-from retrieval.review import Group, PhotoNeighbours, neighbours_of, resolve
+from retrieval.pipeline import OtherSide
+from retrieval.review import Group, PhotoNeighbours, known_by_other_side, neighbours_of, resolve
 from retrieval.web.queue.order import Waiting
 from retrieval.web.workbench import Workbench
+
+Said = tuple[Sequence[Rejection], Sequence[Unsure]]
+"""What people have said about groups that wait."""
 
 PATIENCE = 2.0
 """Seconds between looks at whether another process has changed the catalogue."""
@@ -39,6 +44,10 @@ class Item:
         False while other encounters are still to be compared, which may join the group.
     hidden : frozenset of int
         Encounters that are not shown, because they would give a planted pair away.
+    unsure : bool
+        Whether a person has said of all its photos that nobody can tell.
+    other_sides : tuple of OtherSide
+        Turtles that its photos show if they are of the other side than is stated.
     """
 
     group: Group
@@ -48,6 +57,8 @@ class Item:
     rejected: frozenset[str]
     final: bool
     hidden: frozenset[int] = frozenset()
+    unsure: bool = False
+    other_sides: tuple[OtherSide, ...] = ()
 
     @property
     def key(self) -> int:
@@ -88,6 +99,7 @@ class Comparing:
         self._looks = 0
         self._put_by: dict[int, Item] = {}
         self._returned: dict[int, Item] = {}
+        self._other_sides: dict[tuple[int, Side | None], OtherSide | None] = {}
         self._lock = threading.Lock()
         self.snapshot = Snapshot()
         self._thread = threading.Thread(target=self._work, name="comparing", daemon=True)
@@ -124,7 +136,11 @@ class Comparing:
             back = {key: one for key, one in self._open(self._put_by).items() if asked & set(one.group.encounters)}
             self._put_by = {key: one for key, one in self._put_by.items() if key not in back}
             self._returned |= back  # a look that has begun already does not know of them
-            self.snapshot = replace(self.snapshot, items={**back, **self.snapshot.items})
+            there = {
+                key: replace(one, unsure=False) if asked & set(one.group.encounters) else one
+                for key, one in self.snapshot.items.items()
+            }
+            self.snapshot = replace(self.snapshot, items={**back, **there})
         self.refresh()
 
     def _open(self, items: Mapping[int, Item]) -> dict[int, Item]:
@@ -139,7 +155,10 @@ class Comparing:
             changed = self._catalog.registry.signature()
             if changed != seen or self._wake.is_set():
                 self._wake.clear()
-                seen = changed if self._look() else None
+                looked = self._look()
+                seen = changed if looked else None
+                if looked:
+                    self._look_at_other_sides()
             self._wake.wait(PATIENCE)
 
     def _look(self) -> bool:
@@ -154,9 +173,9 @@ class Comparing:
                 photos = self._waiting_photos()
                 together = sorted({one.encounter for one in photos})
                 self._show(loading=False, model=model, total=len(photos), done=0, trouble=model.missing)
-                ruled_out = rejections(self._catalog)
+                ruled_out, given_up = rejections(self._catalog), unsure_groups(self._catalog)
                 if not self.snapshot.complete:
-                    self._one_by_one(together, photos, quick, ruled_out)
+                    self._one_by_one(together, photos, quick, (ruled_out, given_up))
                 found = neighbours_of(self._catalog, engine, quick.null, (), self._advance)
             groups = resolve(found, quick, self._policy())
         except CatalogBusy as error:
@@ -175,17 +194,53 @@ class Comparing:
             there = {encounter for group in groups for encounter in group.encounters}
             # what was answered before this look is told by the catalogue, where it says that it waits no longer
             self._answered = {one: at for one, at in self._answered.items() if one in there or at == self._looks}
-            items = {group.encounters[0]: _item(group, found, photos, ruled_out, final=True) for group in groups}
-            items = {**items, **self._returned}
+            said = (ruled_out, given_up)
+            fresh = [_item(group, found, photos, said, final=True) for group in groups]
+            items = {one.key: replace(one, other_sides=self._beside(one)) for one in fresh} | self._returned
+            for one in (each for item in fresh if item.unsure for each in item.group.encounters):
+                if self._answered.get(one, self._looks) < self._looks:
+                    del self._answered[one]  # the catalogue says it by now
             self.snapshot = replace(self.snapshot, items=self._open(items), complete=True, done=len(photos))
         return True
+
+    def _look_at_other_sides(self) -> None:
+        """Whether photos that find nobody show the other side than is stated; each is looked at once."""
+        asked = [
+            (item.group, photo)
+            for item in self.snapshot.items.values()
+            for photo in item.group.photos
+            if item.group.verdict is not Verdict.KNOWN and (photo.id, photo.side) not in self._other_sides
+        ]
+        if not asked:
+            return
+        try:
+            with self._bench.in_background() as engine:
+                model = CatalogModel.load(self._catalog, engine.evidence).without_intervals()
+                for group, photo in asked:
+                    if self._wake.is_set() or self._closed:
+                        return  # something changed, which is more urgent
+                    doubted = group.p_new is not None and group.p_new > 0.5
+                    found = (
+                        known_by_other_side(self._catalog, engine, model, self._policy(), photo) if doubted else None
+                    )
+                    self._other_sides[photo.id, photo.side] = found
+                    self._bench.give_way()
+        except Exception:  # it only adds a question: comparing goes on without it
+            logging.getLogger(__name__).warning("other sides were not looked at", exc_info=True)
+        with self._lock:
+            items = {key: replace(one, other_sides=self._beside(one)) for key, one in self.snapshot.items.items()}
+            self.snapshot = replace(self.snapshot, items=items)
+
+    def _beside(self, item: Item) -> tuple[OtherSide, ...]:
+        found = (self._other_sides.get((one.id, one.side)) for one in item.group.photos)
+        return tuple({one.turtle: one for one in found if one is not None}.values())
 
     def _one_by_one(
         self,
         encounters: Sequence[int],
         photos: Sequence[PhotoRecord],
         model: CatalogModel,
-        ruled_out: Sequence[Rejection],
+        said: Said,
     ) -> None:
         engine = self._bench.engine
         assert engine is not None
@@ -194,7 +249,7 @@ class Comparing:
             if encounter not in found:
                 continue
             [group] = resolve(found, model, self._policy())
-            item = _item(group, found, photos, ruled_out, final=False)
+            item = _item(group, found, photos, said, final=False)
             with self._lock:
                 self.snapshot = replace(self.snapshot, items=self._open({**self.snapshot.items, encounter: item}))
         self._show(done=0)
@@ -224,12 +279,14 @@ def _item(
     group: Group,
     found: Mapping[int, Sequence[PhotoNeighbours]],
     photos: Sequence[PhotoRecord],
-    ruled_out: Sequence[Rejection],
+    said: Said,
     *,
     final: bool,
 ) -> Item:
     inside = tuple(one for one in photos if one.encounter in group.encounters)
     numbers = {one.id for one in inside}
+    ruled_out, given_up = said
+    seen = frozenset[str]().union(*(one.photos for one in given_up if one.encounters & set(group.encounters)))
     rejected = frozenset(one.turtle for one in ruled_out if one.encounter in group.encounters and numbers <= one.photos)
     neighbours = tuple(near for encounter in group.encounters for near in found.get(encounter, ()))
     best = tuple(one.probability for one in group.candidates if one.probability is not None)
@@ -245,7 +302,8 @@ def _item(
         site=next((one.site for one in inside if one.site), None),
         file=min((one.path for one in inside), default=""),
     )
-    return Item(group, waiting, inside, neighbours, rejected, final)
+    unsure = {one.sha256 for one in inside} <= seen
+    return Item(group, waiting, inside, neighbours, rejected, final, unsure=unsure)
 
 
 @dataclass(frozen=True, slots=True)

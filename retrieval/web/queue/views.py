@@ -274,6 +274,10 @@ def _warnings(
             points[str(side)] = one.turtle
     if len(set(points.values())) > 1:
         said.append(words["sides_disagree"] % {"sides": ", ".join(f"{side} → {who}" for side, who in points.items())})
+    said += [
+        words["other_side"] % {"turtle": one.turtle, "side": one.side.upper(), "n": one.matches}
+        for one in item.other_sides
+    ]
     if any(one.side is None for one in item.photos):
         said.append(words["no_side"])
     if lead.quality < 0.4:
@@ -294,6 +298,7 @@ def photo_record(photo: PhotoRecord) -> dict[str, object]:
         "site": photo.site,
         "turtle": photo.turtle,
         "file": PurePath(photo.path).name,
+        "path": photo.path,
     }
 
 
@@ -302,7 +307,8 @@ def item_record(view: ItemView, new_id: str) -> dict[str, object]:
     return {
         "key": view.item.key,
         "encounters": list(view.group.encounters),
-        "photos": [photo_record(one) for one in view.item.photos],
+        # where a planted photo lies may name its turtle
+        "photos": [photo_record(one) | ({"path": "…"} if view.item.key < 0 else {}) for one in view.item.photos],
         "lead": view.lead.id,
         "verdict": str(view.group.verdict),
         "newId": new_id,

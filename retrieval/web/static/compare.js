@@ -6,7 +6,7 @@
  */
 import { filled, listen, post, toast } from "./page.js";
 
-/** @typedef {{number: number, side: string | null, day: string | null, site: string | null, file: string}} Photo */
+/** @typedef {{number: number, side: string | null, day: string | null, site: string | null, file: string, path: string}} Photo */
 /** @typedef {{turtle: string, encounter: number | null, query: number, photo: number, photos: Photo[], rejected: boolean}} Candidate */
 /** @typedef {{key: number, encounters: number[], photos: Photo[], lead: number, verdict: string, newId: string, candidates: Candidate[], next: number[], previous: number | null, planted: boolean, order: string}} Item */
 /** @typedef {{query: number, other: number, sizes: number[][], affine: number[], mapped: boolean, dots: number[][], numbered: number[]}} Pair */
@@ -105,23 +105,29 @@ async function go(key, trying = false) {
   for (const wish of waiting) inTurn(wish);
 }
 
+/** The page of a group; nothing where it is gone. @param {number} key */
+async function pageOf(key) {
+  const kept = fetched.get(key);
+  fetched.delete(key);
+  if (kept) return kept;
+  const answered = await fetch(addressed(`/compare/${key}`)).catch(() => null);
+  return answered?.ok ? answered.text() : "";
+}
+
 /** @param {number | null | undefined} key @param {boolean} trying */
 async function bring(key, trying) {
   if (key === null || key === undefined) {
     location.assign("/queue");
     return false;
   }
-  let text = fetched.get(key);
+  const others = item.next.filter((one) => one !== key && !settled.has(one));
+  let text = await pageOf(key);
+  if (!text && trying) return true;
+  while (!text && others.length) text = await pageOf(/** @type {number} */ (others.shift())); // answered or joined meanwhile
   if (!text) {
-    const answered = await fetch(addressed(`/compare/${key}`)).catch(() => null);
-    if (!answered || !answered.ok) {
-      if (trying) return true;
-      location.assign(addressed(`/compare/${key}`));
-      return false;
-    }
-    text = await answered.text();
+    location.assign("/queue");
+    return false;
   }
-  fetched.delete(key);
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.getElementById("content");
   if (!fresh || !page.getElementById("item")) {
@@ -129,8 +135,8 @@ async function bring(key, trying) {
     return false;
   }
   byId("content").replaceWith(document.adoptNode(fresh));
-  history.replaceState(null, "", addressed(`/compare/${key}`).replace(/([?&])window=[^&]*/, "").replace(/[?&]$/, ""));
   begin();
+  history.replaceState(null, "", addressed(`/compare/${item.key}`).replace(/([?&])window=[^&]*/, "").replace(/[?&]$/, ""));
   byId("content").focus({ preventScroll: true });
   return true;
 }
@@ -177,6 +183,7 @@ async function look() {
     if (!photo || !image) continue;
     if (!image.src.includes(`/photo/${number}/`)) image.src = picture(number, "large");
     image.onload = () => place();
+    label(id, image, photo);
     const caption = document.querySelector(`#${id} .caption`);
     if (caption) caption.textContent = [photo.side ?? "?", photo.day, photo.site, photo.file].filter(Boolean).join(" · ");
     const name = document.querySelector(`#${id} figcaption b`);
@@ -200,6 +207,20 @@ async function look() {
   crops();
   place();
   document.body.dataset.compared = wanted;
+}
+
+/**
+ * Say where what is shown is not the original.
+ * @param {string} id @param {HTMLImageElement} image @param {Photo} photo
+ */
+async function label(id, image, photo) {
+  const view = /** @type {HTMLElement} */ (image.closest(".view"));
+  view.classList.remove("missing");
+  const answered = await fetch(picture(photo.number, "large"), { method: "HEAD" }).catch(() => null);
+  if (answered?.headers.get("x-original") !== "missing" || photo.number !== (id === "ours" ? ours : theirs)) return;
+  await image.decode().catch(() => {});
+  view.dataset.missing = filled(words.missing, { size: Math.max(image.naturalWidth, image.naturalHeight), path: photo.path });
+  view.classList.add("missing");
 }
 
 /** @param {number} number the size of a photo's working image, or of what the browser has of it */
@@ -483,7 +504,7 @@ async function answer(said) {
     toast(filled(words.failed, { why: sentence }), "bad");
     settled.delete(answered.key);
     if (!answered.next.length) postponed = null;
-    if (said !== "not" && item !== answered) going = going.then(() => go(answered.key, true));
+    if (said !== "not") going = going.then(() => (item === answered ? undefined : go(answered.key, true)));
   }
   await going;
   document.body.dataset.answered = String(Number(document.body.dataset.answered ?? 0) + 1);
@@ -539,20 +560,25 @@ async function find() {
   };
   dialog.onclose = async () => {
     if (dialog.returnValue !== "go" || !input.value.trim()) return;
-    const answered = await fetch(`/candidate?turtle=${encodeURIComponent(input.value.trim())}`, { headers: { accept: "application/json" } });
-    if (!answered.ok) {
-      toast(words.nobody, "bad");
-      return;
-    }
-    const found = await answered.json();
-    const lead = item.photos.find((one) => one.number === ours) ?? item.photos[0];
-    const best = found.photos.find((/** @type {Photo} */ one) => one.side === lead.side) ?? found.photos[0];
-    item.candidates.push({ turtle: found.turtle, encounter: null, query: lead.number, photo: best.number, photos: found.photos, rejected: false });
-    choose(item.candidates.length - 1);
-    for (const button of document.querySelectorAll('[data-do="same"], [data-do="not"]')) button.removeAttribute("disabled");
+    await propose(input.value.trim());
   };
   dialog.showModal();
   input.select();
+}
+
+/** A turtle that is no candidate yet, or another photo of it. @param {string} turtle @param {number} [number] */
+async function propose(turtle, number) {
+  const answered = await fetch(`/candidate?turtle=${encodeURIComponent(turtle)}`, { headers: { accept: "application/json" } });
+  if (!answered.ok) {
+    toast(words.nobody, "bad");
+    return;
+  }
+  const found = await answered.json();
+  const lead = item.photos.find((one) => one.number === ours) ?? item.photos[0];
+  const best = found.photos.find((/** @type {Photo} */ one) => (number ? one.number === number : one.side === lead.side)) ?? found.photos[0];
+  item.candidates.push({ turtle: found.turtle, encounter: null, query: lead.number, photo: best.number, photos: found.photos, rejected: false });
+  choose(item.candidates.length - 1);
+  for (const button of document.querySelectorAll('[data-do="same"], [data-do="not"]')) button.removeAttribute("disabled");
 }
 
 /** @param {number} by */
@@ -607,10 +633,11 @@ function inTurn(wish) {
 
 /** @param {MouseEvent} event */
 function clicked(event) {
-  const target = /** @type {HTMLElement} */ (event.target).closest("[data-do], [data-candidate], [data-photo], .crop");
+  const target = /** @type {HTMLElement} */ (event.target).closest("[data-do], [data-candidate], [data-photo], [data-turtle], .crop");
   if (!(target instanceof HTMLElement)) return;
   if (target.dataset.do) act(target.dataset.do);
   else if (target.dataset.candidate) choose(Number(target.dataset.candidate) - 1);
+  else if (target.dataset.turtle) propose(target.dataset.turtle, Number(target.dataset.there));
   else if (target.dataset.photo) {
     const number = Number(target.dataset.photo);
     if (target.closest("#our-photos")) ours = number;

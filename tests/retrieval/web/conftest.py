@@ -87,7 +87,7 @@ def used(season: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A browser of its own, as far as cookies go."""
     made = chromium.new_context(viewport={"width": 1440, "height": 900})
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(60_000)  # of a busy machine
     yield made
     made.close()
 
@@ -113,7 +113,7 @@ def looking(context: BrowserContext, standing: Served) -> Page:
 def opened(context: BrowserContext, served: Served) -> Page:
     made = context.new_page()
     made.goto(served.address)
-    for _ in range(300):
+    for _ in range(1200):
         state = made.evaluate("fetch('/state').then(answer => answer.json())")
         if state["complete"]:
             return made

@@ -6,7 +6,7 @@ import hashlib
 import io
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,8 +52,13 @@ def with_pixels(one: PreparedPhoto, folder: Path, *, original: bool = True) -> P
     )
 
 
-def made_season(folder: Path, strangers: tuple[int, ...] = STRANGERS) -> Path:
-    """Two photos of each of four known turtles, one of each that is hard to tell, one of each stranger."""
+def made_season(
+    folder: Path,
+    strangers: Sequence[int] = STRANGERS,
+    known: Sequence[int] = KNOWN,
+    hard: Sequence[int] = HARD,
+) -> Path:
+    """Two photos of each known turtle, one of each that is hard to tell, one of each stranger; all on other days."""
     catalog = Catalog.create(folder / "turtles.catalog", engine().recipe)
     shared = np.random.default_rng(0).uniform(0.3, 0.8, TURTLES)
     gallery = [
@@ -63,8 +68,8 @@ def made_season(folder: Path, strangers: tuple[int, ...] = STRANGERS) -> Path:
     ]
     catalog.enroll([with_pixels(one, folder, original=False) for one in gallery], "Ben")
     believing(catalog)
-    seen = [lookalike(turtle, number, None) for turtle in KNOWN for number in (14, 15)]
-    seen += [lookalike(turtle, 14, None, 0.22) for turtle in HARD]
+    seen = [lookalike(turtle, number, None) for turtle in known for number in (14, 15)]
+    seen += [lookalike(turtle, 16 if turtle in known else 14, None, 0.22) for turtle in hard]
     seen += [lookalike(turtle, 11, None) for turtle in strangers]
     catalog.enroll([with_pixels(one, folder) for one in seen], "Ben")
     return catalog.path
@@ -74,6 +79,12 @@ def with_strangers(path: Path, folder: Path, strangers: tuple[int, ...]) -> Path
     """The same catalogue with a photo of each of these beside."""
     Catalog.open(path).enroll([with_pixels(lookalike(one, 11, None), folder) for one in strangers], "Ben")
     return path
+
+
+def truth(photo: str) -> str | None:
+    """The turtle that a photo of the season shows, by its file; None for a stranger."""
+    turtle = int(Path(photo).stem) // 1000
+    return f"T{turtle:03d}" if turtle <= TURTLES else None
 
 
 def copied(season: Path, folder: Path) -> Path:

@@ -173,6 +173,13 @@ def test_zooming_one_photo_moves_the_other_by_the_map(looking: Tab, standing: Se
     assert page.locator("#crops .crop").count() == min(6, len(pair["numbered"]))
 
 
+def test_a_stored_picture_that_stands_for_a_missing_original_says_so(looking: Tab, standing: Served) -> None:
+    begin(looking, standing)
+    label = looking.locator("#theirs .view.missing")
+    expect(label).to_have_attribute("data-missing", re.compile(r"the stored 480 px picture; original not found at .*/"))
+    expect(looking.locator("#ours .view.missing")).to_have_count(0)
+
+
 def test_keys_are_off_in_fields_and_can_be_switched_off(using: Tab, used: Served) -> None:
     page, served = using, used
     begin(page, served)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,11 +13,14 @@ from starlette.testclient import TestClient
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.answers import ReviewAnswer, Said, checks, record_answer
+from index.curation.curator import Curator
+from index.types import Side
 from retrieval.web.desk import Desk, ReviewOptions, evidence_text
 from retrieval.web.guard import Door
 from retrieval.web.queue.order import Pile, pile_of
 from retrieval.web.queue.planting import EVERY, Planting
 from retrieval.web.settings import ReviewSettings, load_settings, save_settings
+from tests.retrieval.lookalikes import lookalike
 from tests.retrieval.web.answering import an_answer
 from tests.retrieval.web.conftest import HOST, entered
 from tests.retrieval.web.season import HARD, KNOWN, STRANGERS
@@ -112,6 +116,58 @@ def test_what_came_back_and_was_answered_again_during_one_look_does_not_return(c
         kept.gave_back([key])
         kept.took([key])
         assert key not in kept._returned
+
+
+def test_what_nobody_can_tell_stays_aside_after_a_restart_until_a_photo_joins(comparing: Desk) -> None:
+    key = comparing.looked("Ana")[0].key
+    done = comparing.answer(answer_of(comparing, key, "Ana", Said.UNSURE))
+    assert done.recorded is not None
+    eventually(lambda: key in [one.key for one in comparing.queue("Ana", set_aside=True)])
+    assert key not in [one.key for one in comparing.queue("Ana")]
+    later = Desk(comparing.catalog, comparing.options, comparing.door)
+    later.start()
+    try:
+        eventually(lambda: later.snapshot is not None and later.snapshot.complete)
+        assert key not in [one.key for one in later.queue("Ben")]
+        assert [one.key for one in later.queue("Ben", set_aside=True)] == [key]
+        asking = entered(later)
+        assert "Set aside" in asking.get("/").text
+        assert f"/compare/{key}" in asking.get("/queue?show=unsure").text
+        assert f"/compare/{key}" not in asking.get("/queue").text
+        assert asking.get(f"/compare/{key}").status_code == 200
+        fresh = lookalike(HARD[0], 77, None, 0.22)
+        [enrolled] = later.catalog.enroll([fresh], "Ben")
+        Curator(later.catalog, "Ben").merge_encounters(key, [enrolled.photo.encounter])
+        eventually(lambda: key in [one.key for one in later.queue("Ben")])
+    finally:
+        later.close()
+
+
+def test_a_photo_of_the_wrong_side_is_told(catalog: Catalog) -> None:
+    with catalog.reading() as session:
+        [(photo, encounter)] = session.rows(
+            "SELECT p.id, p.encounter FROM photos p JOIN encounters e ON e.id = p.encounter "
+            "WHERE e.turtle IS NULL ORDER BY p.id LIMIT 1"
+        )
+    Curator(catalog, "Ben").set_side([photo], Side.RIGHT)
+    desk = Desk(catalog, ReviewOptions("Ana", matcher="nearest"), Door([HOST], "turtleidx_8000"))
+    desk.start()
+    try:
+        eventually(lambda: (item := desk.item(encounter)) is not None and item.other_sides)
+        [told] = desk.item(encounter).other_sides  # type: ignore[union-attr]
+        assert (told.turtle, told.side) == (f"T{KNOWN[0]:03d}", Side.LEFT)
+        page = entered(desk).get(f"/compare/{encounter}").text
+        assert "LEFT photos" in page
+        assert f'data-turtle="{told.turtle}"' in page
+    finally:
+        desk.close()
+
+
+def test_home_counts_missing_originals(client: TestClient, catalog: Catalog) -> None:
+    photos = Browser(catalog).photos()
+    gone = sum(not Path(one.path).exists() for one in photos)
+    assert gone > 0
+    assert f'<p class="count">{gone}</p><h2>Missing originals</h2>' in client.get("/").text
 
 
 def test_a_new_turtle_is_a_candidate_for_the_rest(comparing: Desk) -> None:
