@@ -9,6 +9,7 @@ import numpy as np
 
 from index.catalog.catalog import Catalog
 from index.catalog.originals import Originals, every_original
+from index.catalog.page_folders import page_files
 from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import broken_rules
 from index.types import Progress
@@ -30,6 +31,8 @@ class CheckReport:
         Where their files were looked at too.
     second : int
         How many of them have features of a further extractor; the others get them when they are compared so.
+    page : tuple of str
+        What the review page keeps in the catalogue's folder.
     """
 
     problems: tuple[str, ...]
@@ -37,6 +40,7 @@ class CheckReport:
     photos: int
     originals: Originals | None = None
     second: int = 0
+    page: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
     if originals:
         files = every_original(catalog, progress)
         problems += files.sentences()
-    return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second))
+    lying = page_files(catalog)
+    problems += lying.problems()
+    return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second), tuple(lying.sentences()))
 
 
 def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:

@@ -4,7 +4,6 @@ from .manifest import (
     Manifest as Manifest,
     ManifestRow as ManifestRow,
     RefusedRow as RefusedRow,
-    parse_side as parse_side,
     read_manifest as read_manifest,
     read_roles as read_roles,
 )
@@ -37,4 +36,5 @@ from .tables import (
     is_nothing as is_nothing,
     normal as normal,
     parse_date as parse_date,
+    parse_side as parse_side,
 )

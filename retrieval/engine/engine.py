@@ -23,7 +23,7 @@ from retrieval.engine.factory import (
     wanted_extractor,
 )
 from retrieval.features import Extractor, Found
-from retrieval.images import READER, LoadedPhoto, jpeg, load_photo, quality
+from retrieval.images import READER, LinkedPoints, LoadedPhoto, jpeg, load_photo, quality
 from retrieval.matching import (
     FIRST_STAGE,
     VIEWED,
@@ -32,6 +32,7 @@ from retrieval.matching import (
     RerankRecipe,
     compare,
     first_stage,
+    places,
     rerank,
     verifying,
 )
@@ -140,6 +141,10 @@ class Engine:
     def compare(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Match the query with every candidate and verify the matches."""
         return compare(query, candidates, self.matcher, self.reranking.verification)
+
+    def places(self, query: LocalFeatures, candidate: LocalFeatures, matches: Matches) -> LinkedPoints:
+        """Where the matches of a pair lie that this engine compared, those of the second expert too."""
+        return places(query, candidate, matches, self.matcher)
 
     def rerank(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches | None]:
         """The same, but only with the candidates that the cascade lets through; None for the others."""

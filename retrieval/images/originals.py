@@ -1,4 +1,4 @@
-"""Finding originals that were moved: by their bytes, else by their pictures, where only metadata was rewritten."""
+"""Originals: finding those that were moved, by their bytes or pictures, and looking at them again."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.errors import PhotoUnreadable
+from index.errors import PhotoRefused, PhotoUnreadable
 from index.registry import PhotoRecord
-from index.types import Progress
+from index.types import HeadBox, Pixels, Progress
 from retrieval.images.files import file_digests
 from retrieval.images.folders import find_photos
+from retrieval.images.photos import load_photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +75,12 @@ class _Lost:
     def look(self, digest: str | None, path: Path) -> None:
         for number in self._numbers.get(digest or "", ()):
             self.found.setdefault(number, path)
+
+
+def original_pixels(path: str, sha256: str, box: HeadBox | None, long_side: int) -> Pixels | None:
+    """A photo as its original shows it, uint8 [h, w, 3]; None where that is not there, or holds other bytes."""
+    try:
+        loaded = load_photo(Path(path), long_side, box)
+    except PhotoRefused:
+        return None
+    return loaded.pixels if loaded.sha256 == sha256 else None

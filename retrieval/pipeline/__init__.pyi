@@ -21,6 +21,7 @@ from .other_side import (
     other_side_reason as other_side_reason,
     says_no_more_than_new as says_no_more_than_new,
 )
+from .pictures import compared_picture as compared_picture, described as described, picture as picture
 from .queries import (
     Answer as Answer,
     AnsweredEncounter as AnsweredEncounter,
@@ -29,7 +30,6 @@ from .queries import (
     answer as answer,
     answer_encounters as answer_encounters,
     by_encounter as by_encounter,
-    picture as picture,
 )
 from .reindexing import lost_originals as lost_originals, reindex as reindex
 from .results import (

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from index.types import LocalFeatures, Matches, Photo
 from retrieval.scoring.confidences import PairConfidences, count_matches, pair_confidences
-from retrieval.scoring.wasserstein import ConfidenceNull, Score, best_first, score_pairs
+from retrieval.scoring.score import Score
+from retrieval.scoring.wasserstein import ConfidenceNull, best_first, score_pairs
 
 Item = TypeVar("Item")
 

@@ -21,3 +21,4 @@ from .reader import (
     Writing as Writing,
     open_table as open_table,
 )
+from .sides import parse_side as parse_side

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -78,6 +79,7 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
         chosen=chosen,
         position=None if here is None else (here + 1, len(waiting)),
         new_id=record["newId"],
+        plain_key=secrets.token_hex(16),
         disputed=_disputed(desk, view),
         script=words()["script"],
     )
@@ -125,7 +127,8 @@ def answer(screen: Screen, request: Request, fields: Fields) -> Response:
         raise InputError("An answer needs a key of its own.")
     group = fields.number("group")
     if group < 0:
-        return _checked(screen, who, fields, desk.require_planted(group), key)
+        told = _checked(screen, who, fields, desk.require_planted(group), key)
+        return JSONResponse(told) if wants_json(request) else to("/compare")
     said = _said(fields)
     encounters, photos, turtle = fields.numbers("encounters"), fields.numbers("photos"), fields.text("turtle") or None
     if said is Said.SAME and fields.text("other"):  # another group that has no id yet: both are one new turtle
@@ -166,7 +169,7 @@ def answer(screen: Screen, request: Request, fields: Fields) -> Response:
     return JSONResponse(told) if wants_json(request) else to("/compare")
 
 
-def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: str) -> Response:
+def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: str) -> dict[str, object]:
     """A planted pair: nothing changes but what is known about the person's own eye."""
     said = _said(fields)
     right = (said is Said.SAME and fields.text("turtle") == planted.turtle) or (
@@ -178,7 +181,7 @@ def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: st
     rights, everyone = checks(screen.desk.catalog).get(who, (0, 0))
     screen.desk.unplant(planted)
     truth = planted.turtle or words()["verdicts"]["NEW"]
-    return JSONResponse({"planted": True, "right": right, "turtle": truth, "rights": rights, "all": everyone})
+    return {"planted": True, "right": right, "turtle": truth, "rights": rights, "all": everyone}
 
 
 def undo(screen: Screen, request: Request, fields: Fields) -> Response:

@@ -84,7 +84,8 @@ class Comparing:
         self._policy = policy
         self._wake = threading.Event()
         self._closed = False
-        self._answered: set[int] = set()
+        self._answered: dict[int, int] = {}
+        self._looks = 0
         self._put_by: dict[int, Item] = {}
         self._returned: dict[int, Item] = {}
         self._lock = threading.Lock()
@@ -107,7 +108,8 @@ class Comparing:
     def took(self, encounters: Collection[int]) -> None:
         """These were answered: they wait no longer."""
         with self._lock:
-            self._answered |= set(encounters)
+            self._answered |= dict.fromkeys(encounters, self._looks)
+            self._returned = self._open(self._returned)
             still = self._open(self.snapshot.items)
             self._put_by |= {key: one for key, one in self.snapshot.items.items() if key not in still}
             self.snapshot = replace(self.snapshot, items=still)
@@ -116,15 +118,17 @@ class Comparing:
     def gave_back(self, encounters: Collection[int]) -> None:
         """The answer about these was undone or refused."""
         with self._lock:
-            self._answered -= set(encounters)
-            back = self._open(self._put_by)
+            for one in encounters:
+                self._answered.pop(one, None)
+            asked = set(encounters)
+            back = {key: one for key, one in self._open(self._put_by).items() if asked & set(one.group.encounters)}
             self._put_by = {key: one for key, one in self._put_by.items() if key not in back}
             self._returned |= back  # a look that has begun already does not know of them
             self.snapshot = replace(self.snapshot, items={**back, **self.snapshot.items})
         self.refresh()
 
     def _open(self, items: Mapping[int, Item]) -> dict[int, Item]:
-        return {key: one for key, one in items.items() if not self._answered & set(one.group.encounters)}
+        return {key: one for key, one in items.items() if not self._answered.keys() & set(one.group.encounters)}
 
     def _work(self) -> None:
         if not self._bench.load():
@@ -142,6 +146,7 @@ class Comparing:
         """Compare everything that waits; False where it has to be tried again."""
         with self._lock:
             self._returned = {}
+            self._looks += 1
         try:
             with self._bench.in_background() as engine:
                 model = CatalogModel.load(self._catalog, engine.evidence)
@@ -168,7 +173,8 @@ class Comparing:
             return True
         with self._lock:
             there = {encounter for group in groups for encounter in group.encounters}
-            self._answered &= there  # what the catalogue says by now need not be remembered
+            # what was answered before this look is told by the catalogue, where it says that it waits no longer
+            self._answered = {one: at for one, at in self._answered.items() if one in there or at == self._looks}
             items = {group.encounters[0]: _item(group, found, photos, ruled_out, final=True) for group in groups}
             items = {**items, **self._returned}
             self.snapshot = replace(self.snapshot, items=self._open(items), complete=True, done=len(photos))

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from index.catalog import OUTBOX, UNREADABLE
 from index.curation import RecordedAnswer, ReviewAnswer, Said
 from index.errors import CatalogBusy, TurtleidxError
 from index.files import replacing
 
-FOLDER = "outbox"
 ENDING = ".json"
 
 Write = Callable[[ReviewAnswer], RecordedAnswer]
@@ -49,7 +49,7 @@ class Outbox:
     """
 
     def __init__(self, catalog: Path, write: Write, told: Callable[[Delivered], None]) -> None:
-        self._folder = catalog / FOLDER
+        self._folder = catalog / OUTBOX
         self._write = write
         self._told = told
         self._turn = threading.Lock()
@@ -90,7 +90,7 @@ class Outbox:
             for path in self._files():
                 answer = _read(path)
                 if answer is None:
-                    path.rename(path.with_suffix(".unreadable"))
+                    path.rename(path.with_suffix(UNREADABLE))
                     continue
                 delivered = self._deliver(path, answer)
                 if delivered.waits:

@@ -2,7 +2,8 @@ import numpy as np
 
 from index.types import LocalFeatures, Matches, Photo
 from retrieval.scoring.ranking import Pair, rank
-from retrieval.scoring.wasserstein import Score, no_null
+from retrieval.scoring.score import Score
+from retrieval.scoring.wasserstein import no_null
 
 
 def photo(number: int, turtle: str | None) -> Photo:

@@ -14,8 +14,12 @@ from starlette.testclient import TestClient
 
 from index.catalog.catalog import Catalog
 from index.errors import InputError, UnknownRecord
+from index.exchange.near_ids import NearIds
+from index.types import Sighting
+from retrieval.images.inputs import from_manifest, without_lookalikes
+from retrieval.pipeline.intake_check import Outcome, foresee
 from retrieval.web.desk import Desk
-from retrieval.web.intake import Draft, Drafts, changed
+from retrieval.web.drafts import Draft, Drafts, changed
 
 
 def jpeg(seed: int = 0) -> bytes:
@@ -62,10 +66,10 @@ def test_a_zip_with_links_and_ways_out_gives_its_photos_only(catalog: Catalog) -
 
 
 def test_a_zip_bomb_is_refused(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieval.web.intake.MOST_IN_ALL", 1000)
+    monkeypatch.setattr("retrieval.web.uploads.MOST_IN_ALL", 1000)
     with pytest.raises(InputError, match="in parts"):
         taken_in(catalog, ("all.zip", zipped(("a.jpg", b"0" * 2000))))
-    monkeypatch.setattr("retrieval.web.intake.MOST_BYTES", 1000)
+    monkeypatch.setattr("retrieval.web.uploads.MOST_BYTES", 1000)
     draft = taken_in(catalog, ("large.jpg", b"0" * 2000))
     assert (draft.rows, len(draft.refused)) == ((), 1)
 
@@ -99,6 +103,49 @@ def test_a_table_says_more_about_the_photos(catalog: Catalog) -> None:
     )
     assert (second.turtle, second.day, second.day_source) == ("T004", "2023-01-02", "name")
     assert Drafts(catalog).read(draft.id) == draft  # it survives a restart
+
+
+def test_the_preview_says_what_the_command_says(catalog: Catalog, tmp_path: Path) -> None:
+    with catalog.reading() as session:
+        [path] = session.rows(
+            "SELECT path FROM photos WHERE encounter IN (SELECT id FROM encounters WHERE turtle IS NULL)"
+        )[0]
+    table = "photo,turtle\na.jpg,T003\nb.jpg,T3\nc.jpg,T005\nd.jpg,T999\ne.jpg,\nf.jpg,\n"
+    content = {
+        "a.jpg": jpeg(1), "b.jpg": jpeg(2), "c.jpg": jpeg(1), "d.jpg": Path(path).read_bytes(), "e.jpg": jpeg(3)[:200],
+        "f.jpg": b"<html>",
+    }  # fmt: skip
+    (tmp_path / "all.csv").write_text(table)
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    rows = without_lookalikes(
+        from_manifest(tmp_path / "all.csv", (), Sighting("")), NearIds.of(catalog), lambda *_: None
+    )
+    command = list(foresee(catalog, rows))
+    assert len(command) == len(content)
+    draft = taken_in(catalog, *content.items(), ("all.csv", table.encode()))
+    state = {"ready": Outcome.ENROLL, "duplicate": Outcome.THERE, "twin": Outcome.THERE}
+    assert [state.get(one.state, Outcome.REFUSED) for one in draft.rows] == [one.outcome for one in command]
+    assert [one.told for one in draft.rows] == [one.reason.replace(f"{tmp_path}/", "") for one in command]
+    assert "differs from T003" in draft.rows[1].told
+
+
+def test_a_row_that_was_mended_is_taken(catalog: Catalog) -> None:
+    drafts = Drafts(catalog)
+    draft = taken_in(catalog, ("b.jpg", jpeg(2)), ("t.csv", b"photo,turtle\nb.jpg,T3\n"))
+    assert (draft.rows[0].state, draft.rows[0].take) == ("refused", False)
+    mended = drafts.examine(changed(draft, {"turtle": ["T003"]}, set()))
+    assert (mended.rows[0].state, mended.rows[0].take) == ("ready", True)
+    left_out = drafts.examine(changed(mended, {"turtle": ["T003"]}, set()))
+    assert (left_out.rows[0].state, left_out.rows[0].take) == ("ready", False)
+
+
+def test_a_draft_of_another_version_is_read(catalog: Catalog) -> None:
+    drafts = Drafts(catalog)
+    draft = taken_in(catalog, ("b.jpg", jpeg(2)))
+    file = catalog.path / "incoming" / draft.id / "draft.json"
+    file.write_text(file.read_text().replace('"file":', '"more": 1, "file":'))
+    assert drafts.read(draft.id) == draft
 
 
 def test_what_is_typed_is_checked(catalog: Catalog) -> None:

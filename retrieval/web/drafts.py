@@ -1,7 +1,7 @@
-"""Photos that people bring: kept in the catalogue's folder `incoming` until they are imported or thrown away.
+"""Imports that somebody began: kept in the catalogue's folder `incoming` until they are imported or thrown away.
 
-A draft is a folder with a random name. Its files have numbers for names: what a browser or a ZIP calls a file is shown
-and never used as a path. Nothing is written to the catalogue before a person says so.
+A draft is a folder with a random name, and a grid of what its photos are. What would become of each is told as by
+`turtleidx enroll --check`, again whenever something was typed. The catalogue is not changed before a person says so.
 """
 
 from __future__ import annotations
@@ -10,31 +10,25 @@ import datetime as dt
 import json
 import re
 import shutil
-import stat
 import uuid
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from index.catalog import Catalog
+from index.catalog import INCOMING, PHOTOS, Catalog
 from index.errors import InputError, ManifestError, PhotoRefused, UnknownRecord
-from index.exchange import RefusedRow, read_manifest
-from index.files import full_disk_named, replacing
+from index.exchange import NearIds, RefusedRow, read_manifest
+from index.files import replacing
 from index.naming import checked_id
 from index.types import Side, Sighting
-from retrieval.images import EXTENSIONS, jpeg, load_photo
+from retrieval.images import jpeg, load_photo, without_lookalikes
+from retrieval.pipeline import Foreseen, Outcome, foresee
+from retrieval.web.uploads import take_in
 
-FOLDER = "incoming"
 DRAFT = "draft.json"
-TABLES = (".csv", ".xlsx", ".tsv", ".txt")
-MOST_FILES = 5_000
-MOST_BYTES = 64 << 20
-MOST_IN_ALL = 8 << 30
 PREVIEW = 240
 _NAME = re.compile(r"[0-9a-f]{32}")
-_CHUNK = 1 << 20
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
@@ -47,14 +41,13 @@ class Row:
     file, name : str
         The file in the draft's folder, and what it was called where it came from.
     state : str
-        ready, duplicate (in the catalogue), twin (of an earlier row) or unreadable; `told` says more.
+        ready, duplicate (in the catalogue), twin (of an earlier row), refused or unreadable; `told` says more.
     day_source : str
         table, exif, name or none.
     """
 
     file: str
     name: str
-    sha256: str = ""
     turtle: str = ""
     side: str = ""
     day: str = ""
@@ -99,7 +92,7 @@ class Drafts:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._folder = catalog.path / FOLDER
+        self._folder = catalog.path / INCOMING
 
     def begin(self, who: str) -> Draft:
         """A new, empty draft."""
@@ -119,7 +112,8 @@ class Drafts:
         """One draft. Raises UnknownRecord."""
         try:
             values = json.loads((self._path(name) / DRAFT).read_text(encoding="utf-8"))
-            rows = tuple(Row(**row) for row in values["rows"])
+            known = {one.name for one in fields(Row)}  # a draft of another version may say more
+            rows = tuple(Row(**{key: row[key] for key in row.keys() & known}) for row in values["rows"])
             return Draft(values["id"], values["who"], values["begun"], rows, tuple(values["refused"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UnknownRecord("There is no such draft of an import.") from error
@@ -151,97 +145,44 @@ class Drafts:
     def add(self, draft: Draft, files: Sequence[tuple[str, BinaryIO]]) -> Draft:
         """Take in photos, ZIPs of photos, and tables that say more about them. Raises InputError, StorageFull."""
         folder = self._path(draft.id)
-        rows, refused = list(draft.rows), list(draft.refused)
-        tables: list[Path] = []
-        with full_disk_named(folder):
-            for name, file in files:
-                ending = PurePosixPath(name).suffix.lower()
-                if ending == ".zip":
-                    self._unpack(folder, file, name, rows, refused, tables)
-                else:
-                    self._take(folder, file, name, rows, refused, tables)
-        examined = tuple(self._examined(rows, folder))
-        for table in tables:
-            examined = _told_by_table(examined, table, refused)
-        done = replace(draft, rows=examined, refused=tuple(refused))
+        taken = take_in(folder, files, len(draft.rows))
+        turtles = self._ids({part for _, name in taken.photos for part in PurePosixPath(name).parts[:-1]})
+        fresh: tuple[Row, ...] = tuple(_placed(Row(file, name), turtles) for file, name in taken.photos)
+        for table in taken.tables:
+            fresh = _told_by_table(fresh, table, taken.refused)
+        return self.examine(replace(draft, rows=(*draft.rows, *fresh), refused=(*draft.refused, *taken.refused)))
+
+    def examine(self, draft: Draft) -> Draft:
+        """Say of each row what would become of it, and keep the draft; the catalogue is only read."""
+        folder = self._path(draft.id)
+        names = {row.file: row.name for row in draft.rows}
+        inside = re.compile(re.escape(f"{folder}/") + r"(\d+\.\w+)")
+
+        def told(reason: str) -> str:
+            """A sentence with the names that the files had."""
+            return inside.sub(lambda found: names.get(found[1], found[1]), reason)
+
+        asked = (_sighting(row, folder / row.file) for row in draft.rows)
+        brought = list(without_lookalikes(asked, NearIds.of(self._catalog), lambda *_: None))
+        rows = [
+            _examined(row, seen, found, told)
+            for row, seen, found in zip(draft.rows, brought, foresee(self._catalog, brought), strict=True)
+        ]
+        done = replace(draft, rows=tuple(rows))
         self.save(done)
         return done
 
     def sightings(self, draft: Draft) -> list[Sighting]:
         """What is to be enrolled, its files under their own names in a folder of the catalogue. Raises InputError."""
-        kept = self._catalog.path / "photos" / f"{draft.begun[:10]}-{draft.id[:8]}"
+        kept = self._catalog.path / PHOTOS / f"{draft.begun[:10]}-{draft.id[:8]}"
         kept.mkdir(parents=True, exist_ok=True)
-        return [_sighting(row, self._path(draft.id) / row.file, kept / _safe_name(row)) for row in draft.taken]
-
-    def _take(
-        self,
-        folder: Path,
-        file: BinaryIO,
-        name: str,
-        rows: list[Row],
-        refused: list[str],
-        tables: list[Path],
-    ) -> None:
-        ending = PurePosixPath(name).suffix.lower()
-        if ending not in EXTENSIONS and ending not in TABLES:
-            if not PurePosixPath(name).name.startswith("."):
-                refused.append(f"{name}: no photo that can be read")
-            return
-        if len(rows) >= MOST_FILES:
-            raise InputError(f"That is more than {MOST_FILES} photos: import them in parts.")
-        number = len(rows) + len(tables) + 1
-        target = folder / f"{number:05d}{ending}"
-        while target.exists():
-            number += 1
-            target = folder / f"{number:05d}{ending}"
-        if _copied(file, target) > MOST_BYTES:
-            target.unlink()
-            refused.append(f"{name}: larger than {MOST_BYTES >> 20} MB")
-        elif ending in TABLES:
-            tables.append(target)
-        else:
-            rows.append(Row(target.name, name))
-
-    def _unpack(
-        self,
-        folder: Path,
-        file: BinaryIO,
-        name: str,
-        rows: list[Row],
-        refused: list[str],
-        tables: list[Path],
-    ) -> None:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                for member in _members(archive, refused):
-                    with archive.open(member) as opened:
-                        self._take(folder, opened, member.filename, rows, refused, tables)  # type: ignore[arg-type]
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-            refused.append(f"{name}: no ZIP that can be read ({error})")
-
-    def _examined(self, rows: Sequence[Row], folder: Path) -> Iterator[Row]:
-        """What the files say about themselves; the catalogue is only read."""
-        seen: set[str] = {one.sha256 for one in rows if one.sha256}
-        turtles = self._ids({part for one in rows for part in PurePosixPath(one.name).parts[:-1]})
-        for row in rows:
-            if row.sha256 or row.state == "unreadable":
-                yield row
-                continue
-            try:
-                photo = load_photo(folder / row.file, PREVIEW)
-            except PhotoRefused as error:
-                told = str(error).replace(str(folder / row.file), row.name)
-                yield replace(row, state="unreadable", told=told, take=False)
-                continue
-            told = "; ".join(photo.all_remarks)
-            found = _placed(_dated(replace(row, sha256=photo.sha256, told=told), photo.taken.day), turtles)
-            there = self._catalog.enrolled([photo.sha256]).get(photo.sha256)
-            if there is not None:
-                found = replace(found, state="duplicate", told=there.turtle or f"{there.id}", take=False)
-            elif photo.sha256 in seen:
-                found = replace(found, state="twin", take=False)
-            seen.add(photo.sha256)
-            yield found
+        found = []
+        for row in draft.taken:
+            own = kept / _safe_name(row)
+            if not own.exists():
+                shutil.copy2(self._path(draft.id) / row.file, own)
+            found.append(_sighting(row, own))
+        return found
 
     def _ids(self, names: set[str]) -> set[str]:
         with self._catalog.reading() as session:
@@ -282,32 +223,21 @@ def _checked(row: Row) -> None:
             raise InputError(f"{row.name}: {row.day!r} is no day; write it as 2026-01-31.") from error
 
 
-def _members(archive: zipfile.ZipFile, refused: list[str]) -> Iterator[zipfile.ZipInfo]:
-    """Members that are ordinary files of an ordinary size. Raises InputError for a bomb."""
-    members = [one for one in archive.infolist() if not one.is_dir()]
-    if len(members) > MOST_FILES or sum(one.file_size for one in members) > MOST_IN_ALL:
-        raise InputError(f"The ZIP holds more than {MOST_FILES} files or {MOST_IN_ALL >> 30} GB: import it in parts.")
-    for member in members:
-        parts = PurePosixPath(member.filename.replace("\\", "/")).parts
-        if stat.S_ISLNK(member.external_attr >> 16) or ".." in parts or member.filename.startswith(("/", "\\")):
-            refused.append(f"{member.filename}: a link or a path that leads out of the ZIP")
-        elif "__MACOSX" not in parts:
-            yield member
-
-
-def _copied(file: BinaryIO, target: Path) -> int:
-    """Copy, at most a little more than one file may have; gives the bytes."""
-    written = 0
-    with target.open("xb") as opened:
-        while chunk := file.read(_CHUNK):
-            written += len(chunk)
-            if written > MOST_BYTES:
-                break
-            opened.write(chunk)
-    return written
+def _examined(row: Row, seen: Sighting | RefusedRow, found: Foreseen, told: Callable[[str], str]) -> Row:
+    """The row as `enroll --check` sees it; one that has become ready is ticked."""
+    words = told(found.reason)
+    if found.outcome is Outcome.REFUSED:
+        readable = isinstance(seen, RefusedRow) or found.size is not None
+        return replace(row, state="refused" if readable else "unreadable", told=words, take=False)
+    if found.outcome is Outcome.THERE:
+        return replace(row, state="duplicate" if words == found.reason else "twin", told=words, take=False)
+    ready = replace(row, state="ready", told=words, take=row.take or row.state != "ready")
+    day = None if found.seen is None else found.seen.taken_on
+    return ready if ready.day else _dated(ready, day)
 
 
 def _dated(row: Row, taken_on: dt.date | None) -> Row:
+    """The file's own date, else that of its name."""
     if taken_on is not None:
         return replace(row, day=str(taken_on), day_source="exif")
     found = _DAY.search(PurePosixPath(row.name).name)
@@ -354,12 +284,10 @@ def _filled(row: Row, said: Sighting | None) -> Row:
     )
 
 
-def _sighting(row: Row, draft: Path, kept: Path) -> Sighting:
+def _sighting(row: Row, path: Path) -> Sighting:
     _checked(row)
-    if not kept.exists():
-        shutil.copy2(draft, kept)
     return Sighting(
-        path=str(kept),
+        path=str(path),
         turtle=row.turtle or None,
         side=Side(row.side) if row.side else None,
         taken_on=dt.date.fromisoformat(row.day) if row.day else None,

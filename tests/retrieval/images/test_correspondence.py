@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
-from retrieval.web.pairs import APART, DOTS, apart, fitted_affine, laid_over
+from retrieval.images.correspondence import APART, NUMBERED, apart, fitted_affine, laid_over
 
 seeds = st.integers(0, 2**31)
 plausible = st.tuples(
@@ -26,6 +26,21 @@ def test_the_map_is_found_again(seed: int, drawn: tuple[float, ...], count: int)
     assert np.allclose(np.column_stack([source, np.ones(count)]) @ found, target, atol=1e-4)
 
 
+@given(seeds, plausible)
+def test_a_few_wrong_matches_do_not_bend_it(seed: int, drawn: tuple[float, ...]) -> None:
+    zoom, turn, squash, across, down = drawn
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    linear = zoom * np.diag([squash, 1.0]) @ rotation
+    random = np.random.default_rng(seed)
+    source = random.uniform(0, 320, (40, 2))
+    right = source @ linear + (across, down)
+    target = right + random.normal(0, 1, right.shape)
+    target[:4] = random.uniform(right.min(0), right.max(0), (4, 2))
+    found = fitted_affine(source, target, np.full(40, 0.5))
+    assert found is not None
+    assert np.hypot(*(np.column_stack([source, np.ones(40)]) @ found - right)[4:].T).max() < 5
+
+
 def test_mirrored_squashed_and_few_matches_give_no_map() -> None:
     source = np.array([[0.0, 0.0], [100, 0], [0, 100], [100, 100], [50, 20]])
     weight = np.ones(5)
@@ -43,10 +58,10 @@ def test_numbered_matches_keep_apart_and_nothing_that_would_fit_is_left_out(seed
     kept = apart(points, size)
     least = APART * np.hypot(*size)
     assert kept == sorted(kept)
-    assert len(kept) <= DOTS
+    assert len(kept) <= NUMBERED
     for place, row in enumerate(kept):
         assert all(np.hypot(*(points[row] - points[other])) >= least for other in kept[:place])
-    if len(kept) < DOTS:
+    if len(kept) < NUMBERED:
         for row in set(range(count)) - set(kept):
             assert any(np.hypot(*(points[row] - points[other])) < least for other in kept if other < row)
 
