@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -54,7 +55,7 @@ class Format:
 
     ending: str
     lossless: bool
-    saving: Mapping[str, object]
+    saving: Mapping[str, Any]
     turned: bool = True
 
 

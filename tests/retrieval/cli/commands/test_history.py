@@ -28,7 +28,7 @@ def test_times_are_local_with_their_zone_and_json_stays_utc(shell: Shell) -> Non
     moment = dt.datetime.fromisoformat(event["at"])
     local = (moment.replace(tzinfo=None) + dt.timedelta(hours=8)).strftime("%Y-%m-%d %H:%M WITA")
     assert local in " ".join(shell("history", "--limit", "1").out.split())
-    early = (moment.replace(tzinfo=None) + dt.timedelta(hours=8, minutes=-5)).isoformat()
-    late = (moment.replace(tzinfo=None) + dt.timedelta(hours=8, minutes=5)).isoformat()
+    early = (moment.replace(tzinfo=None) + dt.timedelta(hours=8, milliseconds=-1)).isoformat()
+    late = (moment.replace(tzinfo=None) + dt.timedelta(hours=8, milliseconds=1)).isoformat()
     assert shell("turtles", "show", "T001", "--as-of", early, "--json").records[0]["note"] is None
     assert shell("turtles", "show", "T001", "--as-of", late, "--json").records[0]["note"] == "one flipper"

@@ -110,7 +110,7 @@ def test_heads_and_numbers_of_a_list_are_not_broken(name: str) -> None:
     for column in getattr(schemas, name.upper()).shown:
         assert set(column.split("_")) <= set(words), column
     rows = lines[1:]
-    for short in ("12345", "2026-07-01", "0.123", "right", "1234", "NOT_COMPARABLE"):
+    for short in ("12345", "2026-07-01", "0.123", "NOT_COMPARABLE"):
         if short in "".join(rows):
             assert any(re.search(rf"(?<!\S){short}(?!\S)", row) for row in rows), short
 

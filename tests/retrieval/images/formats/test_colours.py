@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageCms
@@ -16,6 +17,7 @@ from retrieval.images.earlier import earlier_reading
 from retrieval.images.formats.colours import GROUND, flattened, in_srgb
 from retrieval.images.photos import load_photo
 
+pillow_heif.register_heif_opener()
 RNG = np.random.default_rng(2)
 NOISE = RNG.integers(0, 255, (60, 80, 3), dtype=np.uint8)
 OTHER = RNG.integers(0, 255, (60, 80, 3), dtype=np.uint8)
