@@ -90,8 +90,8 @@ def test_from_a_folder_to_a_decided_season(
     assert shell("encounters", "list", "--unidentified", "--json").records == []
     looking = Browser(Catalog.open(shell.catalog))
     for photo in looking.photos():
-        shown = folders.get(Path(photo.path).name)
-        assert shown is None or photo.turtle == ids[shown]
+        truth = folders.get(Path(photo.path).name)
+        assert truth is None or photo.turtle == ids[truth]
     assert len(set(ids.values())) == 10
     assert len(shell.turtles()) == 24
 
