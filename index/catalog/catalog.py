@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from index.catalog.creation import drafting
+from index.catalog.earlier_schema import bring_up_to_date
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.lookup import enrolled_files, retired_owners, same_sightings, standing_ids
 from index.catalog.summary import summarize
@@ -76,12 +77,18 @@ class Catalog:
 
     Use `create` or `open`. Methods that change something take the writer's lock by themselves; `writing` holds it
     for a whole command. `who` is the person whom the history names.
+
+    Attributes
+    ----------
+    notice : str or None
+        What people should know about how it was opened.
     """
 
     def __init__(self, path: Path, registry: Registry, recipe: Recipe, on_step: OnStep = no_steps) -> None:
         self.path = path
         self.recipe = recipe
         self.registry = registry
+        self.notice: str | None = None
         self.feature_store = FeatureStore(path / FEATURES, recipe.extractor, on_step)
         self._on_step = on_step
         self._lock = WriterLock(path)
@@ -110,16 +117,14 @@ class Catalog:
         refuse_half_synced(path, (REGISTRY, f"{FEATURES}/data.mdb"))
         if not (path / REGISTRY).is_file():
             raise CatalogMissing(f"There is no catalogue at {path}: make one with `turtleidx init`.")
-        registry = Registry(path / REGISTRY, on_step)
-        if registry.version() < registry.current_version:
-            with WriterLock(path).holding("migrate"):
-                registry.set_aside()
-                registry.migrate()
+        registry, notice = bring_up_to_date(path, Registry(path / REGISTRY, on_step), on_step)
         with registry.reading() as session:
             recipe = read_setting(session, "recipe")
         if recipe is None:
             raise CatalogDamaged(f"{path} does not say how it was made; restore a backup.")
-        return cls(path, registry, Recipe(**json.loads(recipe)), on_step)
+        catalog = cls(path, registry, Recipe(**json.loads(recipe)), on_step)
+        catalog.notice = notice
+        return catalog
 
     def adopt(self, recipe: Recipe) -> None:
         """Work with another recipe's features and vectors from now on; `index.catalog.reindex` has put them there."""

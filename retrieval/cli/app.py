@@ -128,7 +128,13 @@ class Commands(TyperGroup):
         return get_group(only).commands[cmd_name]
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+BEGIN = (
+    "Begin with `turtleidx enroll FOLDER`, where every turtle has a sub-folder; each answer says what can be done next."
+)
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, epilog=BEGIN
+)
 
 
 @app.callback()

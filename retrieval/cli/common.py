@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,20 +19,13 @@ if TYPE_CHECKING:
     from index.curation import Curator
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeOptions:
-    """How a change is to be made: only shown, told as JSON, for which reason; `yes` asks nothing."""
-
-    dry_run: bool
-    why: str
-    as_json: bool
-    yes: bool = True
-
-
 def opened(context: typer.Context) -> Catalog:
-    """The catalogue that the command is about."""
+    """The catalogue that the command is about; what has to be known about it is said."""
     common: options.Common = context.obj
-    return Catalog.open(common.catalog)
+    catalog = Catalog.open(common.catalog)
+    if catalog.notice is not None:
+        printing.say(catalog.notice)
+    return catalog
 
 
 def browser(context: typer.Context, as_of: dt.date | None = None) -> Browser:
@@ -61,7 +53,7 @@ def tell_of_more(found: int, number: int, size: int) -> None:
 
 def change(
     context: typer.Context,
-    how: ChangeOptions,
+    how: options.Change,
     operation: Callable[[Curator], ChangeReport],
     question: str | None = None,
 ) -> None:

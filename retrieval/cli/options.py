@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -130,3 +132,66 @@ Overwrite = Annotated[
 ExactLocations = Annotated[
     bool, typer.Option("--exact-locations", help="Exact coordinates; else rounded to 0.1 degree, about 11 km.")
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Options of a list: which page, as of when, and in what form."""
+
+    page: Page = 1
+    page_size: PageSize = 50
+    as_of: AsOf = None
+    as_json: Json = False
+    as_csv: Csv = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Showing:
+    """Options of looking at one thing."""
+
+    as_of: AsOf = None
+    as_json: Json = False
+    exact_locations: ExactLocations = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Options of a change that asks nothing: for which reason, only shown, told as JSON."""
+
+    why: Why = ""
+    dry_run: DryRun = False
+    yes: NeverAsks = False
+    as_json: Json = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedChange(Change):
+    """Options of a change that is asked about first, unless `yes`."""
+
+    yes: Yes = False
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for typer: each parameter that is one of the classes above stands for that class's options."""
+    hints = get_type_hints(command, include_extras=True)
+    gathered: dict[str, type[Any]] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    taken = [(name, one.default) for name, one in signature(command).parameters.items() if name not in gathered]
+    parameters = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[name]) for name, default in taken
+    ]
+    for kind in gathered.values():
+        own = get_type_hints(kind, include_extras=True)
+        parameters += [
+            Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=own[one.name])
+            for one in fields(kind)
+        ]
+
+    def run(**values: Any) -> None:
+        for name, kind in gathered.items():
+            values[name] = kind(**{one.name: values.pop(one.name) for one in fields(kind)})
+        command(**values)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run

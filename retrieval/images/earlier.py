@@ -49,7 +49,8 @@ def earlier_reading(path: Path, box: HeadBox | None) -> EarlierReading | None:
                 image.mode not in _PLAIN_MODES
                 or "transparency" in image.info
                 or bool(image.info.get("icc_profile"))
-                or (image.format == "TIFF" and (exif.orientation or 1) > 4)
+                or image.format == "TIFF"
+                or (image.format == "PNG" and image.mode == "RGB")
             )
         content = file_digests(path).content
         reading = load_photo(path, _SMALL, box).reading if differs else 1

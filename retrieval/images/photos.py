@@ -19,10 +19,12 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from index.errors import PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox, Pixels
 from retrieval.images.files import content_digest, read_bytes
-from retrieval.images.formats import MAX_PIXELS, Opened, Taken, flattened, in_srgb, open_photo
+from retrieval.images.formats import MAX_PIXELS, Opened, Taken, flattened, in_srgb, open_photo, stretched
 
-READER = 2
-"""The present reader. 2: hidden pixels are left out, TIFF files are turned once, colour profiles are converted."""
+READER = 3
+"""The present reader. 2: hidden pixels are left out, TIFF files are turned once, colour profiles are converted.
+3: pictures of 10, 12 or 14 bits a colour in files of 16 are not dark.
+"""
 
 MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 """Formats whose further pictures are a film; those of others are pages, or previews that cameras add."""
@@ -110,7 +112,8 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
                 image.draft("RGB", (math.ceil(enough * image.width), math.ceil(enough * image.height)))
             image.load()
             part = None if box is None else clip(box, full, path)
-            pixels, changed = _working_pixels(image, opened, long_side, part, full)
+            bright = stretched(opened.source, image)
+            pixels, changed = _working_pixels(image, bright or image, opened, long_side, part, full)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PhotoTooLarge(f"{path} claims more pixels than any camera makes.") from error
     except UnidentifiedImageError as error:
@@ -124,7 +127,7 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
         original_size=full,
         content=content_digest(data),
         taken=opened.taken,
-        reading=2 if changed or turned_twice else 1,
+        reading=3 if bright is not None else 2 if changed or turned_twice else 1,
         remarks=(FIRST_READ.format(pages=pages),) if pages > 1 else (),
     )
 
@@ -144,14 +147,20 @@ def pages_of(image: Image.Image, path: Path) -> int:
 
 def _working_pixels(
     image: Image.Image,
+    stored: Image.Image,
     opened: Opened,
     long_side: int,
     part: tuple[int, int, int, int] | None,
     full: tuple[int, int],
 ) -> tuple[Pixels, bool]:
-    """The `part` of a picture of size `full` that may have been decoded smaller, and whether reader 1 saw another."""
+    """The `part` of a picture of size `full` that may have been decoded smaller, and whether reader 1 saw another.
+
+    Parameters
+    ----------
+    image, stored : Image
+        The file as it was opened, and its pixels, which are the same unless they were stretched.
+    """
     profile = image.info.get("icc_profile")
-    stored: Image.Image = image
     if opened.orientation in UPRIGHT:
         stored = stored.transpose(UPRIGHT[opened.orientation])
     seen, visible = flattened(stored)

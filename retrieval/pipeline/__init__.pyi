@@ -11,7 +11,11 @@ from .enrollment import BATCH as BATCH, enroll as enroll
 from .identification import identify as identify, unanswered as unanswered
 from .intake_check import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
 from .kept_queries import keep as keep
-from .next_steps import next_for_encounter as next_for_encounter, next_step as next_step
+from .next_steps import (
+    next_for_catalog as next_for_catalog,
+    next_for_encounter as next_for_encounter,
+    next_step as next_step,
+)
 from .other_side import (
     OPPOSITE as OPPOSITE,
     other_side_reason as other_side_reason,

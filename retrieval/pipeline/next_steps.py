@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from retrieval.novelty import Verdict
+from index.catalog import Browser, Catalog, Page
+from retrieval.novelty import MODEL, Verdict
 from retrieval.pipeline.results import EncounterAnswer, Identification
 
 
@@ -21,6 +22,21 @@ def next_step(found: Identification) -> str | None:
         )
     side = f" --side {found.query.side}" if found.query.side else ""
     return _step(found.verdict, found.turtle, f"{photo}{side}", [one.turtle for one in found.candidates], found.p_new)
+
+
+def next_for_catalog(catalog: Catalog) -> str:
+    """What a catalogue is ready for: learning, saying who was in an import, or answering about new photos."""
+    nameless = bool(Browser(catalog).encounters(unidentified=True, page=Page(1, 0)))
+    import_named = "`turtleidx identify --plot FOLDER` says who is in the encounters without a turtle, and draws them"
+    if catalog.model(MODEL) is None:
+        then = f"; then {import_named}" if nameless else ""
+        return f"`turtleidx fit` learns from the catalogue how sure an answer can be{then}"
+    if nameless:
+        return import_named
+    return (
+        "`turtleidx query PHOTO` asks who a new photo shows; `turtleidx enroll FOLDER --not-by-folder` takes in a "
+        "whole season without names"
+    )
 
 
 def next_for_encounter(found: EncounterAnswer) -> str | None:

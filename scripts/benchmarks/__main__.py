@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
         "encounters of an import resolved together, planted errors found again",
     ),
     "review": ("identification.review", "how long a person waits on the review page, in small and large catalogues"),
+    "formats": ("identification.formats", "whether photos in other formats get the same answers"),
     "rotation": ("identification.rotation", "what turned photos lose"),
     "matchers": ("matching.matchers", "matchers on the same photos"),
     "cascade": ("matching.cascade", "what the cascade and bfloat16 lose"),
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "vector-index": ("indexing.vector_index", "galleries of a thousand to a million vectors against other indexes"),
     "visual-words": ("indexing.visual_words", "catalogues of ten thousand to a million photos, searched by votes"),
     "enrollment": ("indexing.enrollment", "photos a second into a catalogue, by stage, and memory"),
+    "faulty-rows": ("indexing.faulty_rows", "what faults on every tenth row of a table cost"),
     "registry": ("indexing.registry", "the registry with 100,000 turtles and a million photos"),
 }
 """Names, their modules in this package, and what each measures."""

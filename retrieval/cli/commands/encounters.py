@@ -9,7 +9,7 @@ import typer
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.commands.photos import Photos, numbers_of
-from retrieval.cli.common import ChangeOptions, browser, change, form_of, page_of, tell_of_more
+from retrieval.cli.common import browser, change, form_of, page_of, tell_of_more
 
 app = typer.Typer(no_args_is_help=True, help="The encounters of the catalogue.")
 
@@ -23,36 +23,36 @@ Number = Annotated[int, typer.Argument(metavar="ENCOUNTER", help="Its number, as
 
 
 @app.command("list")
+@options.spread
 def list_encounters(
     context: typer.Context,
     turtle: Annotated[str | None, typer.Option(help="Only this turtle's encounters.")] = None,
     unidentified: Annotated[bool, typer.Option("--unidentified", help="Only encounters without a turtle.")] = False,
-    page: options.Page = 1,
-    page_size: options.PageSize = 50,
-    as_of: options.AsOf = None,
-    as_json: options.Json = False,
-    as_csv: options.Csv = False,
+    *,
+    how: options.Listing,
 ) -> None:
     """Encounters by day, one page of them."""
-    form = form_of(as_json, as_csv)
-    found = browser(context, as_of).encounters(turtle=turtle, unidentified=unidentified, page=page_of(page, page_size))
+    form = form_of(how.as_json, how.as_csv)
+    found = browser(context, how.as_of).encounters(
+        turtle=turtle, unidentified=unidentified, page=page_of(how.page, how.page_size)
+    )
     printing.print_records([schemas.encounter_record(encounter) for encounter in found], schemas.ENCOUNTERS, form)
-    tell_of_more(len(found), page, page_size)
+    tell_of_more(len(found), how.page, how.page_size)
 
 
 @app.command("show")
+@options.spread
 def show_encounter(
     context: typer.Context,
     encounter: Number,
-    as_of: options.AsOf = None,
-    as_json: options.Json = False,
-    exact_locations: options.ExactLocations = False,
+    *,
+    how: options.Showing,
 ) -> None:
     """One encounter with its photos."""
-    looking = browser(context, as_of)
+    looking = browser(context, how.as_of)
     found, photos = looking.encounter(encounter), looking.photos(encounter=encounter)
-    if as_json:
-        records = [schemas.photo_record(photo, exact_locations) for photo in photos]
+    if how.as_json:
+        records = [schemas.photo_record(photo, how.exact_locations) for photo in photos]
         printing.print_json(schemas.encounter_record(found) | {"photos": records})
         return
     printing.print_record(schemas.encounter_record(found), schemas.ENCOUNTERS, printing.Form.TABLE)
@@ -60,34 +60,30 @@ def show_encounter(
 
 
 @app.command("merge")
+@options.spread
 def merge_encounters(
     context: typer.Context,
     encounter: Annotated[int, typer.Argument(metavar="ENCOUNTER", help="The encounter to keep.")],
     others: Annotated[list[int], typer.Argument(metavar="OTHER", help="Encounters that were the same occasion.")],
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
+    *,
+    how: options.AskedChange,
 ) -> None:
     """Say that several encounters of one turtle were one occasion."""
     question = f"Merge encounters {', '.join(map(str, others))} into {encounter}?"
-    how = ChangeOptions(dry_run, why, as_json, yes)
     change(context, how, lambda curator: curator.merge_encounters(encounter, others), question)
 
 
 @app.command("split")
+@options.spread
 def split_encounter(
     context: typer.Context,
     encounter: Number,
     photos: Photos,
     name: Annotated[str, typer.Option("--as", metavar="NAME", help="Name of the occasion that these photos show.")],
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
+    *,
+    how: options.AskedChange,
 ) -> None:
     """Say that some photos of an encounter were an occasion of their own."""
     chosen = numbers_of(context, photos)
     question = f"Move {len(chosen)} photos of encounter {encounter} to a new one called {name}?"
-    how = ChangeOptions(dry_run, why, as_json, yes)
     change(context, how, lambda curator: curator.split_encounter(encounter, chosen, name), question)

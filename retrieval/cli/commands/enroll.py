@@ -139,7 +139,7 @@ def enroll_command(
         _show_foreseen(common, rows, passed, as_json)
         return
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.pipeline import enroll
+    from retrieval.pipeline import enroll, next_for_catalog
 
     choices = EngineOptions(
         extractor=extractor,
@@ -167,6 +167,7 @@ def enroll_command(
     fitted = automatic_fit and fit_if_due(catalog, engine, choices, common.who)
     if report.enrolled and not fitted:
         tell_of_undated(catalog)
+    printing.say(f"next: {next_for_catalog(catalog)}")
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
 

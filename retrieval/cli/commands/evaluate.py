@@ -18,6 +18,7 @@ from index.catalog import Catalog
 from index.errors import CatalogMissing, InputError
 from index.exchange import parse_date
 from retrieval.cli import options, printing
+from retrieval.cli.common import opened
 from retrieval.defaults import SHORTLIST
 from retrieval.novelty import Rates
 from retrieval.scoring import Score
@@ -102,7 +103,7 @@ def evaluate_command(
             among = methods_of(engine, _others(against, choices, engine), compare)
             fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who)
         else:
-            catalog = Catalog.open(common.catalog)
+            catalog = opened(context)
             engine = Engine.load(catalog.recipe, choices)
             fitted_methods = stored_methods(catalog, methods_of(engine, _others(against, choices, engine), compare))
         protocol = _protocol(catalog, manifest, since)

@@ -9,6 +9,7 @@ import typer
 from index.catalog import Browser, Catalog
 from index.errors import WeightsUnavailable
 from retrieval.cli import options, printing
+from retrieval.cli.common import opened
 from retrieval.defaults import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
@@ -37,7 +38,7 @@ def fit_command(
     from retrieval.engine import Engine, EngineOptions
 
     common: options.Common = context.obj
-    catalog = Catalog.open(common.catalog)
+    catalog = opened(context)
     choices = EngineOptions(
         encoder_weights=encoder_weights,
         matcher=matcher,
@@ -47,7 +48,10 @@ def fit_command(
         shortlist=shortlist,
         extractor_weights=extractor_weights,
     )
+    from retrieval.pipeline import next_for_catalog
+
     _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed)
+    printing.say(f"next: {next_for_catalog(catalog)}")
 
 
 def weights_command(

@@ -13,7 +13,7 @@ from index.errors import Conflict, UnknownRecord
 from index.times import local
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import ChangeOptions, browser, change, form_of, opened, page_of
+from retrieval.cli.common import browser, change, form_of, opened, page_of
 from retrieval.weight_files import has_second_expert
 
 
@@ -87,23 +87,22 @@ def _meant(looking: Browser, subject: str) -> tuple[str | None, str | None]:
         return None, subject
 
 
+@options.spread
 def undo_command(
     context: typer.Context,
     event: Annotated[int | None, typer.Argument(help="Its number in the history; else the newest that stands.")] = None,
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
+    *,
+    how: options.AskedChange,
 ) -> None:
     """Take an event back; undoing an undo brings it back."""
     looking = browser(context)
     chosen = looking.event(looking.newest_standing() if event is None else event)
     told = f"{chosen.action}, by {chosen.who} on {local(chosen.at)}"
     subject = looking.subjects([chosen])[chosen.id].sentence
-    if event is None and yes and not dry_run and chosen.who != context.obj.who:
+    if event is None and how.yes and not how.dry_run and chosen.who != context.obj.who:
         raise Conflict(
             f"The newest event is not yours: {chosen.id} ({told}). `turtleidx undo {chosen.id}` takes it back."
         )
     event = chosen.id
     question = f"Take event {event} back ({told}{f'; {subject}' if subject else ''})?"
-    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.undo(event), question)
+    change(context, how, lambda curator: curator.undo(event), question)

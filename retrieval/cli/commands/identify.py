@@ -15,7 +15,7 @@ from index.naming import NEXT_FREE
 from index.registry import ChangeReport
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import ChangeOptions, change, opened, target_turtle
+from retrieval.cli.common import change, opened, target_turtle
 from retrieval.defaults import SHORTLIST
 from retrieval.novelty import Rates, Verdict
 from retrieval.scoring import Score
@@ -68,7 +68,7 @@ def identify_command(
     if turtle is not None or new:
         if (turtle is not None) == new or not encounters:
             raise typer.BadParameter("name encounters, and one of --is and --new.")
-        how = ChangeOptions(dry_run, why, as_json)
+        how = options.Change(dry_run=dry_run, why=why, as_json=as_json)
         named = None if turtle is None or turtle.lower() == NEXT_FREE else target_turtle(opened(context), turtle)
         change(context, how, lambda curator: curator.identify_encounters(set(encounters), named))
         return

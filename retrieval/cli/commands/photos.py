@@ -14,7 +14,6 @@ from index.types import Side
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import (
-    ChangeOptions,
     browser,
     change,
     form_of,
@@ -44,6 +43,7 @@ def numbers_of(context: typer.Context, references: Sequence[str]) -> list[int]:
 
 
 @app.command("list")
+@options.spread
 def list_photos(
     context: typer.Context,
     turtle: Annotated[str | None, typer.Option(help="Only this turtle's photos.")] = None,
@@ -61,16 +61,13 @@ def list_photos(
     ] = None,
     unidentified: Annotated[bool, typer.Option("--unidentified", help="Only photos without a turtle.")] = False,
     removed: Annotated[bool, typer.Option("--removed", help="Only removed photos.")] = False,
-    page: options.Page = 1,
-    page_size: options.PageSize = 50,
-    as_of: options.AsOf = None,
-    as_json: options.Json = False,
-    as_csv: options.Csv = False,
     exact_locations: options.ExactLocations = False,
+    *,
+    how: options.Listing,
 ) -> None:
     """Photos in order of enrolment, one page of them."""
-    form = form_of(as_json, as_csv)
-    found = browser(context, as_of).photos(
+    form = form_of(how.as_json, how.as_csv)
+    found = browser(context, how.as_of).photos(
         turtle=turtle,
         encounter=encounter,
         side=side,
@@ -79,28 +76,29 @@ def list_photos(
         taken_to=taken_to,
         unidentified=unidentified,
         removed=removed,
-        page=page_of(page, page_size),
+        page=page_of(how.page, how.page_size),
     )
     printing.print_records([schemas.photo_record(photo, exact_locations) for photo in found], schemas.PHOTOS, form)
-    tell_of_more(len(found), page, page_size)
+    tell_of_more(len(found), how.page, how.page_size)
 
 
 @app.command("show")
+@options.spread
 def show_photos(
     context: typer.Context,
     photos: Photos,
-    as_of: options.AsOf = None,
-    as_json: options.Json = False,
-    exact_locations: options.ExactLocations = False,
+    *,
+    how: options.Showing,
 ) -> None:
     """Everything that the catalogue knows about photos."""
-    looking = browser(context, as_of)
-    form = form_of(as_json, False)
+    looking = browser(context, how.as_of)
+    form = form_of(how.as_json, False)
     for found in [looking.photo(reference) for reference in photos]:
-        printing.print_record(schemas.photo_record(found, exact_locations), schemas.PHOTOS, form)
+        printing.print_record(schemas.photo_record(found, how.exact_locations), schemas.PHOTOS, form)
 
 
 @app.command("move")
+@options.spread
 def move_photos(
     context: typer.Context,
     photos: Photos,
@@ -108,49 +106,45 @@ def move_photos(
         str | None, typer.Option("--to", metavar="TURTLE", help="An id that is there, or new for the next free one.")
     ] = None,
     nobody: Annotated[bool, typer.Option("--to-nobody", help="Nobody knows which turtle they show.")] = False,
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.NeverAsks = False,
-    as_json: options.Json = False,
+    *,
+    how: options.Change,
 ) -> None:
     """Say which turtle photos show."""
     _choose_one(turtle is not None, nobody, "--to", "--to-nobody")
     chosen = numbers_of(context, photos)
     into = None if turtle is None else target_turtle(opened(context), turtle)
-    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.move_photos(chosen, into))
+    change(context, how, lambda curator: curator.move_photos(chosen, into))
     tell_of_retired(opened(context), chosen)
 
 
 @app.command("remove")
+@options.spread
 def remove_photos(
     context: typer.Context,
     photos: Photos,
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.Yes = False,
-    as_json: options.Json = False,
+    *,
+    how: options.AskedChange,
 ) -> None:
     """Take photos out of every search and count; `restore` brings them back until `turtleidx compact`."""
     chosen = numbers_of(context, photos)
-    how = ChangeOptions(dry_run, why, as_json, yes)
     change(context, how, lambda curator: curator.remove_photos(chosen), f"Remove {len(chosen)} photos?")
 
 
 @app.command("restore")
+@options.spread
 def restore_photos(
     context: typer.Context,
     photos: Photos,
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.NeverAsks = False,
-    as_json: options.Json = False,
+    *,
+    how: options.Change,
 ) -> None:
     """Bring removed photos back."""
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.restore_photos(chosen))
+    change(context, how, lambda curator: curator.restore_photos(chosen))
 
 
 @app.command("side")
+@options.spread
 def set_side(
     context: typer.Context,
     photos: Photos,
@@ -161,18 +155,17 @@ def set_side(
         ),
     ] = None,
     unknown: Annotated[bool, typer.Option("--unknown", help="Nobody knows.")] = False,
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.NeverAsks = False,
-    as_json: options.Json = False,
+    *,
+    how: options.Change,
 ) -> None:
     """Correct which side photos show."""
     _choose_one(side is not None, unknown, "--is", "--unknown")
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.set_side(chosen, side))
+    change(context, how, lambda curator: curator.set_side(chosen, side))
 
 
 @app.command("date")
+@options.spread
 def set_date(
     context: typer.Context,
     photos: Photos,
@@ -181,37 +174,32 @@ def set_date(
         typer.Option("--is", parser=options.parsed_day, metavar="DATE", help="The day they were taken, YYYY-MM-DD."),
     ] = None,
     unknown: Annotated[bool, typer.Option("--unknown", help="Nobody knows.")] = False,
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.NeverAsks = False,
-    as_json: options.Json = False,
+    *,
+    how: options.Change,
 ) -> None:
     """Correct the day photos were taken; encounters follow unless they are named."""
     _choose_one(day is not None, unknown, "--is", "--unknown")
     chosen = numbers_of(context, photos)
-    change(context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.set_date(chosen, day))
+    change(context, how, lambda curator: curator.set_date(chosen, day))
 
 
 @app.command("relocate")
+@options.spread
 def relocate_photos(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Where the originals lie now, at any depth.")],
-    why: options.Why = "",
-    dry_run: options.DryRun = False,
-    yes: options.NeverAsks = False,
-    as_json: options.Json = False,
+    *,
+    how: options.Change,
 ) -> None:
-    """Find originals that were moved, by their bytes, and remember where they lie now."""
+    """Find originals that were moved, by their bytes or pictures, and remember where they lie now."""
     from retrieval.images import find_originals  # loads what reads images
 
     with printing.progress_bar("looking through files", None) as advance:
         search = find_originals(browser(context).photos(), folder, advance)
     if search.found:
-        change(
-            context, ChangeOptions(dry_run, why, as_json, yes), lambda curator: curator.relocate_photos(search.found)
-        )
+        change(context, how, lambda curator: curator.relocate_photos(search.found))
     else:
-        printing.print_done(ChangeReport(None, ()), dry_run, as_json)
+        printing.print_done(ChangeReport(None, ()), how.dry_run, how.as_json)
     for sentence in search.unreadable:
         printing.say(f"passed over: {sentence}")
     printing.say(

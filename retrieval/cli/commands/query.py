@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.catalog import Catalog
 from index.errors import InputError
 from index.exchange import DateOrder, RefusedRow
 from index.types import Side
 from retrieval.cli import options, printing
-from retrieval.cli.common import form_of, target_turtle
+from retrieval.cli.common import form_of, opened, target_turtle
 from retrieval.cli.exit_codes import ExitCode
 from retrieval.cli.options import Sorting
 from retrieval.defaults import SHORTLIST
@@ -99,7 +98,7 @@ def query_command(
     asked = [_known(one, taken_on, site) for one in _asked(photos, manifest, role, side, left, right, dates)]
     if confirm and len(asked) > 1 and not (encounter and manifest is None):
         raise typer.BadParameter("--confirm takes one photo, or with --encounter the photos of one turtle.")
-    catalog = Catalog.open(common.catalog)
+    catalog = opened(context)
     confirmed = None if confirm is None else target_turtle(catalog, confirm)
     paths = [Path(one.photo if isinstance(one, RefusedRow) else one.sighting.path) for one in asked]
     pictures = {} if plot is None else dict(zip(map(str, paths), picture_files(plot, paths, catalog), strict=True))

@@ -74,9 +74,9 @@ def _judging(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Tab
 
 def _table(*heads: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")
     for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
+        table.add_column(head, justify="right", overflow="fold")
     return table
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 
 MOST_LINES = 20
+SHORT = 14
+"""Characters of the longest verdict; days and numbers have fewer."""
 
 
 class Form(StrEnum):
@@ -61,12 +63,20 @@ def print_records(records: Sequence[Record], kind: Kind, form: Form) -> None:
         writer.writerows([_csv_cell(record[name]) for name in kind.columns] for record in records)
         out.out(text.getvalue(), end="", highlight=False)
     else:
-        table = Table(*(name.replace("_", " ") for name in kind.shown), box=None, padding=(0, 1))
-        for column in table.columns:
-            column.overflow = "fold"
-        for record in records:
-            table.add_row(*(Text(_cell(name, record[name])) for name in kind.shown))
+        rows = [[_cell(name, record[name]) for name in kind.shown] for record in records]
+        table = Table(box=None, padding=(0, 1))
+        for number, name in enumerate(kind.shown):
+            head = name.replace("_", " ")
+            table.add_column(head, overflow="fold", width=_unbroken([*head.split(), *(row[number] for row in rows)]))
+        for row in rows:
+            table.add_row(*map(Text, row))
         print_table(table)
+
+
+def _unbroken(words: Sequence[str]) -> int | None:
+    """How wide a column of short words is on a terminal, so that longer ones beside it are folded instead."""
+    widest = max(map(len, words))
+    return widest if out.is_terminal and widest <= SHORT else None
 
 
 def _cell(name: str, value: object) -> str:

@@ -35,11 +35,14 @@ class Opened:
     ----------
     orientation : int
         How it has still to be turned: 1 (not at all) to 8, as EXIF counts.
+    source : bytes
+        The file that the image was opened from, perhaps without metadata that would be in its way.
     """
 
     image: Image.Image
     orientation: int
     taken: Taken
+    source: bytes = b""
 
 
 def open_photo(data: bytes, path: Path) -> Opened:
@@ -58,10 +61,11 @@ def open_photo(data: bytes, path: Path) -> Opened:
         found = read_exif(data)
         if found.raw or is_raw(data, path.suffix):
             return _developed(data, path, found)
-        image = Image.open(io.BytesIO(upright_tiff(data)))
+        source = upright_tiff(data)
+        image = Image.open(io.BytesIO(source))
         orientation = found.orientation or _by_xmp(image) or 1
         image.info.pop("xmp", None)  # by which the library would turn it as well
-        return Opened(image, orientation, taken(found))
+        return Opened(image, orientation, taken(found), source)
     if is_raw(data, path.suffix):
         return _developed(data, path, Exif())
     if is_heif(data):
@@ -75,7 +79,7 @@ def open_photo(data: bytes, path: Path) -> Opened:
     found = read_exif(block)
     if picture.format in ("HEIF", "TIFF"):  # turned by the library
         return Opened(picture, 1, taken(found))
-    return Opened(picture, found.orientation or _by_xmp(picture) or 1, taken(found))
+    return Opened(picture, found.orientation or _by_xmp(picture) or 1, taken(found), data)
 
 
 def _developed(data: bytes, path: Path, found: Exif) -> Opened:

@@ -18,7 +18,7 @@ from index.catalog.catalog import Catalog
 from index.catalog.maintenance import check_catalog
 from index.errors import CatalogBusy, CatalogDamaged, CatalogReadOnly
 from index.types import GalleryFilter
-from tests.index.making import photo
+from tests.index.making import photo, readable_only
 
 ROOT = Path(__file__).parents[3]
 ALL = GalleryFilter(identified=False)
@@ -170,24 +170,12 @@ def test_an_interrupted_question_is_an_interrupt(catalog: Catalog) -> None:
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights of this system are others")
 def test_a_catalogue_that_may_only_be_read_says_so_and_is_checked(catalog: Catalog) -> None:
     catalog.enroll([photo(1, "A")], "Ana")
-    mine = os.geteuid()
-    for path in (catalog.path, *catalog.path.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    for folder in catalog.path.parents:
-        if mine == 0 and folder.stat().st_mode & 0o005 != 0o005:  # another user has to get there
-            folder.chmod(folder.stat().st_mode | 0o555)
-    try:
-        if mine == 0:
-            os.seteuid(65534)
+    with readable_only(catalog.path):
         shared = Catalog.open(catalog.path)
         with pytest.raises(CatalogReadOnly, match="may be read but not written"), shared.writing("test"):
             pass
         assert check_catalog(shared).problems == ()
         assert len(shared.photos(GalleryFilter())) == 1
-    finally:
-        os.seteuid(mine)
-        for path in (catalog.path, *catalog.path.rglob("*")):
-            path.chmod(0o755)
 
 
 def test_a_folder_that_is_half_fetched_is_called_that(catalog: Catalog) -> None:

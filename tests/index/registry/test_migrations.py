@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from pathlib import Path
 
 import pytest
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
+from index.curation.curator import Curator
 from index.curation.decisions import Decisions
-from index.errors import CatalogTooNew, StorageFull
+from index.errors import CatalogReadOnly, CatalogTooNew, StorageFull
 from index.registry.database import Registry, Transaction
 from index.registry.placement import Placement
 from index.registry.schema import MIGRATIONS
 from index.registry.session import Session
-from tests.index.making import photo
+from tests.index.making import photo, readable_only
 
 
 def registry_of(version: int, path: Path, recipe: str) -> None:
@@ -43,6 +46,29 @@ def test_an_earlier_schema_is_brought_up_to_date(catalog: Catalog, version: int)
     backups = list((catalog.path / "backups").glob("*.duckdb")) if version < len(MIGRATIONS) else []
     assert [Registry(path, migrations=MIGRATIONS[:version]).version() for path in backups] == [version] * len(backups)
     assert len(backups) == (version < len(MIGRATIONS))
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="rights of this system are others")
+def test_an_earlier_schema_that_may_only_be_read_is_read(catalog: Catalog) -> None:
+    recipe = catalog.setting("recipe")
+    assert recipe is not None
+    registry_of(3, catalog.path / "registry.duckdb", recipe)
+    (catalog.path / "vectors.faiss").unlink(missing_ok=True)
+    before = (catalog.path / "registry.duckdb").read_bytes()
+    with readable_only(catalog.path):
+        opened = Catalog.open(catalog.path)
+        assert [turtle.id for turtle in Browser(opened).turtles()] == ["Old friend"]
+        assert opened.notice is not None
+        assert "earlier turtleidx" in opened.notice
+        with pytest.raises(CatalogReadOnly):
+            Curator(opened, "Ana").note_turtle("Old friend", "one flipper")
+        copy = opened.registry.path
+        assert copy.parent != catalog.path
+        del opened
+        gc.collect()
+        assert not copy.exists()
+    assert (catalog.path / "registry.duckdb").read_bytes() == before
+    assert Catalog.open(catalog.path).notice is None
 
 
 def test_only_the_newest_backups_are_kept(catalog: Catalog) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from index.catalog.catalog import Catalog
 from index.curation.decisions import Decisions
+from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
 
@@ -87,6 +90,28 @@ def test_moved_originals_are_found_by_their_bytes(shell: Shell) -> None:
     again = shell("photos", "relocate", folder.parent, "--json")
     assert again.records == [{"event": None, "dry_run": False, "changes": []}]
     assert "0 moved originals found, 2 where they were, 5 still missing." in again.err
+
+
+def test_moved_originals_whose_metadata_was_rewritten_are_found_by_their_pictures(
+    shell: Shell, samples: SampleSet, tmp_path: Path
+) -> None:
+    photo = tmp_path / "boat" / "a.jpg"
+    photo.parent.mkdir()
+    shutil.copy(samples.folder / "T001" / "left-1.jpg", photo)
+    assert shell("enroll", photo, "--turtle", "T001", "--no-fit").code == 0
+    rated = tmp_path / "disk" / "rated.jpg"
+    rated.parent.mkdir()
+    data = photo.read_bytes()
+    comment = b"\xff\xfe" + (2 + len(b"five stars")).to_bytes(2, "big") + b"five stars"
+    rated.write_bytes(data[:2] + comment + data[2:])
+    photo.unlink()
+    assert "1 moved originals found" in shell("photos", "relocate", rated.parent).err
+    assert str(rated) in {one["photo"] for one in shell("photos", "list", "--turtle", "T001", "--json").records}
+    exact = rated.with_name("zz.jpg")
+    exact.write_bytes(data)
+    rated.rename(rated.with_name("aa.jpg"))
+    assert "1 moved originals found" in shell("photos", "relocate", rated.parent).err
+    assert str(exact) in {one["photo"] for one in shell("photos", "list", "--turtle", "T001", "--json").records}
 
 
 def test_originals_whose_names_are_no_text_are_passed_over(shell: Shell) -> None:

@@ -1,18 +1,23 @@
 """What cannot be seen is not measured, and what can be seen is measured as it looks."""
 
+import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageCms
 
 from index.errors import PhotoUnreadable
 from index.types import HeadBox
+from retrieval.images.earlier import earlier_reading
 from retrieval.images.formats.colours import GROUND, flattened, in_srgb
 from retrieval.images.photos import load_photo
 
+pillow_heif.register_heif_opener()
 RNG = np.random.default_rng(2)
 NOISE = RNG.integers(0, 255, (60, 80, 3), dtype=np.uint8)
 OTHER = RNG.integers(0, 255, (60, 80, 3), dtype=np.uint8)
@@ -148,3 +153,38 @@ def test_films_are_named_as_films(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypqt  " + b"\0" * 500)
     with pytest.raises(PhotoUnreadable, match="is a film"):
         load_photo(tmp_path / "a.jpg", 500)
+
+
+@pytest.mark.parametrize("ending", ["tif", "png"])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_colours_of_ten_to_fourteen_bits_are_not_dark(tmp_path: Path, ending: str, bits: int) -> None:
+    bright = NOISE.copy()
+    bright[0, 0] = 255
+    deep = np.round(bright.astype(np.float64) * (2**bits - 1) / 255).astype(np.uint16)
+    assert cv2.imwrite(str(tmp_path / f"a.{ending}"), deep[..., ::-1])
+    loaded = load_photo(tmp_path / f"a.{ending}", 500)
+    assert np.abs(loaded.pixels.astype(int) - bright).max() <= 1
+    assert loaded.reading == 3
+    found = earlier_reading(tmp_path / f"a.{ending}", None)
+    assert found is not None
+    assert found.reading == 3
+
+
+@pytest.mark.parametrize("ending", ["tif", "png"])
+def test_colours_of_sixteen_bits_are_read_as_before(tmp_path: Path, ending: str) -> None:
+    bright = NOISE.copy()
+    bright[0, 0] = 255
+    assert cv2.imwrite(str(tmp_path / f"a.{ending}"), (bright.astype(np.uint16) * 257)[..., ::-1])
+    loaded = load_photo(tmp_path / f"a.{ending}", 500)
+    assert np.array_equal(loaded.pixels, bright)
+    assert loaded.reading == 1
+
+
+def test_a_dark_picture_whose_file_names_its_brightest_value_stays_dark(tmp_path: Path) -> None:
+    dark = (NOISE // 8).astype(np.uint16) * 16
+    assert cv2.imwrite(str(tmp_path / "plain.png"), dark[..., ::-1])
+    data = (tmp_path / "plain.png").read_bytes()
+    body = b"sBIT" + bytes([12, 12, 12])
+    chunk = (3).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    assert np.abs(load_photo(tmp_path / "a.png", 500).pixels.astype(int) - NOISE // 8).max() <= 1

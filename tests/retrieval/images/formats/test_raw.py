@@ -1,6 +1,9 @@
 """Raw files: a DNG that is made here, what is no raw file at all, and what cannot be developed."""
 
+import ctypes
 import struct
+import sys
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +11,10 @@ import pytest
 from PIL import Image
 
 from index.errors import PhotoUnreadable
+from retrieval.images.formats.containers import RAW_ENDINGS
 from retrieval.images.photos import load_photo
 
-pytest.importorskip("rawpy")
+rawpy = pytest.importorskip("rawpy")
 SIZE = 64, 96
 SHADES = np.kron(np.random.default_rng(3).integers(2000, 14000, (8, 12)), np.ones((8, 8), int)).astype("<u2")
 
@@ -85,3 +89,30 @@ def test_what_cannot_be_developed_is_called_a_raw_file(tmp_path: Path, start: by
     (tmp_path / "a.jpg").write_bytes(start + b"\0" * 4000)
     with pytest.raises(PhotoUnreadable, match="raw file that cannot be developed"):
         load_photo(tmp_path / "a.jpg", 500)
+
+
+CAMERAS = {
+    ".nef": "Nikon D850",
+    ".nrw": "Nikon Coolpix P7000",
+    ".cr2": "Canon EOS 5D Mark III",
+    ".cr3": "Canon EOS R5",
+    ".crw": "Canon EOS D30",
+    ".arw": "Sony ILCE-7M3 (A7 III)",
+    ".sr2": "Sony DSC-R1",
+    ".orf": "Olympus TG-6",
+    ".rw2": "Panasonic DC-GH5",
+    ".raf": "FujiFilm X-T4",
+    ".pef": "Pentax K-1",
+    ".srw": "Samsung NX1",
+}
+"""A camera of each kind of raw file; .dng is a format of its own, which is tried above."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the library has another name there")
+def test_the_library_develops_files_of_every_ending_that_is_taken() -> None:
+    assert {*CAMERAS, ".dng"} == RAW_ENDINGS
+    [library] = Path(str(rawpy.__file__)).parent.glob("libraw_r.so.*.*")
+    listing = ctypes.CDLL(str(library)).libraw_cameraList
+    listing.restype = ctypes.POINTER(ctypes.c_char_p)
+    cameras = takewhile(lambda name: name is not None, listing())
+    assert set(CAMERAS.values()) <= {name.decode() for name in cameras}
