@@ -174,7 +174,7 @@ class AskedChange(Change):
 def spread(command: Callable[..., None]) -> Callable[..., None]:
     """A command for typer: each parameter that is one of the classes above stands for that class's options."""
     hints = get_type_hints(command, include_extras=True)
-    gathered: dict[str, type[Any]] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    gathered = {name: kind for name, kind in hints.items() if isinstance(kind, type) and is_dataclass(kind)}
     taken = [(name, one.default) for name, one in signature(command).parameters.items() if name not in gathered]
     parameters = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=hints[name]) for name, default in taken

@@ -48,7 +48,7 @@ class TwoExperts:
     ) -> list[Matches]:
         """As `Matcher.match`. Raises as extractor and network."""
         looks = self._look(query, candidates) if first_matches is None else first_matches
-        second = second_features([query, *candidates], self._extractor)
+        second = self.second_features([query, *candidates])
         own, others = second[0], second[1:]
         rows = [row for row, one in enumerate(others) if own is not None and one is not None]
         sure: dict[int, Matches] = {}
@@ -59,6 +59,10 @@ class TwoExperts:
             _beside(query, candidate, look, sure.get(row))
             for row, (candidate, look) in enumerate(zip(candidates, looks, strict=True))
         ]
+
+    def second_features(self, photos: Sequence[LocalFeatures]) -> list[LocalFeatures | None]:
+        """The second expert's keypoints of photos; None where there are too few."""
+        return second_features(photos, self._extractor)
 
 
 def _beside(query: LocalFeatures, candidate: LocalFeatures, look: Matches, sure: Matches | None) -> Matches:

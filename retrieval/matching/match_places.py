@@ -14,8 +14,13 @@ from retrieval.matching.matcher import Matcher
 def places(query: LocalFeatures, candidate: LocalFeatures, matches: Matches, matcher: Matcher) -> LinkedPoints:
     """The matches that count of a pair that this matcher compared.
 
-    Row numbers of the query go on with its simulated views, those of both photos with the second expert's keypoints.
+    A matcher of images says where they lie; of whole photos that are alike, there are none. Else row numbers of the
+    query go on with its simulated views, those of both photos with the second expert's keypoints.
     """
+    if matches.points is not None:
+        own, other = (one.astype(np.float64) for one in matches.points)
+        confidence = matches.confidence[: len(own)].astype(np.float64)
+        return linked_points((query.size, candidate.size), own, other, confidence, np.zeros(len(own), bool))
     own, other = _with_second(query, candidate, matches, matcher)
     at, to = matches.pairs[:, 0], matches.pairs[:, 1]
     second = to >= len(candidate)

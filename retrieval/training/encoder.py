@@ -221,7 +221,7 @@ class _Training:
             embeddings = self._network(images)
         loss: Tensor = self._loss(F.normalize(embeddings.float(), dim=-1), *codes)
         self._optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self._network.parameters(), 10.0)
         self._optimizer.step()
         return float(loss.detach())

@@ -34,7 +34,8 @@ def pairs_of(sides: Tensor, turtles: Tensor, occasions: Tensor) -> Pairs:
     """
     same = (sides[:, None] == sides) & (occasions[:, None] != occasions)
     different = turtles[:, None] != turtles
-    return (*torch.where(same), *torch.where(different))
+    (anchors, positives), (other_anchors, negatives) = torch.where(same), torch.where(different)
+    return anchors, positives, other_anchors, negatives
 
 
 class LossOfPairs(nn.Module):

@@ -24,6 +24,7 @@ from retrieval.matching.image_matchers.embedding import EmbeddingMatcher, angula
 from retrieval.matching.image_matchers.loftr import LoftrNetwork, load_loftr
 from retrieval.matching.image_matchers.loma import LomaNetwork
 from retrieval.matching.image_matchers.other_keypoints import OtherKeypoints
+from retrieval.matching.match_places import places
 from retrieval.scoring import Score, pair_confidences
 from tests.index.making import features
 
@@ -204,6 +205,16 @@ def test_loma_brings_points_from_its_square_to_pixels() -> None:
     assert found.points is not None
     np.testing.assert_allclose(found.points[0], [[-0.5, -0.5], [159.5, 127.5]])
     np.testing.assert_allclose(found.confidence, [0.9, 0.6])
+
+
+def test_pictures_show_the_matchers_own_points_and_none_of_whole_photos() -> None:
+    query, candidate, matcher = photo(100), photo(120), OtherKeypoints(Corners(), Diagonal())
+    [found] = matcher.match(query, [candidate])
+    shown = places(query, candidate, found, matcher)
+    np.testing.assert_allclose(shown.query - 0.5, features(5, 64).xy[:3], atol=1e-5)
+    embedding = EmbeddingMatcher("brightness-1", Brightness())
+    [alike] = embedding.match(query, [candidate])
+    assert len(places(query, candidate, alike, embedding).query) == 0
 
 
 def test_systems_are_named_like_matchers(loftr_file: Path, tmp_path: Path) -> None:
