@@ -35,6 +35,10 @@ class PairCache:
         """Confidences float32 [n] in rising order for pairs of sha256; None where there are none."""
         return self._store.confidences(self._recipe, pairs, directed=self._directed)
 
+    def missing(self, pairs: Sequence[tuple[str, str]]) -> int:
+        """How many of these pairs of sha256 have no record; reads none of them."""
+        return self._store.count_missing(self._recipe, pairs, directed=self._directed)
+
     def put(self, pairs: Sequence[tuple[str, str]], confidences: Sequence[Float32]) -> None:
         """Keep the confidences (float32 [n] in 0..1, zeros for keypoints without a match) of pairs of sha256."""
         with self._writing("cache pairs"):

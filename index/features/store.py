@@ -161,6 +161,12 @@ class FeatureStore:
             found = [transaction.get(_pair_key(recipe, pair, directed), db=databases[PAIRS]) for pair in pairs]
             return [None if record is None else unpack_confidences(record) for record in found]
 
+    def count_missing(self, recipe: bytes, pairs: Sequence[tuple[str, str]], *, directed: bool = False) -> int:
+        """How many of these pairs have no record; what is in the records is not looked at."""
+        with self._environment.reading() as (transaction, databases):
+            cursor = transaction.cursor(db=databases[PAIRS])
+            return sum(not cursor.set_key(_pair_key(recipe, pair, directed)) for pair in pairs)
+
     def put_confidences(
         self,
         recipe: bytes,

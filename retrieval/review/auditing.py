@@ -101,15 +101,18 @@ class _Comparison:
         Where the budget is enough for everything, every photo is looked at once.
         """
         deepest = self._engine.shortlist
-        depths = (deepest,) if self._affordable(deepest, budget) else (*DEPTHS, deepest)
+        affordable = self._affordable(deepest, budget)
+        depths = (deepest,) if affordable else (*DEPTHS, deepest)
         for depth in depths:
             for photo in self._turtle_by_turtle():
                 done = self.searches.get(photo.id)
                 if done is not None and len(done.gallery.photos) == done.gallery.gallery_photos:
                     continue  # nobody is further away
                 shortlist, own = self._near(photo, depth)
-                if self.comparer.compared + self.comparer.to_compare(photo, shortlist.photos, own) > budget:
-                    return False
+                if not affordable:
+                    needed = self.comparer.compared + self.comparer.to_compare(photo, shortlist.photos, own)
+                    if needed > budget:
+                        return False
                 self.searches[photo.id] = self._search(photo, shortlist, own)
                 if progress:
                     progress(1, len(self._photos))

@@ -67,9 +67,7 @@ class PairScorer:
         return (missing if keep is None else min(keep, missing)) + self._missing(photo, own)
 
     def _missing(self, photo: Photo, others: Sequence[Photo]) -> int:
-        return sum(
-            one is None for one in self._cache.get([(photo.key, other.key) for other in _of_other_files(photo, others)])
-        )
+        return self._cache.missing([(photo.key, other.key) for other in _of_other_files(photo, others)])
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
         """The photo against those of the others that the recipe compares, best first; never within one file."""
