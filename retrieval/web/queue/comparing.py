@@ -219,10 +219,9 @@ class Comparing:
                 for group, photo in asked:
                     if self._wake.is_set() or self._closed:
                         return  # something changed, which is more urgent
-                    doubted = group.p_new is not None and group.p_new > 0.5
-                    found = (
-                        known_by_other_side(self._catalog, engine, model, self._policy(), photo) if doubted else None
-                    )
+                    found = None
+                    if group.verdict in (Verdict.NEW, Verdict.UNDECIDED) and (group.p_new is None or group.p_new > 0.5):
+                        found = known_by_other_side(self._catalog, engine, model, self._policy(), photo)
                     self._other_sides[photo.id, photo.side] = found
                     self._bench.give_way()
         except Exception:  # it only adds a question: comparing goes on without it
