@@ -53,7 +53,9 @@ from index.types import (
     EnrollOutcome,
     GalleryFilter,
     HeadBox,
+    Int64,
     LocalFeatures,
+    Owners,
     Photo,
     PreparedPhoto,
     Recipe,
@@ -302,6 +304,10 @@ class Catalog:
     def count(self, where: GalleryFilter) -> int:
         """How many searchable photos a filter admits."""
         return self.searcher.count(where)
+
+    def owners(self, ids: Int64) -> Owners:
+        """Whom these photos show now, by the numbers of the photos, int64 [n]."""
+        return self.searcher.owners(ids)
 
     def identified(self) -> int:
         """How many searchable photos show a known turtle; counted without reading them."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.types import Float32, GalleryFilter, Int64, Photo, Shortlist, Side
+from index.types import Float32, GalleryFilter, Int64, Owners, Photo, Shortlist, Side
 from retrieval.engine import Engine
 
 SMALLEST_GALLERY = 5
@@ -92,6 +92,18 @@ class TrialPlan:
         self._whole = whole
         self.similar = similar
         self.engine = engine
+
+    @property
+    def ids(self) -> Int64:
+        """The photos' numbers, int64 [n]."""
+        return np.array([photo.id for photo in self.photos], np.int64)
+
+    def owners(self, ids: Int64) -> Owners:
+        """Whom photos show, by their numbers, int64 [k]."""
+        known = self.ids
+        order = np.argsort(known)
+        rows = order[np.searchsorted(known, ids, sorter=order)]
+        return Owners(self.turtle[rows], self.side_code[rows])
 
     def photos_by_turtle_and_side(self) -> Int64:
         """How many photos each turtle has in each gallery that it is in, int64."""

@@ -89,7 +89,7 @@ def cluster_encounters(
     catalog.require(engine.recipe)
     model = CatalogModel.load(catalog, engine.evidence).without_intervals()
     with catalog.writing("identify"):
-        neighbours = neighbours_of(catalog, engine, model.null, only, progress)
+        neighbours = neighbours_of(catalog, engine, model.scoring(catalog, engine.score), only, progress)
     return resolve(neighbours, model, policy)
 
 

@@ -1,0 +1,136 @@
+"""A gallery photo's scores relative to what photos of other turtles score with it (Z-norm; Auckenthaler et al. 2000).
+
+A busy photo scores high with everybody, and a blurred one with nobody; what speaks for a match is how far a score lies
+above those of other turtles' photos. Together with the same on the query's side (`TNorm`) that is the symmetric
+normalisation of speaker verification.
+
+What is kept are scores of pairs, never means: whom the photos show, and from which side, is asked when a query is
+answered. So photos that were moved, merged, retired, removed or given back since count as what they are now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from index.types import Bool, Float64, Int64, Owners
+from retrieval.scoring.serialization import model_record, read_model
+
+COHORT = 100
+"""Scores that are kept of each gallery photo, so that a model stays small however large the catalogue is."""
+STRENGTH = 60.0
+"""As many scores of a photo of its own tell as much about it as all other photos do."""
+
+DIGITS = 6
+"""Of the scores that are kept."""
+
+OwnersOf = Callable[[Int64], Owners]
+"""From the numbers of photos to whom they show now."""
+
+_KIND, _VERSION = "gallery norm", 1
+_NAMES = ("photo", "asked", "score", "mean", "spread")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZNorm:
+    """Scores of gallery photos with other photos of the catalogue that were searched with.
+
+    Attributes
+    ----------
+    photo, asked : int64 [n]
+        Numbers of the gallery photo, ascending, and of the photo that was searched with.
+    score : float64 [n]
+    mean, spread : float
+        Mean over gallery photos of the mean of a photo's scores with other turtles, and the typical spread around it.
+    """
+
+    photo: Int64
+    asked: Int64
+    score: Float64
+    mean: float
+    spread: float
+
+    @classmethod
+    def fit(cls, photo: Int64, asked: Int64, score: Float64, owners_of: OwnersOf, seed: int = 0) -> ZNorm:
+        """Keep at most `COHORT` of each photo's scores, drawn at random, and learn what all photos have in common."""
+        order = np.lexsort((np.random.default_rng(seed).random(len(photo)), photo))
+        photo, asked, score = photo[order], asked[order], score[order]
+        turn = np.arange(len(photo)) - np.searchsorted(photo, photo)
+        kept = turn < COHORT
+        every = cls(photo[kept], asked[kept], score[kept].astype(np.float64).round(DIGITS), 0.0, 1.0)
+        _, count, total, squares = every._sums(np.unique(every.photo), every._strange(owners_of, None))
+        several = count > 1
+        if not several.any():
+            return every
+        count, mean = count[several], total[several] / count[several]
+        within = squares[several] / count - mean**2
+        return cls(
+            every.photo, every.asked, every.score, float(mean.mean()), float(np.sqrt(max(within.mean(), 0.0))) or 1.0
+        )
+
+    def normalise(self, scores: Float64, photos: Int64, owners_of: OwnersOf, asked: int | None = None) -> Float64:
+        """Scores float64 [k] with gallery photos int64 [k] as if all of these scored alike with other turtles.
+
+        Parameters
+        ----------
+        asked : int or None
+            The photo that was searched with, where it is in the catalogue: its turtle then tells nothing here.
+        """
+        which, at = np.unique(photos, return_inverse=True)
+        mean, spread = self.moments(which, owners_of, asked)
+        return self.relative(scores, mean[at], spread[at])
+
+    def relative(self, scores: Float64, mean: Float64, spread: Float64) -> Float64:
+        """Scores of photos of such moments, as if these were those of all photos; all float64 [k]."""
+        return np.asarray(self.mean + (scores - mean) * (self.spread / spread))
+
+    def moments(self, photos: Int64, owners_of: OwnersOf, asked: int | None = None) -> tuple[Float64, Float64]:
+        """Mean and spread of the scores with other turtles of gallery photos int64 [k], ascending, each once.
+
+        The highest score of each is left out, because it may be of the same turtle under another name. Both are drawn
+        towards those of all photos.
+        """
+        best, count, total, squares = self._sums(photos, self._strange(owners_of, asked))
+        some = count > 0
+        count = np.maximum(count - 1, 0)
+        total, squares = total - np.where(some, best, 0.0), squares - np.where(some, best**2, 0.0)
+        weight = STRENGTH + count
+        mean = (STRENGTH * self.mean + total) / weight
+        square = (STRENGTH * (self.spread**2 + self.mean**2) + squares) / weight
+        return mean, np.sqrt(np.maximum(square - mean**2, (self.spread / 10) ** 2))
+
+    def _strange(self, owners_of: OwnersOf, asked: int | None) -> Bool:
+        """Which scores are of two known turtles, from one side, and not of the turtle that is asked about."""
+        of_photo, of_asked = owners_of(self.photo), owners_of(self.asked)
+        strange = (of_photo.turtle != of_asked.turtle) & (of_photo.side == of_asked.side)
+        strange &= (of_photo.turtle >= 0) & (of_asked.turtle >= 0)
+        if asked is not None:
+            strange &= of_asked.turtle != owners_of(np.array([asked])).turtle[0]
+        return np.asarray(strange)
+
+    def _sums(self, photos: Int64, counted: Bool) -> tuple[Float64, Float64, Float64, Float64]:
+        """Highest score, number, sum and sum of squares of the counted scores of each photo, float64 [k] each."""
+        place = np.minimum(np.searchsorted(photos, self.photo), max(len(photos) - 1, 0))
+        counted = counted & (photos[place] == self.photo) if len(photos) else np.zeros(len(self.photo), bool)
+        place, score = place[counted], self.score[counted]
+        best = np.full(len(photos), -np.inf)
+        if len(place):
+            starts = np.flatnonzero(np.diff(place, prepend=-1))
+            best[place[starts]] = np.maximum.reduceat(score, starts)
+        sums = (np.bincount(place, weights, len(photos)) for weights in (np.ones(len(score)), score, score**2))
+        count, total, squares = (one.astype(np.float64) for one in sums)
+        return best, count, total, squares
+
+    def to_record(self) -> dict[str, object]:
+        """What `from_record` reads."""
+        return model_record(_KIND, _VERSION, {name: getattr(self, name) for name in _NAMES})
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | str) -> ZNorm:
+        """Read what `to_record` gave, or its JSON text; raises CatalogTooNew or CatalogDamaged."""
+        read = read_model(record, _KIND, _VERSION, _NAMES)
+        photo, asked = (np.asarray(read[name], np.int64) for name in ("photo", "asked"))
+        return cls(photo, asked, np.asarray(read["score"], np.float64), read["mean"], read["spread"])
