@@ -72,7 +72,7 @@ class ZNorm:
         )
 
     def normalise(self, scores: Float64, photos: Int64, owners_of: OwnersOf, asked: int | None = None) -> Float64:
-        """Scores float64 [k] with gallery photos int64 [k] as if all of these scored alike with other turtles.
+        """Scores float64 [k] with gallery photos int64 [k], more as if all of these scored alike with other turtles.
 
         Parameters
         ----------
@@ -84,8 +84,11 @@ class ZNorm:
         return self.relative(scores, mean[at], spread[at])
 
     def relative(self, scores: Float64, mean: Float64, spread: Float64) -> Float64:
-        """Scores of photos of such moments, as if these were those of all photos; all float64 [k]."""
-        return np.asarray(self.mean + (scores - mean) * (self.spread / spread))
+        """Scores of photos of such moments, float64 [k]: less the mean, and half way to an equal spread.
+
+        Half way, because a second expert's share of a score spreads alike whatever the photo.
+        """
+        return np.asarray(self.mean + (scores - mean) * np.sqrt(self.spread / spread))
 
     def moments(self, photos: Int64, owners_of: OwnersOf, asked: int | None = None) -> tuple[Float64, Float64]:
         """Mean and spread of the scores with other turtles of gallery photos int64 [k], ascending, each once.
