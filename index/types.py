@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -136,10 +136,14 @@ class Matches:
         Row numbers of a query keypoint and of a candidate keypoint; each keypoint at most once.
     confidence : float32 [m]
         In 0..1; 0 where geometric verification rejected the match.
+    points : tuple of float32 [m, 2] or None
+        Where the matches lie in either photo, where that is not at the photos' keypoints; `pairs` then numbers points
+        of the matcher's own. Of no rows where whole photos are alike.
     """
 
     pairs: Int32
     confidence: Float32
+    points: tuple[Float32, Float32] | None = None
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -247,6 +251,29 @@ class PreparedPhoto:
         return sighting_key(self.sha256, self.sighting.box, self.reading)
 
 
+class Progress(Protocol):
+    """Told how a long piece of work goes."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """So many more items are done, out of `total` where that is known by now."""
+
+
+Occasion = tuple[Literal["encounter", "undated"], int]
+"""An encounter by its number, or all undated photos of a turtle by its key."""
+
+
+class Kept(Protocol):
+    """A photo whose features are kept, whether it is enrolled or was only asked about."""
+
+    @property
+    def key(self) -> str:
+        """What they are kept under."""
+
+    @property
+    def path(self) -> str:
+        """Where the photo was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Photo:
     """An enrolled photo as the registry holds it. `id` is also its id in the vector index.
@@ -257,8 +284,8 @@ class Photo:
         Of the file, which may show other turtles in other head boxes.
     stored_under : str or None
         What its features and pairs are kept under; None is the file's digest.
-    shared_occasion : int or None
-        A number below zero that undated photos of a turtle share, because nobody says that they are of several days.
+    undated_of : int or None
+        The registry's key of the turtle whose undated photos count as one occasion, this one among them.
     """
 
     id: int
@@ -271,7 +298,7 @@ class Photo:
     keypoints: int
     quality: float
     stored_under: str | None = None
-    shared_occasion: int | None = None
+    undated_of: int | None = None
     box: HeadBox | None = None
 
     @property
@@ -280,9 +307,9 @@ class Photo:
         return self.stored_under or self.sha256
 
     @property
-    def occasion(self) -> int:
+    def occasion(self) -> Occasion:
         """Photos of one occasion are never evidence of each other."""
-        return self.encounter if self.shared_occasion is None else self.shared_occasion
+        return ("encounter", self.encounter) if self.undated_of is None else ("undated", self.undated_of)
 
 
 @dataclass(frozen=True, slots=True)

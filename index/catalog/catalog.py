@@ -22,6 +22,7 @@ import numpy as np
 
 from index.catalog.creation import drafting
 from index.catalog.gallery import count_identified, read_drawn, read_photos
+from index.catalog.lookup import enrolled_files, retired_owners, same_sightings, standing_ids
 from index.catalog.summary import summarize
 from index.catalog.syncing import refuse_half_synced
 from index.catalog.writer_lock import WriterLock
@@ -54,6 +55,7 @@ from index.types import (
     GalleryFilter,
     HeadBox,
     Int64,
+    Kept,
     LocalFeatures,
     Owners,
     Photo,
@@ -235,8 +237,7 @@ class Catalog:
 
     def enrolled(self, sha256: Collection[str]) -> dict[str, Photo]:
         """Which of these files are in the catalogue, by sha256: the first sighting of each (removed ones are not)."""
-        there = self._grouped("sha256", sha256)
-        return {digest: found[0] for digest, found in there.items()}
+        return enrolled_files(self.registry, sha256)
 
     def sightings(
         self, wanted: Sequence[tuple[str, HeadBox | None]], contents: Sequence[str | None] = ()
@@ -248,50 +249,15 @@ class Catalog:
         contents : sequence of str or None
             Digests without metadata, by which a file is known whose metadata alone was written anew.
         """
-        files = self._grouped("sha256", {digest for digest, _ in wanted})
-        pictures = self._grouped("content", {content for content in contents if content is not None})
-        told = list(contents) or [None] * len(wanted)
-        return [
-            next(
-                (
-                    photo
-                    for photo in (*files.get(digest, ()), *pictures.get(content or "", ()))
-                    if same_head(photo.box, box)
-                ),
-                None,
-            )
-            for (digest, box), content in zip(wanted, told, strict=True)
-        ]
+        return same_sightings(self.registry, wanted, contents)
 
     def standing_ids(self, names: Collection[str]) -> dict[str, str]:
         """Ids that are known, and those that stand for them since they were merged."""
-        sql = """SELECT nfc_normalize(t.id), coalesce(m.id, t.id) FROM turtles t LEFT JOIN turtles m
-                 ON m.key = t.merged_into WHERE nfc_normalize(t.id) IN (SELECT unnest(?::VARCHAR[]))"""
-        with self.registry.reading() as session:
-            return {str(name): str(now) for name, now in session.rows(sql, sorted(set(names)))}
-
-    def _grouped(self, column: str, digests: Collection[str]) -> dict[str, list[Photo]]:
-        """Photos by a digest of their files, in order of number."""
-        if not digests:
-            return {}
-        sql = f"SELECT {column}, id FROM photos WHERE NOT removed AND {column} IN (SELECT unnest(?::VARCHAR[]))"
-        with self.registry.reading() as session:
-            named = [
-                (str(digest), int(number)) for digest, number in session.rows(f"{sql} ORDER BY id", sorted(digests))
-            ]
-            photos = {photo.id: photo for photo in read_photos(session, f"id IN ({several([n for _, n in named])})")}
-        there: dict[str, list[Photo]] = {}
-        for digest, number in named:
-            there.setdefault(digest, []).append(photos[number])
-        return there
+        return standing_ids(self.registry, names)
 
     def retired_owners(self, photos: Collection[int]) -> list[str]:
         """Ids of retired turtles among the owners of these photos: searches pass over them."""
-        sql = """SELECT DISTINCT t.id FROM photos p JOIN encounters e ON e.id = p.encounter
-                 JOIN turtles t ON t.key = e.turtle
-                 WHERE t.status = 'retired' AND p.id IN (SELECT unnest(?::BIGINT[])) ORDER BY 1"""
-        with self.registry.reading() as session:
-            return [str(name) for (name,) in session.rows(sql, sorted(photos))]
+        return retired_owners(self.registry, photos)
 
     def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
         """The k photos nearest to a query's descriptor that the filter admits, `per_turtle` of one turtle at most."""
@@ -323,12 +289,12 @@ class Catalog:
         """Global descriptors of photos, [n, d]."""
         return self.searcher.vectors(np.array([photo.id for photo in photos], np.int64))
 
-    def features(self, photos: Sequence[Photo]) -> list[LocalFeatures]:
+    def features(self, photos: Sequence[Kept]) -> list[LocalFeatures]:
         """Local features of photos. Raises CatalogDamaged where they are missing."""
         found = self.feature_store.features([photo.key for photo in photos])
         return [_present(features, photo, self.path) for features, photo in zip(found, photos, strict=True)]
 
-    def thumbnail(self, photo: Photo) -> bytes:
+    def thumbnail(self, photo: Kept) -> bytes:
         """A photo's working image as JPEG. Raises CatalogDamaged where it is missing."""
         return _present(self.feature_store.thumbnail(photo.key), photo, self.path)
 
@@ -366,12 +332,12 @@ class Catalog:
 
     def write_learnt(self) -> None:
         """Keep what further extractors found; nothing while another process writes, or where nothing can be written."""
-        if self.feature_store.has_learnt:
+        if self.feature_store.second.has_learnt:
             with (
                 contextlib.suppress(CatalogBusy, PermissionError, StorageFull),
                 self.writing("keep features", at_once=True),
             ):
-                self.feature_store.write_learnt()
+                self.feature_store.second.write()
 
     def setting(self, name: str) -> str | None:
         """The text of a setting, or None."""
@@ -411,7 +377,7 @@ def _belongs_elsewhere(photo: PreparedPhoto, row: Photo, standing: Mapping[str, 
     return name is not None and standing.get(name, name) != row.turtle
 
 
-def _present(value: Stored | None, photo: Photo, path: Path) -> Stored:
+def _present(value: Stored | None, photo: Kept, path: Path) -> Stored:
     if value is None:
         raise CatalogDamaged(
             f"The features of {photo.path} are missing from {path}: restore a backup, or run `turtleidx reindex`."

@@ -15,22 +15,21 @@ from index.registry import Session
 from index.types import Checkpoint, GalleryFilter, HeadBox, Int64, Photo, Side
 
 NONE = -1
-FIRST_SHARED = -(1 << 40)
 SIDES = tuple(Side)
 UNDATED = int(np.iinfo(np.int32).min)
 _SIDE_CODE = " ".join(f"WHEN '{side}' THEN {code}" for code, side in enumerate(SIDES))
 
 _JOINED = "photos p JOIN encounters e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle"
 
-_OCCASION = f"CASE WHEN e.name IS NULL AND p.taken_on IS NULL THEN {FIRST_SHARED} - e.turtle END"
-"""Undated photos of a turtle share one, unless their encounter has a name: nobody says that they are of several."""
+_UNDATED_OF = "CASE WHEN e.name IS NULL AND p.taken_on IS NULL THEN e.turtle END"
+"""Undated photos of a turtle are of one occasion, unless their encounter has a name."""
 
 _COLUMNS = f"""
 SELECT p.id, p.encounter, coalesce(t.key, {NONE}) AS turtle,
        CAST(CASE p.side {_SIDE_CODE} ELSE {NONE} END AS TINYINT) AS side,
        CAST(coalesce(p.taken_on - DATE '1970-01-01', {UNDATED}) AS INTEGER) AS taken,
        hash(coalesce(t.species, p.species)) AS species, hash(p.site) AS site, hash(p.sha256) AS file,
-       coalesce({_OCCASION}, e.id) AS occasion
+       coalesce(2 * {_UNDATED_OF} + 1, 2 * e.id) AS occasion
 FROM {_JOINED} WHERE NOT p.removed AND p.keypoints > 0 AND coalesce(t.status, 'active') = 'active' ORDER BY p.id
 """
 
@@ -45,7 +44,7 @@ WITH p AS MATERIALIZED (SELECT * FROM photos WHERE {{condition}}),
 e AS MATERIALIZED (SELECT id, turtle, name FROM encounters WHERE id IN (SELECT encounter FROM p)),
 t AS MATERIALIZED (SELECT key, id FROM turtles WHERE key IN (SELECT turtle FROM e))
 SELECT p.id, p.sha256, p.path, t.id, p.encounter, p.side, p.taken_on, p.keypoints, p.quality, p.sighting,
-       {_OCCASION}, p.box_x, p.box_y, p.box_w, p.box_h
+       {_UNDATED_OF}, p.box_x, p.box_y, p.box_w, p.box_h
 FROM p JOIN e ON e.id = p.encounter LEFT JOIN t ON t.key = e.turtle
 """
 
@@ -67,7 +66,7 @@ class Gallery:
     file : uint64 [n]
         Hashes of the files' digests.
     occasion : int64 [n]
-        Encounters, and numbers below zero that the undated photos of a turtle share.
+        Even numbers for encounters, odd ones for the undated photos that a turtle has without an encounter's name.
     turtle_keys : mapping
         From an id to its key.
     """
@@ -114,9 +113,9 @@ class Gallery:
         return admitted
 
     def individuals(self, rows: npt.NDArray[Any]) -> Int64:
-        """One number per individual for some rows: turtles as they are, unidentified encounters below zero."""
+        """One number per individual for some rows: even ones are turtles, odd ones unidentified encounters."""
         turtle, encounter = self.turtle[rows], self.encounter[rows]
-        individuals: Int64 = np.where(turtle == NONE, -1 - encounter, turtle)
+        individuals: Int64 = np.where(turtle == NONE, 2 * encounter + 1, 2 * turtle)
         return individuals
 
 
@@ -182,7 +181,7 @@ def capped(individuals: Sequence[int] | Int64, most: int) -> list[int]:
 
 
 def _photo(row: tuple[Any, ...]) -> Photo:
-    number, sha256, path, turtle, encounter, side, taken_on, keypoints, quality, key, occasion = row[:11]
+    number, sha256, path, turtle, encounter, side, taken_on, keypoints, quality, key, undated_of = row[:11]
     return Photo(
         number,
         sha256,
@@ -194,7 +193,7 @@ def _photo(row: tuple[Any, ...]) -> Photo:
         keypoints,
         quality,
         stored_under=key,
-        shared_occasion=occasion,
+        undated_of=undated_of,
         box=None if row[11] is None else HeadBox(*row[11:]),
     )
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
-from index.catalog.originals import Originals, Progress, every_original
+from index.catalog.originals import Originals, every_original
+from index.catalog.page_folders import page_files
 from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import broken_rules
+from index.types import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class CheckReport:
         Where their files were looked at too.
     second : int
         How many of them have features of a further extractor; the others get them when they are compared so.
+    page : tuple of str
+        What the review page keeps in the catalogue's folder.
     """
 
     problems: tuple[str, ...]
@@ -36,6 +40,7 @@ class CheckReport:
     photos: int
     originals: Originals | None = None
     second: int = 0
+    page: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,9 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
         if orphans and may_write:
             catalog.feature_store.delete(orphans)
             repaired.append(f"{len(orphans)} feature records without a photo were deleted.")
-        if may_write and (stale := catalog.feature_store.forget_stale()):
+        if may_write and (stale := catalog.feature_store.second.forget_stale()):
             repaired.append(f"{stale} further feature records that were damaged or out of date were deleted.")
-        stored = catalog.feature_store.seconds()
+        stored = catalog.feature_store.second.digests()
         lonely = {digest for digests in stored.values() for digest in digests} - known
         if lonely and may_write:
             catalog.feature_store.delete(lonely)
@@ -106,7 +111,9 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
     if originals:
         files = every_original(catalog, progress)
         problems += files.sentences()
-    return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second))
+    lying = page_files(catalog)
+    problems += lying.problems()
+    return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second), tuple(lying.sentences()))
 
 
 def _feature_problem(catalog: Catalog, digest: str, keypoints: int) -> str | None:
@@ -141,10 +148,10 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
             transaction.run("DELETE FROM reread")
             transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
-        further = {digest for digests in catalog.feature_store.seconds().values() for digest in digests}
+        further = {digest for digests in catalog.feature_store.second.digests().values() for digest in digests}
         catalog.feature_store.delete((catalog.feature_store.digests() | further) - stay)
         catalog.feature_store.forget_others()
-        catalog.feature_store.forget_stale()
+        catalog.feature_store.second.forget_stale()
         catalog.feature_store.compact()
         catalog.registry.compact()
         catalog.searcher.rebuild()

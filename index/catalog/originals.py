@@ -6,18 +6,17 @@ A catalogue works without its originals until it has to read them again; a disk 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.catalog.catalog import Catalog
+from index.types import Progress
 
 SAMPLE = 500
 """Originals that are looked for where all of them would take too long."""
 
 WAY_OUT = "`turtleidx photos relocate FOLDER` finds them by their bytes where they were moved to"
-
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

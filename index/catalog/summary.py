@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from index.catalog.gallery import SIDES
@@ -10,6 +11,30 @@ from index.errors import CatalogDamaged
 from index.features import FeatureStore
 from index.registry import MIGRATIONS, SIGHTINGS, CatalogSummary, Session, read_models
 from index.types import Side
+
+_UNDATED = """
+SELECT e.turtle AS turtle, count(*) AS photos, count(DISTINCT e.id) AS encounters
+FROM photos p JOIN encounters e ON e.id = p.encounter JOIN turtles t ON t.key = e.turtle
+WHERE NOT p.removed AND p.taken_on IS NULL AND e.name IS NULL AND t.status = 'active' GROUP BY e.turtle
+HAVING count(*) > 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Undated:
+    """Undated photos of turtles that have several of them."""
+
+    photos: int
+    turtles: int
+
+    @property
+    def sentence(self) -> str:
+        """What they count as, and the way out."""
+        return (
+            f"{self.photos} undated photos of {self.turtles} turtles count as one occasion a turtle and teach a fit "
+            "nothing about each other, because nothing says that they are of several: give their dates, or a column "
+            "`encounter`, or enroll with --encounters-by folder or burst."
+        )
 
 
 def summarize(session: Session, features: FeatureStore, vectors: Path, registry: Path) -> CatalogSummary:
@@ -100,3 +125,9 @@ def _recall(vectors: Path) -> float | None:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
+
+
+def read_undated(session: Session) -> Undated:
+    """Count them."""
+    row = session.row(f"SELECT coalesce(sum(photos), 0), count(*) FROM ({_UNDATED})")
+    return Undated(0, 0) if row is None else Undated(int(row[0]), int(row[1]))

@@ -1,17 +1,9 @@
 from .catalog_join import Difference as Difference, JoinReport as JoinReport, join as join
-from .columns import is_nothing as is_nothing, normal as normal
 from .darwin_core import export_darwin_core as export_darwin_core, is_own_archive as is_own_archive
-from .dates import (
-    DateOrder as DateOrder,
-    checked_day as checked_day,
-    improbable as improbable,
-    parse_date as parse_date,
-)
 from .manifest import (
     Manifest as Manifest,
     ManifestRow as ManifestRow,
     RefusedRow as RefusedRow,
-    parse_side as parse_side,
     read_manifest as read_manifest,
     read_roles as read_roles,
 )
@@ -30,10 +22,19 @@ from .retelling import (
     take_over as take_over,
 )
 from .shared_names import NameConflict as NameConflict, SharedPhotos as SharedPhotos
-from .table_import import import_table as import_table
-from .tables import (
+from .table_export import (
     COARSE_DEGREES as COARSE_DEGREES,
     export_table as export_table,
     harmless as harmless,
     is_export as is_export,
+)
+from .table_import import import_table as import_table
+from .tables import (
+    DateOrder as DateOrder,
+    checked_day as checked_day,
+    improbable as improbable,
+    is_nothing as is_nothing,
+    normal as normal,
+    parse_date as parse_date,
+    parse_side as parse_side,
 )

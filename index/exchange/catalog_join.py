@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from index.catalog import Browser, Catalog, read_photos
 from index.exchange.shared_names import NameConflict, Names, SharedPhotos, shared_photos, told_apart, who_is_who
-from index.exchange.tables import COLUMNS, cells_of
+from index.exchange.table_export import COLUMNS, cells_of
 from index.registry import PhotoRecord, Transaction, Turtle, place_photos
 from index.types import LocalFeatures, Photo, PreparedPhoto, Sighting
 
@@ -204,7 +204,7 @@ def _add(
 
     for number, batch in enumerate(batches()):
         main.feature_store.put(batch, following=number > 0)
-        main.feature_store.put_second(_further(field, [photo.sha256 for photo in batch]))
+        main.feature_store.second.put(_further(field, [photo.sha256 for photo in batch]))
     with main.transaction("join", who) as transaction:
         _add_turtles(transaction, turtles)
         for batch in batches():
@@ -281,9 +281,9 @@ def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[P
 
 def _further(field: Catalog, digests: Sequence[str]) -> list[tuple[str, str, LocalFeatures]]:
     """What further extractors found in these photos of the field copy."""
-    stored = field.feature_store.seconds()
+    stored = field.feature_store.second.digests()
     found = [
-        (digest, extractor, field.feature_store.second(extractor, digest))
+        (digest, extractor, field.feature_store.second.get(extractor, digest))
         for extractor, there in stored.items()
         for digest in digests
         if digest in there

@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from index.catalog import Browser, Catalog
-from index.exchange.tables import COARSE_DEGREES, harmless
+from index.exchange.table_export import COARSE_DEGREES, harmless
 from index.files import replacing
 from index.registry import PhotoRecord
 

@@ -14,12 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import InputError
-from index.exchange.columns import BOX_COLUMNS, KNOWN_COLUMNS, TEXT_COLUMNS
-from index.exchange.dates import DateOrder, checked_day, is_reset_day, parse_date
 from index.exchange.paths import PathFinder
-from index.exchange.table_reader import TOO_MANY, Table, TableRow, Writing, open_table
+from index.exchange.tables import (
+    BOX_COLUMNS,
+    KNOWN_COLUMNS,
+    TEXT_COLUMNS,
+    TOO_MANY,
+    DateOrder,
+    Table,
+    TableRow,
+    Writing,
+    checked_day,
+    is_reset_day,
+    open_table,
+    parse_date,
+    parse_side,
+)
 from index.naming import checked_id, checked_path
-from index.types import HeadBox, Side, Sighting
+from index.types import HeadBox, Sighting
 
 MOST_PIXELS = 1e9
 """Further out than a head box can lie."""
@@ -31,12 +43,6 @@ CLOCK_BEGAN = (
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WITH_COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:[.,'’\s]\d{3})+(?:[.,]\d+)?")
-_LANGUAGES = {
-    Side.LEFT: frozenset({"left", "l", "links", "gauche", "izquierda", "izquierdo", "sinistra", "esquerda"}),
-    Side.RIGHT: frozenset({"right", "r", "rechts", "droite", "derecha", "derecho", "destra", "direita"}),
-    Side.TOP: frozenset({"top", "t", "above", "dorsal"}),
-    Side.FRONT: frozenset({"front", "f", "frontal"}),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +151,6 @@ def read_manifest(path: Path, roles: Collection[str] = (), dates: DateOrder | No
 def read_roles(path: Path) -> list[str]:
     """The roles that a manifest's rows have, in order of the alphabet. Raises ManifestError."""
     return sorted({row.columns["role"] for row in open_table(path, {"photo": ""}).rows() if row.columns.get("role")})
-
-
-def parse_side(text: str) -> Side:
-    """A side by name or first letter; ValueError lists them."""
-    for side, words in _LANGUAGES.items():
-        if text.strip().lower() in words:
-            return side
-    raise ValueError(f"the side {text!r} is none of {', '.join(Side)}")
 
 
 def sighting_of(path: str, columns: Mapping[str, str], writing: Writing = Writing()) -> Sighting:  # noqa: B008

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from index.catalog import Browser, Catalog
-from index.exchange.tables import header_of, write_csv
+from index.exchange.table_export import header_of, write_csv
 from index.files import replacing
 from index.types import Int64, Side
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from index.catalog import Browser, Catalog
 from index.exchange.catalog_join import COMPARED, Difference
-from index.exchange.columns import BOX_COLUMNS
-from index.exchange.tables import cells_of
+from index.exchange.table_export import cells_of
+from index.exchange.tables import BOX_COLUMNS
 from index.naming import whole_path
 from index.registry import PhotoRecord, Placement, Transaction, several
 from index.types import Sighting

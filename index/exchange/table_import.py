@@ -14,13 +14,11 @@ from typing import Any
 
 from index.catalog import Browser, Catalog
 from index.errors import InputError, ManifestError
-from index.exchange.columns import BOX_COLUMNS, meant, recognised
-from index.exchange.dates import DateOrder
 from index.exchange.manifest import RefusedRow, sighting_of
 from index.exchange.near_ids import NearIds, difference
 from index.exchange.retelling import PhotoChange, apply_changes
-from index.exchange.table_reader import TOO_MANY, TableRow, Writing, open_table
-from index.exchange.tables import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
+from index.exchange.table_export import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
+from index.exchange.tables import BOX_COLUMNS, TOO_MANY, DateOrder, TableRow, Writing, meant, open_table, recognised
 from index.registry import PhotoRecord
 from index.types import same_head
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
 from index.catalog import Browser, Catalog, Page
-from index.curation import Curator
 from index.errors import Conflict, InputError, UnknownRecord
 from index.naming import NEXT_FREE
 from index.registry import ChangeReport
 from retrieval.cli import options, printing
 from retrieval.cli.printing import Form
+
+if TYPE_CHECKING:
+    from index.curation import Curator
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def change(
     question: str | None = None,
 ) -> None:
     """Make a change and tell what it did; with a question, show it and ask first."""
+    from index.curation import Curator  # lists change nothing, and need not wait for it
+
     common: options.Common = context.obj
     catalog = opened(context)
     if question and not how.yes and not how.dry_run:

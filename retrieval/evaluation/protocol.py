@@ -15,7 +15,7 @@ import numpy as np
 from index.catalog import Browser, Catalog
 from index.errors import InputError
 from index.exchange import ManifestRow, RefusedRow, read_manifest
-from index.types import GalleryFilter, Photo, Refusal, Side, Sighting
+from index.types import GalleryFilter, Occasion, Photo, Refusal, Side, Sighting
 
 GALLERY, KNOWN, NEW = "gallery", "known", "new"
 """Values of a manifest's column role."""
@@ -175,9 +175,9 @@ def _other_side(path: str, turtle: str) -> Refusal:
     return Refusal(path, reason + "the same side.")
 
 
-def _encounters_by_turtle(photos: Sequence[Photo]) -> dict[tuple[str, Side | None], set[int]]:
+def _encounters_by_turtle(photos: Sequence[Photo]) -> dict[tuple[str, Side | None], set[Occasion]]:
     """Encounters of each turtle by side; under None those of all photos, because such queries search every side."""
-    found: dict[tuple[str, Side | None], set[int]] = {}
+    found: dict[tuple[str, Side | None], set[Occasion]] = {}
     for photo in photos:
         for side in {photo.side, None}:
             found.setdefault((str(photo.turtle), side), set()).add(photo.occasion)

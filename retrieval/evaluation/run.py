@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import cpu_count
+from pathlib import PurePath
 
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float32, Float64, Int64, Matches, Photo, PreparedPhoto, Refusal, Shortlist
+from index.types import Float32, Float64, Int64, Matches, Photo, PreparedPhoto, Progress, Refusal, Shortlist
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome, RankedTurtle, by_group, summarize
 from retrieval.evaluation.metrics import ErrorRate
 from retrieval.evaluation.protocol import Protocol, Query, leave_one_out
-from retrieval.features import one_core_a_photo, with_views
+from retrieval.features import one_core_a_photo
 from retrieval.fitting import Cascade, VerifiedPairing, unverified
-from retrieval.images import Panel, decode, jpeg, match_picture
+from retrieval.images import Heading, jpeg
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
 from retrieval.parallel import one_ahead
-from retrieval.pipeline import BATCH
-from retrieval.scoring import Candidate, PairConfidences, best_first, count_matches, first_of_each
-
-Progress = Callable[[int], None]
-"""Called with the number of queries that were just finished."""
+from retrieval.pipeline import BATCH, compared_picture, described
+from retrieval.scoring import Candidate, PairConfidences, best_first, first_of_each
 
 _UNSEEN = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 
@@ -152,14 +150,14 @@ def picture(catalog: Catalog, answered: Answered, engine: Engine) -> bytes | Non
     [(_, photo)] = _prepared(catalog, [answered.query], engine)
     if isinstance(photo, Refusal):
         return None
-    features = catalog.features(answered.shown)
-    panels = []
-    for shown, own, matches in zip(answered.shown, features, engine.compare(photo.features, features), strict=True):
-        role = "true turtle" if shown.turtle == answered.query.turtle else "first candidate"
-        counted = count_matches(matches.confidence)
-        caption = f"{role} {shown.turtle}: {counted} matches   {shown.path}"
-        panels.append(Panel(caption, decode(catalog.thumbnail(shown)), own, matches))
-    return jpeg(match_picture(decode(photo.thumbnail), with_views(photo.features), panels))
+    outcome = answered.outcomes[0]
+    truth = answered.query.turtle
+    chance = "" if outcome.p_new is None else f"    P(new) {outcome.p_new:.2f}"
+    title = f"{PurePath(outcome.photo).name}    {outcome.verdict.value} {outcome.called or ''}{chance}"
+    seen = photo.sighting
+    heading = Heading(title, (described(seen.side, seen.taken_on, seen.site),))
+    roles = [", the true turtle" if shown.turtle == truth else ", first candidate" for shown in answered.shown]
+    return jpeg(compared_picture(catalog, engine, photo, answered.shown, heading, notes=roles))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,6 @@ from .fit_model import (
 )
 from .pair_confidences import (
     Cascade as Cascade,
-    Progress as Progress,
     VerifiedPairing as VerifiedPairing,
     unverified as unverified,
 )

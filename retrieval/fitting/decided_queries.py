@@ -16,20 +16,18 @@ from index.catalog import Browser, Catalog
 from index.curation import DecidedQuery, Decisions
 from index.errors import CatalogDamaged
 from index.registry import Answer
-from index.types import Descriptor, LocalFeatures, Photo, Side
+from index.types import Descriptor, LocalFeatures, Side
 from retrieval.engine import Engine
 from retrieval.fitting.descriptor_similarity import no_descriptors
+from retrieval.fitting.trials import Visitor
 from retrieval.images import decode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decided:
-    """Photos that are asked about, with their global descriptors [n, d].
+    """Photos that are asked about, with their global descriptors [n, d]."""
 
-    A photo that a person called new has a turtle of its own, whose name no turtle of the catalogue can have.
-    """
-
-    photos: tuple[Photo, ...]
+    photos: tuple[Visitor, ...]
     vectors: Descriptor
 
 
@@ -43,7 +41,7 @@ def decided_queries(catalog: Catalog, engine: Engine) -> Decided:
     for one in settled.values():
         kept = _kept(catalog, one.sha256)
         if kept is not None:
-            photos.append(_photo(catalog, one, len(kept)))
+            photos.append(_visitor(catalog, one))
             features.append(kept)
             pixels.append(decode(catalog.thumbnail(photos[-1])))
     if not photos:
@@ -59,13 +57,11 @@ def _kept(catalog: Catalog, sha256: str) -> LocalFeatures | None:
         return None
 
 
-def _photo(catalog: Catalog, one: DecidedQuery, keypoints: int) -> Photo:
+def _visitor(catalog: Catalog, one: DecidedQuery) -> Visitor:
     evidence = json.loads(one.evidence)
     side = None if evidence.get("side") is None else Side(evidence["side"])
-    day = evidence.get("taken_on")
-    encounter = -one.query
+    day, encounter = evidence.get("taken_on"), None
     if one.turtle is not None and day is not None:
         same_day = (seen.id for seen in Browser(catalog).encounters(turtle=one.turtle) if str(seen.day) == day)
-        encounter = next(same_day, encounter)
-    turtle = one.turtle if one.turtle is not None else f"\nnew in query {one.query}"
-    return Photo(-one.query, one.sha256, one.path, turtle, encounter, side, None, keypoints, 0.0)
+        encounter = next(same_day, None)
+    return Visitor(one.sha256, one.path, one.turtle, encounter, side)

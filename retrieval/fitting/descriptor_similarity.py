@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Descriptor, Float32, Photo
+from index.types import Descriptor, Float32, Kept, Photo
 from index.visual_words import VotePart
 from retrieval.engine import Engine
 
@@ -15,7 +15,7 @@ from retrieval.engine import Engine
 class DescriptorSimilarity:
     """Similarities among photos whose descriptors [n, d] are in memory."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, photos: Sequence[Photo], descriptors: Descriptor) -> None:
+    def __init__(self, catalog: Catalog, engine: Engine, photos: Sequence[Kept], descriptors: Descriptor) -> None:
         self._catalog, self._encoder = catalog, engine.encoder
         self._photos, self._descriptors = photos, descriptors
         self._part: VotePart | None = None

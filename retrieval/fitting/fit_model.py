@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float64, GalleryFilter, Int64, Photo, Shortlist
+from index.types import Float64, GalleryFilter, Int64, Photo, Progress, Shortlist
 from retrieval.defaults import FIT_BUDGET, FIT_PHOTOS
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import Decided, decided_queries
 from retrieval.fitting.descriptor_similarity import DescriptorSimilarity, no_descriptors
-from retrieval.fitting.pair_confidences import CachedComparison, Compared, Progress, looks_of, pairs_of
+from retrieval.fitting.pair_confidences import CachedComparison, Compared, looks_of, pairs_of
 from retrieval.fitting.trials import Trial, TrialPlan
 from retrieval.fitting.turtle_scores import TurtleScores, encounters_of, search_of
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
@@ -163,23 +163,22 @@ def run_trials(
         Whether the photos are only some of the catalogue's, which then is searched as a whole too.
     """
     vectors = catalog.vectors(photos) if photos else no_descriptors(engine)
+    asked = () if visitors is None else visitors.photos
     if visitors is not None:
-        photos, vectors = [*photos, *visitors.photos], np.concatenate((vectors, visitors.vectors))
-    alike = DescriptorSimilarity(catalog, engine, photos, vectors)
+        vectors = np.concatenate((vectors, visitors.vectors))
+    alike = DescriptorSimilarity(catalog, engine, [*photos, *asked], vectors)
 
     def whole(row: int, where: GalleryFilter) -> Shortlist:
         return catalog.shortlist(alike.probe(row), engine.shortlist, where, engine.per_turtle)
 
-    others = 0 if visitors is None else len(visitors.photos)
-    table = TrialPlan(photos, alike.to, engine, others, whole if part else None)
+    table = TrialPlan(photos, alike.to, engine, asked, whole if part else None)
     trials = table.plan(budget, np.random.default_rng(seed))
-    photos = table.photos
     compared = 0
     shown, rest = trials, None
     recipe = engine.reranking
     if recipe.keep is not None:
         looking = looks_of(catalog, engine)
-        first_matches = Compared(photos, catalog, looking)
+        first_matches = Compared(table.photos, catalog, looking)
         first_matches.run(trials, progress)
         seen = tuple(
             np.array(recipe.kept([first_matches.confidences[place] for place in first_matches.of(trial)]), np.int64)
@@ -193,7 +192,7 @@ def run_trials(
             rest = FirstStage(first_matches, recipe.others, seen)
     pairing = pairing or pairs_of(catalog, engine)
     before = pairing.compared
-    pairs = Compared(photos, catalog, pairing)
+    pairs = Compared(table.photos, catalog, pairing)
     pairs.run(shown, progress)
     return TrialScores(table, tuple(trials), pairs, compared + pairing.compared - before, rest)
 
@@ -260,13 +259,15 @@ def gallery_norm(trial_scores: TrialScores, scores: Float64, seed: int = 0) -> Z
     pairs: dict[tuple[int, int], float] = {}
     by_size = sorted(zip(trial_scores.trials, trial_scores.rows, strict=True), key=lambda one: -one[0].gallery)
     for trial, rows in sorted(by_size, key=lambda one: one[0].own > 0):  # others first as a search without the turtle
-        if table.photos[trial.query].id > 0:  # kept queries are not in the catalogue
+        asked = table.photos[trial.query]
+        if isinstance(asked, Photo):  # visitors are not in the catalogue
             for row, score in zip(trial.shortlist.tolist(), scores[rows].tolist(), strict=True):
-                pairs.setdefault((row, trial.query), score)
-    ids = table.ids
-    places = np.array(sorted(pairs), np.int64).reshape(-1, 2)
-    found = np.array([pairs[row, query] for row, query in places.tolist()], np.float64)
-    return ZNorm.fit(ids[places[:, 0]], ids[places[:, 1]], found, table.owners, seed)
+                shown = table.photos[row]
+                assert isinstance(shown, Photo)
+                pairs.setdefault((shown.id, asked.id), score)
+    numbers = np.array(list(pairs), np.int64).reshape(-1, 2)
+    found = np.array(list(pairs.values()), np.float64)
+    return ZNorm.fit(numbers[:, 0], numbers[:, 1], found, table.owners, seed)
 
 
 class _Normalised:
@@ -274,16 +275,15 @@ class _Normalised:
 
     def __init__(self, table: TrialPlan, norm: ZNorm) -> None:
         self._table, self._norm = table, norm
-        self._rows = np.argsort(table.ids)
         self._moments: dict[int, tuple[Float64, Float64]] = {}
 
     def __call__(self, trial: Trial, scores: Float64) -> Float64:
         turtle = int(self._table.turtle[trial.query])
         if turtle not in self._moments:
-            ids = self._table.ids
-            mean, spread = self._norm.moments(ids[self._rows], self._table.owners, int(ids[trial.query]))
-            order = np.argsort(self._rows)
-            self._moments[turtle] = mean[order], spread[order]
+            numbers, rows = self._table.numbered()
+            mean, spread = np.zeros((2, len(self._table.photos)))
+            mean[rows], spread[rows] = self._norm.moments(numbers, self._table.owners, turtle)
+            self._moments[turtle] = mean, spread
         mean, spread = self._moments[turtle]
         return self._norm.relative(scores, mean[trial.shortlist], spread[trial.shortlist])
 

@@ -12,14 +12,11 @@ import numpy.typing as npt
 
 from index.catalog import Catalog
 from index.features import PairCache
-from index.types import Float32, LocalFeatures, Matches, Photo
+from index.types import Float32, Kept, LocalFeatures, Matches, Progress
 from retrieval.engine import Engine
 from retrieval.fitting.trials import Trial, ordered_pair
 from retrieval.matching import Compare, verified
 from retrieval.scoring import pair_confidences
-
-Progress = Callable[[int, int], None]
-"""Called with the number of queries that were just finished, and of all of them."""
 
 
 class CachedComparison:
@@ -32,7 +29,7 @@ class CachedComparison:
         self.directed = directed
         self.compared = 0
 
-    def confidences(self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]) -> list[Float32]:
+    def confidences(self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Kept]) -> list[Float32]:
         """Confidences of one photo with each of the others, as the cache rounds them; needs the writer's lock.
 
         Parameters
@@ -105,7 +102,7 @@ class Cascade:
         self.pairs = pairs or pairs_of(catalog, engine)
 
     def compare(
-        self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Photo]
+        self, key: str, features: Callable[[], LocalFeatures], others: Sequence[Kept]
     ) -> tuple[list[int], list[Float32]]:
         """Which of the others were compared, by place in order, and their confidences; arguments of `confidences`."""
         if self._recipe.sees_all(len(others)):
@@ -131,7 +128,7 @@ class Compared:
         Place of each pair in `confidences`.
     """
 
-    def __init__(self, photos: Sequence[Photo], catalog: Catalog, pairing: CachedComparison) -> None:
+    def __init__(self, photos: Sequence[Kept], catalog: Catalog, pairing: CachedComparison) -> None:
         self._photos = photos
         self._catalog = catalog
         self._pairing = pairing
@@ -164,6 +161,6 @@ class Compared:
     def _pair(self, query: int, row: int) -> tuple[int, int]:
         return (query, row) if self._pairing.directed else ordered_pair(query, row)
 
-    def _features(self, photo: Photo) -> LocalFeatures:
+    def _features(self, photo: Kept) -> LocalFeatures:
         [features] = self._catalog.features([photo])
         return features

@@ -11,12 +11,12 @@ query is, and the sub-galleries are drawn from the turtles at hand.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.types import Float32, GalleryFilter, Int64, Owners, Photo, Shortlist, Side
+from index.types import Float32, GalleryFilter, Int64, Occasion, Owners, Photo, Shortlist, Side
 from retrieval.engine import Engine
 
 SMALLEST_GALLERY = 5
@@ -28,6 +28,37 @@ smaller ones, which costs twice as much."""
 SIDES = (None, *Side)
 
 Search = Callable[[int, GalleryFilter], Shortlist]
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A photo that is asked about, but is in no gallery.
+
+    Attributes
+    ----------
+    key : str
+        What its features are kept under: the digest of its file.
+    turtle : str or None
+        Whom it shows; None is a turtle that nobody else shows.
+    encounter : int or None
+        The turtle's encounter of the same day, whose photos are no evidence of it.
+    """
+
+    key: str
+    path: str
+    turtle: str | None
+    encounter: int | None
+    side: Side | None
+
+    @property
+    def sha256(self) -> str:
+        """Of the file."""
+        return self.key
+
+    @property
+    def occasion(self) -> Occasion | None:
+        """That of the encounter; None where it is alone."""
+        return None if self.encounter is None else ("encounter", self.encounter)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,15 +89,37 @@ class Trial:
         return replace(self, shortlist=self.shortlist[places], turtle_photos=self.turtle_photos[places])
 
 
+class _Codes:
+    """Numbers from 0 for things as they come."""
+
+    def __init__(self, first: Iterable[Hashable] = ()) -> None:
+        self._known = {thing: code for code, thing in enumerate(first)}
+        self._count = len(self._known)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def of(self, thing: Hashable) -> int:
+        if thing not in self._known:
+            self._known[thing] = self.add()
+        return self._known[thing]
+
+    def add(self) -> int:
+        """A number for something that does not come again."""
+        self._count += 1
+        return self._count - 1
+
+
 class TrialPlan:
-    """Identified photos as columns, and which of them a search would shortlist.
+    """Identified photos and their visitors as columns, and which of them a search would shortlist.
 
     Parameters
     ----------
+    photos : sequence of Photo
     similar : callable
         From a photo's row to the similarity of all photos' global descriptors to its own, float32 [n].
-    visitors : int
-        So many of the last photos are asked about, but in no gallery.
+    visitors : sequence of Visitor
+        Rows after the photos' own.
     whole : callable or None
         Searches with a photo, by its row, where the photos are only a part of the gallery.
     """
@@ -76,34 +129,35 @@ class TrialPlan:
         photos: Sequence[Photo],
         similar: Callable[[int], Float32],
         engine: Engine,
-        visitors: int = 0,
+        visitors: Sequence[Visitor] = (),
         whole: Search | None = None,
     ) -> None:
-        self.photos = list(photos)
-        self.gallery_photos = len(photos) - visitors
-        self.in_gallery = np.arange(len(photos)) < self.gallery_photos
-        codes = {name: code for code, name in enumerate(sorted({str(photo.turtle) for photo in photos}))}
-        self.turtle = np.array([codes[str(photo.turtle)] for photo in photos], np.int64)
-        self.occasion = np.array([photo.occasion for photo in photos], np.int64)
-        self.file = np.array([photo.sha256 for photo in photos], object)
-        self.side_code = np.array([SIDES.index(photo.side) for photo in photos], np.int64)
-        self._codes = codes
+        self.photos: list[Photo | Visitor] = [*photos, *visitors]
+        self.gallery_photos = len(photos)
+        self.in_gallery = np.arange(len(self.photos)) < self.gallery_photos
+        self._turtles = _Codes(sorted({str(photo.turtle) for photo in photos}))
+        self._occasions = _Codes()
+        self.turtle = np.array([self._turtle_of(photo) for photo in self.photos], np.int64)
+        self.occasion = np.array([self._occasion_of(photo) for photo in self.photos], np.int64)
+        self.file = np.array([photo.sha256 for photo in self.photos], object)
+        self.side_code = np.array([SIDES.index(photo.side) for photo in self.photos], np.int64)
         self._row = {photo.id: row for row, photo in enumerate(photos)}
         self._whole = whole
         self.similar = similar
         self.engine = engine
 
-    @property
-    def ids(self) -> Int64:
-        """The photos' numbers, int64 [n]."""
-        return np.array([photo.id for photo in self.photos], np.int64)
+    def numbered(self) -> tuple[Int64, Int64]:
+        """The numbers of all photos of the catalogue, ascending, and their rows, int64 [n] each; visitors have none."""
+        rows = [row for row, photo in enumerate(self.photos) if isinstance(photo, Photo)]
+        numbers = [photo.id for photo in self.photos if isinstance(photo, Photo)]
+        order = np.argsort(numbers)
+        return np.array(numbers, np.int64)[order], np.array(rows, np.int64)[order]
 
-    def owners(self, ids: Int64) -> Owners:
-        """Whom photos show, by their numbers, int64 [k]."""
-        known = self.ids
-        order = np.argsort(known)
-        rows = order[np.searchsorted(known, ids, sorter=order)]
-        return Owners(self.turtle[rows], self.side_code[rows])
+    def owners(self, numbers: Int64) -> Owners:
+        """Whom photos of the catalogue show, by their numbers, int64 [k]."""
+        known, rows = self.numbered()
+        found = rows[np.searchsorted(known, numbers)]
+        return Owners(self.turtle[found], self.side_code[found])
 
     def photos_by_turtle_and_side(self) -> Int64:
         """How many photos each turtle has in each gallery that it is in, int64."""
@@ -153,7 +207,7 @@ class TrialPlan:
         strange = (self.turtle[same_side] != self.turtle[query]) & (self.file[same_side] != self.file[query])
         others = same_side[strange]
         own = self._own(query)
-        photos_of = np.bincount(self.turtle[np.concatenate((others, own))], minlength=len(self._codes))
+        photos_of = np.bincount(self.turtle[np.concatenate((others, own))], minlength=len(self._turtles))
         strangers = rng.permutation(np.unique(self.turtle[others]))
         similar = self.similar(query)
         ranked = others[np.argsort(-similar[others], kind="stable")]
@@ -172,7 +226,8 @@ class TrialPlan:
 
     def _in_the_whole(self, query: int, whole: Search) -> list[Trial]:
         photo, own = self.photos[query], len(self._own(query))
-        rest = GalleryFilter(side=photo.side, without_photo=photo.id)  # and other heads of the same file
+        enrolled = photo.id if isinstance(photo, Photo) else None
+        rest = GalleryFilter(side=photo.side, without_photo=enrolled)  # and other heads of the same file
         hidden = [(replace(rest, without_turtle=photo.turtle), 0)]
         if own:
             hidden.append((replace(rest, without_encounter=photo.encounter), own))
@@ -184,14 +239,20 @@ class TrialPlan:
                 trials.append(Trial(query, found.gallery_turtles, rows, found.turtle_photos, left))
         return trials
 
+    def _turtle_of(self, photo: Photo | Visitor) -> int:
+        """Its turtle's code; who shows a turtle of its own gets a new one."""
+        return self._turtles.add() if photo.turtle is None else self._turtles.of(photo.turtle)
+
+    def _occasion_of(self, photo: Photo | Visitor) -> int:
+        return self._occasions.add() if photo.occasion is None else self._occasions.of(photo.occasion)
+
     def _row_of(self, photo: Photo) -> int:
         """A photo's row; one that was not at hand gets the next."""
         if photo.id not in self._row:
             self._row[photo.id] = len(self.photos)
             self.photos.append(photo)
-            code = self._codes.setdefault(str(photo.turtle), len(self._codes))
-            self.turtle = np.append(self.turtle, code)
-            self.occasion = np.append(self.occasion, photo.occasion)
+            self.turtle = np.append(self.turtle, self._turtle_of(photo))
+            self.occasion = np.append(self.occasion, self._occasion_of(photo))
             self.file = np.append(self.file, photo.sha256)
             self.side_code = np.append(self.side_code, SIDES.index(photo.side))
             self.in_gallery = np.append(self.in_gallery, False)

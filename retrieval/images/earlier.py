@@ -10,9 +10,8 @@ from PIL import Image
 
 from index.errors import PhotoRefused
 from index.types import HeadBox
-from retrieval.images.dates import Taken, changed_on, taken
-from retrieval.images.exif import Exif, read_exif
 from retrieval.images.files import file_digests
+from retrieval.images.formats import Exif, Taken, changed_on, read_exif, taken
 from retrieval.images.photos import load_photo
 
 _PLAIN_MODES = frozenset({"L", "RGB", "1", "P", "CMYK", "YCbCr", "I", "I;16", "I;16B", "I;16L"})

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from index.errors import InputError, PhotoUnreadable
 from index.naming import checked_path
-from retrieval.images.containers import exif_block, without_metadata
-from retrieval.images.exif import read_exif
+from retrieval.images.formats import exif_block, read_exif, without_metadata
 
 
 def read_bytes(path: Path) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from index.errors import NoPhotos
-from retrieval.images.containers import RAW_ENDINGS
+from retrieval.images.formats import RAW_ENDINGS
 
 EXTENSIONS = (
     frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".jp2"})

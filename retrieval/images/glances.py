@@ -9,9 +9,8 @@ from PIL import Image, UnidentifiedImageError
 
 from index.errors import PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox, Sighting
-from retrieval.images.dates import Taken
 from retrieval.images.files import read_bytes
-from retrieval.images.opening import MAX_PIXELS, open_photo
+from retrieval.images.formats import MAX_PIXELS, Taken, open_photo
 from retrieval.images.photos import FIRST_READ, clip, pages_of
 
 

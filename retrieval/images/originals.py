@@ -1,23 +1,17 @@
-"""Finding originals that were moved, by their bytes."""
+"""Originals: finding those that were moved by their bytes, and looking at them again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from index.errors import PhotoUnreadable
+from index.errors import PhotoRefused, PhotoUnreadable
 from index.registry import PhotoRecord
+from index.types import HeadBox, Pixels, Progress
 from retrieval.images.files import file_sha256
 from retrieval.images.folders import find_photos
-
-
-class Advance(Protocol):
-    """Told of every file that was read."""
-
-    def __call__(self, done: int) -> None:
-        """So many more files are done."""
+from retrieval.images.photos import load_photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ class Search:
     unreadable: tuple[str, ...] = ()
 
 
-def find_originals(photos: Sequence[PhotoRecord], folder: Path, advance: Advance) -> Search:
+def find_originals(photos: Sequence[PhotoRecord], folder: Path, advance: Progress) -> Search:
     """Look below `folder` for the originals that are not where the catalogue says. Raises NoPhotos."""
     lost: dict[str, list[int]] = {}
     for photo in photos:
@@ -61,3 +55,12 @@ def find_originals(photos: Sequence[PhotoRecord], folder: Path, advance: Advance
             found.setdefault(number, path)
         advance(1)
     return Search(found, len(photos) - away, away - len(found), tuple(unreadable))
+
+
+def original_pixels(path: str, sha256: str, box: HeadBox | None, long_side: int) -> Pixels | None:
+    """A photo as its original shows it, uint8 [h, w, 3]; None where that is not there, or holds other bytes."""
+    try:
+        loaded = load_photo(Path(path), long_side, box)
+    except PhotoRefused:
+        return None
+    return loaded.pixels if loaded.sha256 == sha256 else None

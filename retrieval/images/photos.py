@@ -18,10 +18,8 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from index.errors import PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox, Pixels
-from retrieval.images.colours import flattened, in_srgb
-from retrieval.images.dates import Taken
 from retrieval.images.files import content_digest, read_bytes
-from retrieval.images.opening import MAX_PIXELS, Opened, open_photo
+from retrieval.images.formats import MAX_PIXELS, Opened, Taken, flattened, in_srgb, open_photo
 
 READER = 2
 """The present reader. 2: hidden pixels are left out, TIFF files are turned once, colour profiles are converted."""

@@ -12,6 +12,7 @@ from .cascade import (
 )
 from .experts import TwoExperts as TwoExperts
 from .fusion import NEIGHBOURS as NEIGHBOURS, BlendedMatcher as BlendedMatcher
+from .match_places import places as places
 from .matcher import Compare as Compare, Matcher as Matcher
 from .nearest import NearestNeighbourMatcher as NearestNeighbourMatcher
 from .verification import Verification as Verification

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from index.errors import TooFewKeypoints
-from index.types import MIN_KEYPOINTS, LocalFeatures, Matches
-from retrieval.features import Extractor, pixels_of
+from index.types import LocalFeatures, Matches
+from retrieval.features import Extractor
 from retrieval.matching.matcher import Compare, Matcher
+from retrieval.matching.second_features import second_features
 from retrieval.matching.views import VIEWED, views_beside
 
 SURE = 0.5
@@ -61,27 +61,8 @@ class TwoExperts:
         ]
 
     def second_features(self, photos: Sequence[LocalFeatures]) -> list[LocalFeatures | None]:
-        """The second keypoints of photos, found where they are not known yet; None where there are too few."""
-        known = [None if photo.source is None else photo.source.beside(self._extractor.id) for photo in photos]
-        missing = [
-            (row, photo.source, pixels)
-            for row, photo in enumerate(photos)
-            if known[row] is None
-            and photo.source is not None
-            and (pixels := pixels_of(photo.source.image())) is not None
-        ]
-        found = self._extractor.extract_batch([pixels for *_, pixels in missing]) if missing else []
-        for (row, source, _), one in zip(missing, found, strict=True):
-            features = _none_of(photos[row]) if isinstance(one, TooFewKeypoints) else one
-            source.keep(self._extractor.id, features)
-            known[row] = features
-        return [one if one is not None and len(one) >= MIN_KEYPOINTS else None for one in known]
-
-
-def _none_of(photo: LocalFeatures) -> LocalFeatures:
-    """No keypoints, so that nobody looks for them again."""
-    none = np.empty(0, np.float32)
-    return LocalFeatures(np.empty((0, 2), np.float32), none, none, np.empty((0, 128), np.float16), photo.size)
+        """The second keypoints of photos; None where there are too few."""
+        return second_features(photos, self._extractor)
 
 
 def _beside(query: LocalFeatures, candidate: LocalFeatures, look: Matches, sure: Matches | None) -> Matches:

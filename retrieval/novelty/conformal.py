@@ -12,6 +12,7 @@ marked "modelled, not certified".
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,10 +56,19 @@ class Threshold:
     ----------
     certified : float
         Never above `value`; -inf where there are too few individuals to certify anything.
+    individuals, needed : int
+        How many the calibration has, and how many could certify the rate.
     """
 
     value: float
     certified: float
+    individuals: int = 0
+    needed: int = 0
+
+    @property
+    def lacks(self) -> bool:
+        """Whether there are too few individuals to certify anything."""
+        return self.individuals < self.needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,11 @@ class Thresholds:
     false_known: Threshold
     misidentified: Threshold
     false_new: Threshold
+
+
+def individuals_for(rate: float) -> int:
+    """How many individuals could certify a rate, if none of them failed: 1/(n + 1) is at most the rate."""
+    return math.ceil(1 / rate - 1e-9) - 1
 
 
 def threshold_for(statistic: Float64, wrong: Bool, individual: Int64, rate: float, model: float) -> Threshold:
@@ -84,8 +99,9 @@ def threshold_for(statistic: Float64, wrong: Bool, individual: Int64, rate: floa
     model : float
         Threshold that the fitted distributions give for the rate.
     """
+    needed = individuals_for(rate)
     if not len(individual):
-        return Threshold(-np.inf, -np.inf)
+        return Threshold(-np.inf, -np.inf, 0, needed)
     _, code, count = np.unique(individual, return_inverse=True, return_counts=True)
     individuals = len(count)
     order = np.argsort(statistic, kind="stable")
@@ -97,7 +113,7 @@ def threshold_for(statistic: Float64, wrong: Bool, individual: Int64, rate: floa
     summed = np.cumsum(drawn[:, code[errors]] * share[errors], axis=1)
     bound = _largest(ordered[errors], np.quantile(summed, CONFIDENCE, axis=0), rate * individuals)
     beyond = _beyond_the_sample(ordered[errors], share[errors], individuals, rate)
-    return Threshold(max(certified, min(model, bound, beyond)), certified)
+    return Threshold(max(certified, min(model, bound, beyond)), certified, individuals, needed)
 
 
 def _beyond_the_sample(ordered: Float64, share: Float64, individuals: int, rate: float) -> float:

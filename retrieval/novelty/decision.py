@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieval.novelty.conformal import Rates, Thresholds
+from retrieval.novelty.conformal import Rates, Threshold, Thresholds
 from retrieval.novelty.samples import TooSmall
 
 if TYPE_CHECKING:  # commands that only name verdicts need not wait for what is fitted
     from retrieval.novelty.posterior import Posterior
+
+
+SEEN_TWICE = "turtles seen on two occasions"
+"""Whose photos can show how often a catalogued turtle is taken for a new one, or for another."""
 
 
 class Verdict(StrEnum):
@@ -80,20 +84,30 @@ def _obstacle(posterior: Posterior, thresholds: Thresholds, high: bool, clear: b
     if posterior.p_not_compared > max(posterior.p_new, p_best):
         return f"It is probably catalogued but was not compared ({posterior.p_not_compared:.0%})."
     if high and not clear:
-        return "Two catalogued turtles match about equally well."
+        return f"Two catalogued turtles match about equally well{_lacking(thresholds.misidentified, SEEN_TWICE)}."
     if not high:
         known = posterior.ratio >= 0
         likely, other = ("a catalogued turtle", "a new one") if known else ("a new turtle", "a catalogued one")
-        bar = _bar("KNOWN", thresholds.false_known.value) if known else _bar("NEW", thresholds.false_new.value)
+        bar = (
+            _bar("KNOWN", thresholds.false_known, "turtles") if known else _bar("NEW", thresholds.false_new, SEEN_TWICE)
+        )
         return f"Such scores are {_times(abs(posterior.ratio))} as likely for {likely} as for {other}; {bar}."
     return f"The best match is good, but with this prior its probability is only {p_best:.0%}."
 
 
-def _bar(verdict: str, threshold: float) -> str:
-    """What the promised rate takes, where anything could reach it."""
-    if threshold < -50:
-        return f"this catalogue is too small for {verdict} at the promised rate"
-    return f"{verdict} takes {_times(max(-threshold, 0.0))}"
+def _bar(verdict: str, threshold: Threshold, counted: str) -> str:
+    """What the promised rate takes, where anything could reach it, and how many turtles would certify it."""
+    lacking = _lacking(threshold, counted)
+    if threshold.value < -50:
+        return f"this catalogue is too small for {verdict} at the promised rate{lacking}"
+    return f"{verdict} takes {_times(max(-threshold.value, 0.0))}{lacking}"
+
+
+def _lacking(threshold: Threshold, counted: str) -> str:
+    """How many turtles the promise would need to be certified, where there are fewer."""
+    if not threshold.lacks:
+        return ""
+    return f", by the model alone: {threshold.needed} {counted} would certify the rate (here {threshold.individuals})"
 
 
 def _few(p: float) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.novelty.conformal import Rates
+from retrieval.novelty.conformal import Rates, individuals_for
 from retrieval.novelty.model import NoveltyModel
 
 
@@ -58,7 +57,7 @@ def expect(novelty: NoveltyModel, rates: Rates | None = None) -> Expectation:
         _share(named & ~calibration.wrong, calibration.individual),
         _share(calibration.new_ratio <= thresholds.false_new.value, calibration.new_individual),
         len(np.unique(calibration.individual)),
-        math.ceil(1 / least) - 1,
+        individuals_for(least),
         rates,
     )
 

@@ -1,17 +1,23 @@
 from .drift import (
     drift_of as drift_of,
+    outgrown as outgrown,
     prior_of as prior_of,
     recent_score as recent_score,
     remember as remember,
 )
 from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, outdated as outdated
 from .encounters import identify_encounter as identify_encounter
-from .enrollment import BATCH as BATCH, Progress as Progress, enroll as enroll
+from .enrollment import BATCH as BATCH, enroll as enroll
 from .identification import identify as identify, unanswered as unanswered
 from .intake_check import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
 from .kept_queries import keep as keep
-from .model_age import outgrown as outgrown
 from .next_steps import next_for_encounter as next_for_encounter, next_step as next_step
+from .other_side import (
+    OPPOSITE as OPPOSITE,
+    other_side_reason as other_side_reason,
+    says_no_more_than_new as says_no_more_than_new,
+)
+from .pictures import compared_picture as compared_picture, described as described, picture as picture
 from .queries import (
     Answer as Answer,
     AnsweredEncounter as AnsweredEncounter,
@@ -20,7 +26,6 @@ from .queries import (
     answer as answer,
     answer_encounters as answer_encounters,
     by_encounter as by_encounter,
-    picture as picture,
 )
 from .reindexing import lost_originals as lost_originals, reindex as reindex
 from .results import (

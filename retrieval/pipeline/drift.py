@@ -26,6 +26,10 @@ _HALVES = 5.0
 _ROUNDS, _CLIP = 100, 40.0
 
 
+GROWTH = 0.1
+"""Share of the gallery that may have come since the fit before that is said."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RecentScores:
     """Best scores of the latest queries.
@@ -220,4 +224,20 @@ def _columns(recent: Sequence[RecentScore]) -> RecentScores:
         np.array([one.score for one in recent], np.float64),
         np.array([one.gallery for one in recent], np.int64),
         np.array([code[one.encounter] for one in recent], np.int64),
+    )
+
+
+def outgrown(catalog: Catalog, recipe: str | None = None) -> str | None:
+    """A sentence for the user where more than a tenth of the identified photos came after the fit; else None."""
+    stored = catalog.model(MODEL, recipe)
+    if stored is None:
+        return None
+    model = CatalogModel.from_json(stored.payload)
+    now = catalog.identified()
+    came = now - model.photos
+    if model.novelty is None or came <= GROWTH * now:
+        return None
+    return (
+        f"The model knows {model.photos} of the {now} identified photos: `turtleidx fit` learns from the {came} that "
+        "came since."
     )

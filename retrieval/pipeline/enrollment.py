@@ -7,7 +7,7 @@ so memory does not grow with the number of photos.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +17,7 @@ from pathlib import Path
 from index.catalog import Catalog
 from index.errors import PhotoRefused
 from index.exchange import RefusedRow
-from index.types import PreparedPhoto, Refusal, Sighting
+from index.types import PreparedPhoto, Progress, Refusal, Sighting
 from retrieval.defaults import EncountersBy
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.features import one_core_a_photo
@@ -99,10 +99,6 @@ def _hash_of(sighting: Sighting) -> FileDigests | Refusal:
         return file_digests(Path(sighting.path))
     except PhotoRefused as refusal:
         return Refusal(sighting.path, str(refusal))
-
-
-Progress = Callable[[int], None]
-"""Called with the number of photos that were just finished."""
 
 
 def enroll(

@@ -28,21 +28,31 @@ def look_at_other_side(
 
     Such a photo is never NEW: a mistyped side would make a second id of a catalogued turtle.
     """
-    opposite, p_new = OPPOSITE.get(found.query.side), found.p_new
-    if opposite is None or found.verdict not in (Verdict.NEW, Verdict.UNDECIDED) or model.novelty is None:
-        return found
-    if p_new is not None and p_new <= 0.5:
+    opposite = OPPOSITE.get(found.query.side)
+    if opposite is None or model.novelty is None or not says_no_more_than_new(found.verdict, found.p_new):
         return found
     other = identify(catalog, replace(sighting, side=opposite), engine, model, policy, query)
     if other.verdict is not Verdict.KNOWN:
         return found
     best = other.candidates[0]
-    reason = (
-        f"It matches {best.turtle}'s {str(opposite).upper()} photos ({best.matches} matches, {best.photo.path} best), "
-        f"not the {found.query.side} ones of anybody: is the side wrong? {found.reason}"
-    )
+    known = OtherSide(opposite, best.turtle, best.probability, best.matches, best.photo)
+    reason = other_side_reason(known, found.reason)
     return replace(
         found,
         prediction=replace(found.prediction, verdict=Verdict.UNDECIDED, turtle=None, reason=reason),
-        other_side=OtherSide(opposite, best.turtle, best.probability, best.matches, best.photo),
+        other_side=known,
+    )
+
+
+def says_no_more_than_new(verdict: Verdict, p_new: float | None) -> bool:
+    """Whether an answer leaves it possible that the stated side is wrong: nobody of it is probable."""
+    return verdict in (Verdict.NEW, Verdict.UNDECIDED) and (p_new is None or p_new > 0.5)
+
+
+def other_side_reason(known: OtherSide, reason: str) -> str:
+    """The question whether the side is wrong, before what the stated side says."""
+    stated = OPPOSITE[known.side]
+    return (
+        f"It matches {known.turtle}'s {str(known.side).upper()} photos ({known.matches} matches, {known.photo.path} "
+        f"best), not the {stated} ones of anybody: is the side wrong? {reason}"
     )

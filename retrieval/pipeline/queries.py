@@ -11,19 +11,15 @@ from index.catalog import Catalog
 from index.curation import Curator
 from index.errors import PhotoRefused, PhotoUnreadable
 from index.exchange import RefusedRow
-from index.types import Photo, Pixels, PreparedPhoto, Sighting
+from index.types import Photo, PreparedPhoto, Sighting
 from retrieval.engine import Engine
-from retrieval.features import with_views
-from retrieval.images import Panel, Question, decode, match_picture
+from retrieval.images import Question
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
 from retrieval.parallel import one_ahead
 from retrieval.pipeline.encounters import answer_together
 from retrieval.pipeline.identification import identify, read_query, unanswered
 from retrieval.pipeline.other_side import look_at_other_side
 from retrieval.pipeline.results import EncounterAnswer, Identification
-
-PICTURED = 3
-"""Candidates in a match picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +152,6 @@ def answer_encounters(
         found = answer_together(catalog, encounter.name, photos, model, policy)
         wished = _wished(catalog, _usable(encounter.photos, photos), found, follow_up)
         yield AnsweredEncounter(encounter, found, *_enroll_as(catalog, wished, found, who))
-
-
-def picture(catalog: Catalog, found: Identification) -> Pixels | None:
-    """The query beside its best candidates, RGB uint8 [h, w, 3]; None where there is nothing to show."""
-    best, query = found.candidates[:PICTURED], found.query.prepared
-    if not best or query is None:
-        return None
-    features = catalog.features([candidate.photo for candidate in best])
-    panels = []
-    for candidate, own in zip(best, features, strict=True):
-        probability = "" if candidate.probability is None else f", probability {candidate.probability:.2f}"
-        caption = f"{candidate.turtle}: {candidate.matches} matches{probability}   {candidate.photo.path}"
-        panels.append(Panel(caption, decode(catalog.thumbnail(candidate.photo)), own, candidate.evidence))
-    return match_picture(decode(query.thumbnail), with_views(query.features), panels)
 
 
 def _usable(asked: Sequence[Question | RefusedRow], found: Sequence[Identification]) -> dict[str, PreparedPhoto]:

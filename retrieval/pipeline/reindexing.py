@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -11,15 +10,12 @@ from pathlib import Path
 from index.catalog import Catalog, Reindexing
 from index.errors import PhotoRefused
 from index.registry import PhotoRecord
-from index.types import Recipe, Refusal, Sighting
+from index.types import Progress, Recipe, Refusal, Sighting
 from retrieval.engine import Engine, Extracted
 from retrieval.pipeline.earlier_readers import mark_alike, outdated
 
 BATCH = 64
 """Photos of one transaction, and so the most that a crash can cost."""
-
-Progress = Callable[[int], None]
-"""Called with the number of photos that were just read."""
 
 
 @dataclass(frozen=True, slots=True)

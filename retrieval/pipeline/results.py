@@ -80,13 +80,20 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OtherSide:
-    """The turtle that a photo shows if it is of the other side than was stated, and its best photo of that side."""
+    """The turtle that a photo shows if it is of the other side than was stated, and its best photo of that side.
+
+    Attributes
+    ----------
+    asked : Photo or None
+        The photo whose side is doubted, where it is one of the catalogue's.
+    """
 
     side: Side
     turtle: str
     probability: float | None
     matches: int
     photo: Photo
+    asked: Photo | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,14 +7,14 @@ so on, turtle by turtle. What was compared is cached, so that the next audit goe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from index.catalog import Browser, Catalog
 from index.curation import reviewed
-from index.types import Descriptor, GalleryFilter, Photo, Shortlist
+from index.types import Descriptor, GalleryFilter, Photo, Progress, Shortlist
 from retrieval.defaults import AUDIT_BUDGET
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
@@ -29,9 +29,6 @@ then with as many as a query is."""
 
 REMEMBERED = 2_000
 """Photos whose probes are remembered, of some twenty kilobytes each, and whose shortlists where there are no more."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of photos that were just compared, and of all of the round."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,65 +10,15 @@ for an encounter: each of its n photos keeps an n-th of them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from index.catalog import Catalog
-from index.types import Photo
+from index.types import Progress
 from retrieval.engine import Engine
 from retrieval.novelty import CatalogModel, DecisionPolicy, NoveltyModel, Prediction, Rates, Verdict, posterior_of
-from retrieval.review.neighbours import PhotoNeighbours, Progress, named, neighbours_of
-from retrieval.scoring import Candidate
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Two encounters that match as photos of one turtle do, by their best pair of photos.
-
-    Attributes
-    ----------
-    probability : float
-        That the match is right.
-    chance : float
-        Share of photos of new turtles that match anybody as well.
-    """
-
-    first: int
-    second: int
-    score: float
-    probability: float
-    chance: float
-    matches: int
-    photos: tuple[Photo, Photo]
-
-    def turned(self) -> Link:
-        """The same, looked at from the other encounter."""
-        return replace(self, first=self.second, second=self.first, photos=self.photos[::-1])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Group:
-    """Unidentified encounters that show one turtle, and what is said about it.
-
-    Attributes
-    ----------
-    encounters : tuple of int
-        Ascending; the first names the group.
-    turtle : str or None
-        For KNOWN.
-    p_new : float or None
-        Probability of a turtle that is neither catalogued nor in another group, by the photo that speaks least for it.
-    candidates : tuple of Candidate
-        Catalogued turtles and, as "encounter 12", encounters outside the group, best first, by that same photo.
-    """
-
-    encounters: tuple[int, ...]
-    photos: tuple[Photo, ...]
-    verdict: Verdict
-    turtle: str | None
-    p_new: float | None
-    reason: str
-    candidates: tuple[Candidate, ...]
-    links: tuple[Link, ...]
+from retrieval.review.groups import Group, Link
+from retrieval.review.neighbours import PhotoNeighbours, named, neighbours_of
+from retrieval.review.other_side import with_other_side
 
 
 def cluster_encounters(
@@ -90,7 +40,7 @@ def cluster_encounters(
     model = CatalogModel.load(catalog, engine.evidence).without_intervals()
     with catalog.writing("identify"):
         neighbours = neighbours_of(catalog, engine, model.scoring(catalog, engine.score), only, progress)
-    return resolve(neighbours, model, policy)
+        return with_other_side(catalog, engine, resolve(neighbours, model, policy), model, policy)
 
 
 def resolve(
@@ -175,7 +125,8 @@ def _group(
 ) -> Group:
     found = [near for encounter in encounters for near in neighbours[encounter]]
     judged = [_judged_among_all(near, encounters, model, policy) for near in found]
-    least_new = min(judged, key=_how_new)
+    place = min(range(len(judged)), key=lambda place: _how_new(judged[place]))
+    least_new = judged[place]
     verdict, turtle, reason = Verdict.UNDECIDED, None, least_new.reason
     turtles = sorted({str(one.turtle) for one in known})
     if len(turtles) == 1:
@@ -187,8 +138,17 @@ def _group(
     elif least_new.verdict is Verdict.KNOWN:
         reason = "Its photos match an encounter outside the group, and the rest of the group does not."
     inside = tuple(link for link in links if {link.first, link.second} <= set(encounters))
-    photos = tuple(near.photo for near in found)
-    return Group(encounters, photos, verdict, turtle, least_new.p_new, reason, least_new.candidates, inside)
+    return Group(
+        encounters=encounters,
+        photos=tuple(near.photo for near in found),
+        verdict=verdict,
+        turtle=turtle,
+        p_new=least_new.p_new,
+        reason=reason,
+        candidates=least_new.candidates,
+        links=inside,
+        asked=found[place].photo,
+    )
 
 
 def _judged_among_all(

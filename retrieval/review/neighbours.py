@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import GalleryFilter, Photo, Shortlist
+from index.types import GalleryFilter, Photo, Progress, Shortlist
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.review.pair_scores import PairScorer, candidates_of
 from retrieval.scoring import Candidate, PairScoring
-
-Progress = Callable[[int], None]
-"""Called with the number of photos that were just compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,4 +33,10 @@ from .registry import (
     summary_rows as summary_rows,
     turtle_record as turtle_record,
 )
-from .review import TOP as TOP, finding_record as finding_record, group_record as group_record, repair as repair
+from .review import (
+    TOP as TOP,
+    finding_record as finding_record,
+    group_record as group_record,
+    next_for_group as next_for_group,
+    repair as repair,
+)

@@ -66,11 +66,12 @@ def identification_record(answer: Identification, top: int) -> dict[str, object]
         "matcher": answer.matcher,
         "seconds": round(answer.seconds, 3),
         "next": next_step(answer),
-        "other_side": None if answer.other_side is None else _other_side_record(answer.other_side),
+        "other_side": None if answer.other_side is None else other_side_record(answer.other_side),
     }
 
 
-def _other_side_record(found: OtherSide) -> dict[str, object]:
+def other_side_record(found: OtherSide) -> dict[str, object]:
+    """Whom a photo shows if its side is wrong."""
     return {
         "side": str(found.side),
         "turtle": found.turtle,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retrieval.schemas.answers import candidate_records
+from retrieval.schemas.answers import candidate_records, other_side_record
 
 if TYPE_CHECKING:
     from retrieval.review import Finding, Group, Link
@@ -26,7 +26,32 @@ def group_record(group: Group) -> dict[str, object]:
         "reason": group.reason,
         "candidates": candidate_records(group.candidates[:TOP]),
         "links": [_link_record(link) for link in group.links],
+        "other_side": None if group.other_side is None else other_side_record(group.other_side),
+        "next": next_for_group(group),
     }
+
+
+def next_for_group(group: Group) -> str:
+    """What a person can do about a group, as one line that names the command."""
+    encounters = " ".join(map(str, group.encounters))
+    other = group.other_side
+    if other is not None and other.asked is not None:
+        return (
+            f"look at {other.turtle}'s photos; if the side is wrong, `turtleidx photos side {other.asked.id} --is "
+            f"{other.side}`, then `turtleidx identify {encounters}` again"
+        )
+    if str(group.verdict) == "KNOWN":
+        return f"`turtleidx identify {encounters} --is {group.turtle}` says so"
+    if str(group.verdict) == "NEW":
+        return f"`turtleidx identify {encounters} --new` gives it the next free id"
+    first = group.candidates[0].turtle if group.candidates else None
+    look = f"compare it with {first} in the picture" if first else "look for it by eye"
+    catalogued = next((one.turtle for one in group.candidates if one.photo.turtle is not None), "ID")
+    settled = "--new" if (group.p_new or 0.0) > 0.5 else f"--is {catalogued}"
+    return (
+        f"{look}: `turtleidx identify {encounters} --dry-run --plot FOLDER` draws the matches, and `turtleidx identify "
+        f"{encounters} {settled}` (or --is another id, or --new) decides"
+    )
 
 
 def _link_record(link: Link) -> dict[str, object]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from index.types import Float64, Photo
 from retrieval.scoring.confidences import PairConfidences
-from retrieval.scoring.wasserstein import ConfidenceNull, Score, score_pairs
+from retrieval.scoring.score import Score
+from retrieval.scoring.wasserstein import ConfidenceNull, score_pairs
 from retrieval.scoring.znorm import OwnersOf, ZNorm
 
 
@@ -44,4 +45,5 @@ class PairScoring:
         if self.norm is None or not len(scores):
             return scores
         numbers = np.array([photo.id for photo in photos], np.int64)
-        return self.norm.normalise(scores, numbers, self.owners_of, None if asked is None else asked.id)
+        left_out = None if asked is None else int(self.owners_of(np.array([asked.id])).turtle[0])
+        return self.norm.normalise(scores, numbers, self.owners_of, left_out)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -17,22 +16,12 @@ import numpy.typing as npt
 
 from index.types import Float32, Float64, Int64
 from retrieval.scoring.confidences import PairConfidences
+from retrieval.scoring.score import Score
 from retrieval.scoring.serialization import model_record, read_model
 
 _KIND, _VERSION = "confidence null", 1
 _NAMES = ("confidence", "weight", "keypoints", "mean", "spread")
 _ATOMS = 1024
-
-
-class Score(StrEnum):
-    """How a pair's confidences become one number; higher always speaks for the same turtle."""
-
-    WASSERSTEIN = "wasserstein"
-    WASSERSTEIN_DISTANCE = "wasserstein_distance"
-    WASSERSTEIN_NULL_SCALE = "wasserstein_null_scale"
-    STANDARDISED = "standardised"
-    MATCH_COUNT = "match_count"
-    CONFIDENCE_SUM = "confidence_sum"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

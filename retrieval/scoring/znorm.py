@@ -71,16 +71,16 @@ class ZNorm:
             every.photo, every.asked, every.score, float(mean.mean()), float(np.sqrt(max(within.mean(), 0.0))) or 1.0
         )
 
-    def normalise(self, scores: Float64, photos: Int64, owners_of: OwnersOf, asked: int | None = None) -> Float64:
+    def normalise(self, scores: Float64, photos: Int64, owners_of: OwnersOf, left_out: int | None = None) -> Float64:
         """Scores float64 [k] with gallery photos int64 [k], more as if all of these scored alike with other turtles.
 
         Parameters
         ----------
-        asked : int or None
-            The photo that was searched with, where it is in the catalogue: its turtle then tells nothing here.
+        left_out : int or None
+            A turtle by its key whose photos tell nothing: that of the photo which is searched with, where it is known.
         """
         which, at = np.unique(photos, return_inverse=True)
-        mean, spread = self.moments(which, owners_of, asked)
+        mean, spread = self.moments(which, owners_of, left_out)
         return self.relative(scores, mean[at], spread[at])
 
     def relative(self, scores: Float64, mean: Float64, spread: Float64) -> Float64:
@@ -90,13 +90,13 @@ class ZNorm:
         """
         return np.asarray(self.mean + (scores - mean) * np.sqrt(self.spread / spread))
 
-    def moments(self, photos: Int64, owners_of: OwnersOf, asked: int | None = None) -> tuple[Float64, Float64]:
+    def moments(self, photos: Int64, owners_of: OwnersOf, left_out: int | None = None) -> tuple[Float64, Float64]:
         """Mean and spread of the scores with other turtles of gallery photos int64 [k], ascending, each once.
 
         The highest score of each is left out, because it may be of the same turtle under another name. Both are drawn
         towards those of all photos.
         """
-        best, count, total, squares = self._sums(photos, self._strange(owners_of, asked))
+        best, count, total, squares = self._sums(photos, self._strange(owners_of, left_out))
         some = count > 0
         count = np.maximum(count - 1, 0)
         total, squares = total - np.where(some, best, 0.0), squares - np.where(some, best**2, 0.0)
@@ -105,13 +105,13 @@ class ZNorm:
         square = (STRENGTH * (self.spread**2 + self.mean**2) + squares) / weight
         return mean, np.sqrt(np.maximum(square - mean**2, (self.spread / 10) ** 2))
 
-    def _strange(self, owners_of: OwnersOf, asked: int | None) -> Bool:
-        """Which scores are of two known turtles, from one side, and not of the turtle that is asked about."""
+    def _strange(self, owners_of: OwnersOf, left_out: int | None) -> Bool:
+        """Which scores are of two known turtles, from one side, and not of the turtle that is left out."""
         of_photo, of_asked = owners_of(self.photo), owners_of(self.asked)
         strange = (of_photo.turtle != of_asked.turtle) & (of_photo.side == of_asked.side)
         strange &= (of_photo.turtle >= 0) & (of_asked.turtle >= 0)
-        if asked is not None:
-            strange &= of_asked.turtle != owners_of(np.array([asked])).turtle[0]
+        if left_out is not None:
+            strange &= of_asked.turtle != left_out
         return np.asarray(strange)
 
     def _sums(self, photos: Int64, counted: Bool) -> tuple[Float64, Float64, Float64, Float64]:

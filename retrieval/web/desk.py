@@ -25,21 +25,29 @@ from index.curation import (
 )
 from index.errors import CatalogBusy, Conflict, UnknownRecord
 from index.registry import ChangeReport, PhotoRecord, read_records, several
+from retrieval.web.drafts import ImportRun
 from retrieval.web.guard import Door
-from retrieval.web.intake import ImportRun
-from retrieval.web.leases import Leases
-from retrieval.web.outbox import Delivered, Outbox
 from retrieval.web.pictures import Pictures
-from retrieval.web.queue import SECONDS, Order, Pace, Pile, Waiting, later_last, pile_of, ranked
+from retrieval.web.queue import (
+    SECONDS,
+    Delivered,
+    Leases,
+    Order,
+    Outbox,
+    Pace,
+    Pile,
+    Waiting,
+    later_last,
+    pile_of,
+    ranked,
+)
 from retrieval.web.settings import ReviewSettings, load_settings
 from retrieval.web.workbench import Workbench
 
 if TYPE_CHECKING:
     from retrieval.review import Finding
-    from retrieval.web.ahead import Ahead
-    from retrieval.web.comparing import Comparing, Item, Snapshot
     from retrieval.web.pairs import Pairs
-    from retrieval.web.planting import Planted, Planting
+    from retrieval.web.queue import Ahead, Comparing, Item, Planted, Planting, Snapshot
 
 Done = TypeVar("Done")
 
@@ -107,10 +115,12 @@ class Desk:
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
     def _begin(self) -> None:
-        from retrieval.web.ahead import Ahead  # what compares photos takes seconds to import
-        from retrieval.web.comparing import Comparing
         from retrieval.web.pairs import Pairs
-        from retrieval.web.planting import Planting
+        from retrieval.web.queue import (
+            Ahead,  # what compares photos takes seconds to import
+            Comparing,
+            Planting,
+        )
 
         self._pairs = Pairs(self.catalog, self.bench)
         self._comparing = Comparing(self.catalog, self.bench, lambda: self.settings.policy)
@@ -190,16 +200,45 @@ class Desk:
             self._comparing.gave_back(answer.encounters)
             raise
         if delivered.refused is not None:
-            self._comparing.gave_back(answer.encounters)
+            self._wait_again(answer.encounters)
         return delivered
 
+    def _wait_again(self, encounters: Sequence[int]) -> None:
+        """An answer was refused: its group waits again, unless it was refused because somebody else had decided it."""
+        if self._comparing is None:
+            return
+        with self.catalog.reading() as session:
+            sql = f"SELECT count(*) FROM encounters WHERE id IN ({several(encounters)}) AND turtle IS NOT NULL"
+            decided = session.number(sql)
+        if decided:
+            self._comparing.refresh()
+        else:
+            self._comparing.gave_back(encounters)
+
     def undo(self, event: int, who: str) -> ChangeReport:
-        """Take an event back; what it had decided waits again. Raises Conflict, UnknownRecord, CatalogBusy."""
+        """Take an event back; what it had decided waits again, or no longer where it was itself an undo.
+
+        Raises
+        ------
+        Conflict, UnknownRecord, CatalogBusy
+        """
         touched = self._decided_by(event)
         done = patiently(lambda: Curator(self.catalog, who).undo(event))
-        if self._comparing is not None:
+        if self._comparing is not None and self._does_again(event):
+            self._comparing.took(touched)
+        elif self._comparing is not None:
             self._comparing.gave_back(touched)
         return done
+
+    def _does_again(self, event: int) -> bool:
+        """Whether taking an event back does an answer again that settles its group."""
+        again = False
+        with self.catalog.reading() as session:
+            action, undoes = session.rows("SELECT action, undoes FROM events WHERE id = ?", event)[0]
+            while undoes is not None:
+                again = not again
+                action, undoes = session.rows("SELECT action, undoes FROM events WHERE id = ?", undoes)[0]
+        return again and action != f"review {Said.NOT}"
 
     def _decided_by(self, event: int) -> list[int]:
         """Encounters that an event is about."""
@@ -224,8 +263,8 @@ class Desk:
 
     def _told(self, delivered: Delivered) -> None:
         self.news.append((time.time(), delivered))
-        if delivered.refused is not None and self._comparing is not None:
-            self._comparing.gave_back(delivered.answer.encounters)
+        if delivered.refused is not None:
+            self._wait_again(delivered.answer.encounters)
         self.refresh()
 
     @property

@@ -11,36 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from index.catalog import Catalog
-from index.types import MATCH_THRESHOLD, LocalFeatures, Matches
+from retrieval.images import LinkedPoints, laid_over
 from retrieval.web.workbench import Workbench
 
 if TYPE_CHECKING:
     from index.registry import PhotoRecord
 
-Float64 = npt.NDArray[np.float64]
-
-DOTS = 10
-"""Matches that are numbered."""
-APART = 0.07
-"""Least distance of two numbered ones, as a share of the photo's diagonal."""
 REMEMBERED = 200
-FEWEST = 4
-"""Matches from which on a map is fitted; with three, any three points agree."""
-MOST_ZOOM, MOST_STRETCH = 4.0, 3.0
-"""What the photos of two heads can differ by; a map beyond it explains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One match: where it lies in both photos, and how sure the matcher is (0..1)."""
+    """One match: where it lies in both photos, how sure the matcher is (0..1), whether the second expert found it."""
 
     query: tuple[float, float]
     other: tuple[float, float]
     confidence: float
+    second: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,62 +64,22 @@ class PairView:
             "affine": [round(one, 5) for one in self.affine],
             "mapped": self.mapped,
             "dots": [
-                [*(round(one, 1) for one in (*dot.query, *dot.other)), round(dot.confidence, 3)] for dot in self.dots
+                [*(round(one, 1) for one in (*dot.query, *dot.other)), round(dot.confidence, 3), int(dot.second)]
+                for dot in self.dots
             ],
             "numbered": self.numbered,
         }
 
 
-def pair_view(query: int, other: int, ours: LocalFeatures, theirs: LocalFeatures, matches: Matches) -> PairView:
-    """A pair's matches of confidence 0.1 and more, strongest first, and the map that they speak for."""
-    rows = np.flatnonzero(matches.confidence >= MATCH_THRESHOLD)
-    rows = rows[np.argsort(-matches.confidence[rows], kind="stable")]
-    source = ours.xy[matches.pairs[rows, 0]].astype(np.float64) + 0.5
-    target = theirs.xy[matches.pairs[rows, 1]].astype(np.float64) + 0.5
-    weight = matches.confidence[rows].astype(np.float64)
-    affine = fitted_affine(source, target, weight)
+def pair_view(query: int, other: int, points: LinkedPoints) -> PairView:
+    """A pair's matches and the map that they speak for."""
     dots = tuple(
-        Dot((float(a[0]), float(a[1])), (float(b[0]), float(b[1])), float(c))
-        for a, b, c in zip(source, target, weight, strict=True)
+        Dot((float(a[0]), float(a[1])), (float(b[0]), float(b[1])), float(c), bool(second))
+        for a, b, c, second in zip(points.query, points.candidate, points.confidence, points.second, strict=True)
     )
-    plain = affine if affine is not None else laid_over(ours.size, theirs.size)
-    (a, b), (c, d), (e, f) = plain.tolist()
-    numbered = tuple(apart(source, ours.size))
-    return PairView(query, other, (ours.size, theirs.size), (a, b, c, d, e, f), affine is not None, dots, numbered)
-
-
-def fitted_affine(source: Float64, target: Float64, weight: Float64) -> Float64 | None:
-    """Weighted least squares, float64 [3, 2], of homogeneous source points onto targets; None for no plausible map."""
-    if len(source) < FEWEST:
-        return None
-    points = np.concatenate([source, np.ones((len(source), 1))], axis=1)
-    root = np.sqrt(weight)[:, None]
-    solution, _, rank, _ = np.linalg.lstsq(points * root, target * root, rcond=None)
-    if rank < 3:
-        return None
-    larger, smaller = np.linalg.svd(solution[:2], compute_uv=False)
-    zoom = float(np.sqrt(larger * smaller))
-    plausible = np.linalg.det(solution[:2]) > 0 and larger < MOST_STRETCH * smaller and 1 / MOST_ZOOM < zoom < MOST_ZOOM
-    return np.asarray(solution, np.float64) if plausible else None
-
-
-def laid_over(ours: tuple[int, int], theirs: tuple[int, int]) -> Float64:
-    """The map that lays one photo's middle over the other's, without turning it; float64 [3, 2]."""
-    zoom = max(theirs) / max(ours)
-    shift = (np.array(theirs) - zoom * np.array(ours)) / 2
-    return np.array([[zoom, 0.0], [0.0, zoom], shift])
-
-
-def apart(points: Float64, size: tuple[int, int], most: int = DOTS) -> list[int]:
-    """Rows of points, strongest first, none nearer to an earlier one than 7 % of the photo's diagonal."""
-    least = APART * float(np.hypot(*size))
-    kept: list[int] = []
-    for row, point in enumerate(points):
-        if all(float(np.hypot(*(point - points[other]))) >= least for other in kept):
-            kept.append(row)
-        if len(kept) == most:
-            break
-    return kept
+    affine = points.affine
+    (a, b), (c, d), (e, f) = (laid_over(*points.sizes) if affine is None else affine).tolist()
+    return PairView(query, other, points.sizes, (a, b, c, d, e, f), affine is not None, dots, tuple(points.numbered))
 
 
 class Pairs:
@@ -157,7 +105,7 @@ class Pairs:
             if engine is None:
                 return None
             [matches] = engine.compare(ours, [theirs])
-        view = pair_view(query.id, other.id, ours, theirs, matches)
+            view = pair_view(query.id, other.id, engine.places(ours, theirs, matches))
         with self._lock:
             self._remembered[key] = view
             while len(self._remembered) > REMEMBERED:

@@ -12,6 +12,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
         "identification.end_to_end",
         "top-1, AUROC, verdicts and seconds on a manifest with a role column",
     ),
+    "systems": ("identification.systems", "other systems beside ours: embeddings, other keypoints, LoFTR, LoMa"),
     "novelty": ("identification.novelty", "whether known or new is answered with the promised error rates"),
     "clustering": (
         "identification.clustering",

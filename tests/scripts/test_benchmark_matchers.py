@@ -15,7 +15,7 @@ from retrieval.features.sift import SiftExtractor
 from retrieval.matching.fusion import BlendedMatcher
 from retrieval.matching.lightglue.checkpoints import DEFAULT, load_matcher
 from retrieval.matching.nearest import NearestNeighbourMatcher
-from retrieval.scoring.wasserstein import Score
+from retrieval.scoring.score import Score
 from synthetic.heads import draw_photograph
 
 

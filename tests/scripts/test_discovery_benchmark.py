@@ -10,7 +10,7 @@ from benchmarks.identification.planted_errors import Faults, judge_findings, pla
 from index.exchange.manifest import ManifestRow
 from index.types import Photo, Side, Sighting
 from retrieval.novelty.decision import DecisionPolicy, Verdict
-from retrieval.review.clustering import Group
+from retrieval.review.groups import Group
 from retrieval.review.suspicions import Finding, Kind
 
 

@@ -162,7 +162,7 @@ def _finished(
         kept += [query.id] if query else []
     for alone in photos:
         if alone.identification.photo in wishes.pictures:
-            _plot(catalog, alone, wishes.pictures[alone.identification.photo])
+            _plot(catalog, engine, alone, wishes.pictures[alone.identification.photo])
     if one.enrolled_as:
         digests = [alone.identification.query.sha256 for alone in photos if alone.identification.query.sha256]
         tell_of_retired(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
@@ -177,13 +177,13 @@ def _tell_of_moves(catalog: Catalog, before: Sequence[str], now: str) -> None:
         printing.say(f"Moved to {now} from {name}{empty}.")
 
 
-def _plot(catalog: Catalog, one: Answer, target: Path) -> None:
+def _plot(catalog: Catalog, engine: Engine, one: Answer, target: Path) -> None:
     from retrieval.images import save
     from retrieval.pipeline import picture
 
     if isinstance(one.question, RefusedRow):
         return
-    pixels = picture(catalog, one.identification)
+    pixels = picture(catalog, engine, one.identification)
     if pixels is None:
         printing.say(f"There is no match to draw for {one.identification.photo}.")
         return

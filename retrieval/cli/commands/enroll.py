@@ -1,4 +1,4 @@
-"""`turtleidx init`, `enroll`, `fit` and `weights`: what fills a catalogue."""
+"""`turtleidx init` and `enroll`: what fills a catalogue."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from index.catalog import Catalog, count_undated
-from index.errors import CatalogExists, CatalogMissing, InputError, PhotoRefused, WeightsUnavailable
+from index.catalog import Catalog
+from index.errors import CatalogExists, CatalogMissing, InputError, PhotoRefused
 from index.exchange import (
     NearIds,
     RefusedRow,
@@ -26,16 +26,15 @@ from index.exchange import (
 from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
+from retrieval.cli.commands.fit import fit_if_due, tell_of_undated
 from retrieval.cli.common import tell_of_retired
 from retrieval.cli.exit_codes import ExitCode
-from retrieval.defaults import FIT_BUDGET, SHORTLIST
-from retrieval.scoring import Score
 
 MOST_TOLD = 10
 """Differences of photos that are there already, before they are only counted."""
 
 if TYPE_CHECKING:
-    from retrieval.engine import Engine, EngineOptions
+    from retrieval.engine import EngineOptions
     from retrieval.images import Passed
 
 
@@ -43,8 +42,6 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands to `turtleidx`."""
     app.command("init")(init_command)
     app.command("enroll")(enroll_command)
-    app.command("fit")(fit_command)
-    app.command("weights")(weights_command)
 
 
 def init_command(
@@ -104,7 +101,15 @@ def enroll_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is, unless --update is given."""
-    from retrieval.images import Passed, count_photos, from_manifest, from_paths, why_none, without_lookalikes
+    from retrieval.images import (
+        Passed,
+        count_photos,
+        from_manifest,
+        from_paths,
+        silent,
+        why_none,
+        without_lookalikes,
+    )
 
     common: options.Common = context.obj
     if bool(photos) == (manifest is not None):
@@ -119,15 +124,16 @@ def enroll_command(
     known = Sighting("", turtle, side, day, encounter, species, site, observer, latitude, longitude)
     passed = Passed()
 
+    def brought(told: Sighting, passed: Passed, tell: Callable[[str], None]) -> Iterator[Sighting | RefusedRow]:
+        if manifest:
+            return from_manifest(manifest, role or [], told, dates, tell)
+        return from_paths(photos or [], told, by_folder, passed)
+
     def rows(catalog: Catalog | None) -> Iterator[Sighting | RefusedRow]:
         next_free = turtle is not None and turtle.lower() == NEXT_FREE
         told = replace(known, turtle="T001" if catalog is None else catalog.next_turtle_id()) if next_free else known
-        brought = (
-            from_manifest(manifest, role or [], told, dates, printing.say)
-            if manifest
-            else from_paths(photos or [], told, by_folder, passed)
-        )
-        return without_lookalikes(brought, NearIds.of(catalog), _ask_about_ids(new_ids, asking=not check))
+        every = brought(told, passed, printing.say)
+        return without_lookalikes(every, NearIds.of(catalog), _ask_about_ids(new_ids, asking=not check))
 
     if check:
         _show_foreseen(common, rows, passed, as_json)
@@ -141,13 +147,13 @@ def enroll_command(
         device=common.device,
         extractor_weights=extractor_weights,
     )
-    catalog = _open_or_create(common, choices)
+    catalog = _open_or_create(common, choices, lambda: _require_one(brought(known, Passed(), silent)))
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
     with printing.progress_bar("enrolling", total) as advance:
-        brought = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
-        report = enroll(catalog, _noting(brought, heard), engine, common.who, advance, encounters_by)
+        every = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
+        report = enroll(catalog, _noting(every, heard), engine, common.who, advance, encounters_by)
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_enrolment(report)
@@ -158,9 +164,9 @@ def enroll_command(
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
         raise typer.Exit(ExitCode.NOTHING_DONE)
-    fitted = automatic_fit and _fit_if_due(catalog, engine, choices, common.who)
+    fitted = automatic_fit and fit_if_due(catalog, engine, choices, common.who)
     if report.enrolled and not fitted:
-        _tell_of_undated(catalog)
+        tell_of_undated(catalog)
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
 
@@ -224,12 +230,6 @@ def _show_foreseen(
         raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(found) else ExitCode.SOME_REFUSED)
 
 
-def _tell_of_undated(catalog: Catalog) -> None:
-    undated = count_undated(catalog)
-    if undated.turtles:
-        printing.say(undated.sentence)
-
-
 def _ask_about_ids(new_ids: bool, *, asking: bool) -> Callable[[str, str], str | None]:
     """Whoever sits there is asked about ids that look alike; a script has to say so beforehand."""
 
@@ -249,60 +249,24 @@ def _ask_about_ids(new_ids: bool, *, asking: bool) -> Callable[[str, str], str |
     return ask
 
 
-def fit_command(
-    context: typer.Context,
-    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to learn from at most.")] = (10 * FIT_BUDGET),
-    seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
-    matcher: options.Matcher = None,
-    verify: options.Verify = True,
-    score: options.ScoreRecipe = Score.WASSERSTEIN,
-    shortlist: options.ShortlistLength = SHORTLIST,
-    extractor_weights: options.ExtractorWeights = None,
-    encoder_weights: options.EncoderWeights = None,
-) -> None:
-    """Learn from the catalogue's own photos how right and wrong turtles score."""
-    from retrieval.engine import Engine, EngineOptions
-
-    common: options.Common = context.obj
-    catalog = Catalog.open(common.catalog)
-    choices = EngineOptions(
-        encoder_weights=encoder_weights,
-        matcher=matcher,
-        verify=verify,
-        device=common.device,
-        score=score,
-        shortlist=shortlist,
-        extractor_weights=extractor_weights,
-    )
-    _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed)
+def _require_one(rows: Iterable[Sighting | RefusedRow]) -> None:
+    """Raises InputError unless there is a file to enroll: an empty folder makes no catalogue."""
+    reasons = []
+    for row in rows:
+        if isinstance(row, Sighting) and Path(row.path).is_file():
+            return
+        reasons.append(row.reason if isinstance(row, RefusedRow) else f"There is no file {row.path}.")
+    others = f" {len(reasons) - 1} others cannot be used either." if len(reasons) > 1 else ""
+    first = reasons[0] if reasons else "There was no photo to enroll."
+    raise InputError(f"{first}{others} No catalogue was made.")
 
 
-def weights_command(
-    fetch: Annotated[
-        tuple[str, str] | None, typer.Argument(metavar="[fetch NAME]", help="Get what NAME needs; aliked: both files.")
-    ] = None,
-    as_json: options.Json = False,
-) -> None:
-    """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
-    from retrieval.encoders import list_encoders
-    from retrieval.features import list_extractors  # torch takes seconds to import
-    from retrieval.matching.lightglue import list_weights
-
-    if fetch is not None:
-        if fetch[0] != "fetch":
-            raise typer.BadParameter(f"{fetch[0]} is nothing to do with weights: say `turtleidx weights fetch NAME`.")
-        from retrieval.engine import fetch_weights
-
-        for path in fetch_weights(fetch[1]):
-            printing.out.print(str(path))
-        return
-    printing.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
-
-
-def _open_or_create(common: options.Common, choices: EngineOptions) -> Catalog:
+def _open_or_create(common: options.Common, choices: EngineOptions, require: Callable[[], None]) -> Catalog:
+    """The catalogue; a new one where there is none and `require` raises nothing."""
     try:
         return Catalog.open(common.catalog)
     except CatalogMissing:
+        require()
         try:
             made = _create(common, choices)
         except CatalogExists as exists:
@@ -320,30 +284,6 @@ def _create(common: options.Common, choices: EngineOptions) -> Catalog:
     for sentence in licences(made.recipe):
         printing.say(sentence)
     return made
-
-
-def _fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> bool:
-    """Whether a fit was tried. The photos are enrolled, so a matcher that is not at hand costs only the model."""
-    from retrieval.fitting import fit_is_due
-
-    try:
-        matching = engine.with_matcher(choices)
-    except WeightsUnavailable as error:
-        printing.say(f"No model was fitted: {error}")
-        return False
-    if not fit_is_due(catalog, matching):
-        return False
-    _fit(catalog, matching, who, FIT_BUDGET, 0)
-    return True
-
-
-def _fit(catalog: Catalog, engine: Engine, who: str, budget: int, seed: int) -> None:
-    from retrieval.fitting import fit
-
-    with printing.progress_bar("fitting", None) as advance:
-        report = fit(catalog, engine, who, budget, seed, advance)
-    printing.print_fit(report)
-    _tell_of_undated(catalog)
 
 
 def _day(text: str | None) -> dt.date | None:

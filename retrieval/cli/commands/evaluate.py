@@ -53,7 +53,8 @@ def evaluate_command(
         bool, typer.Option("--compare/--no-compare", help="Judge by other scores and by plain nearest neighbours too.")
     ] = True,
     against: Annotated[
-        list[str] | None, typer.Option(help="Another matcher to compare with, as for --matcher; repeatable.")
+        list[str] | None,
+        typer.Option(help="Another matcher, or encoder:NAME, extractor:NAME, system:loftr, system:loma; repeatable."),
     ] = None,
     as_json: options.Json = False,
     report: Annotated[Path | None, typer.Option(help="Write a page for the browser, as in report.html.")] = None,
@@ -98,12 +99,12 @@ def evaluate_command(
         if manifest is not None and own_gallery:
             catalog = _open_or_create(keep or Path(folder) / "turtles.catalog", choices)
             engine = Engine.load(catalog.recipe, choices)
-            among = methods_of(engine, _others(against, choices, catalog), compare)
+            among = methods_of(engine, _others(against, choices, engine), compare)
             fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who)
         else:
             catalog = Catalog.open(common.catalog)
             engine = Engine.load(catalog.recipe, choices)
-            fitted_methods = stored_methods(catalog, methods_of(engine, _others(against, choices, catalog), compare))
+            fitted_methods = stored_methods(catalog, methods_of(engine, _others(against, choices, engine), compare))
         protocol = _protocol(catalog, manifest, since)
         protocol = protocol.drawn(most, seed) if most else protocol
         if not protocol.queries:
@@ -135,10 +136,11 @@ def _protocol(catalog: Catalog, manifest: Path | None, day: str | None) -> Proto
         raise typer.BadParameter(str(error)) from error
 
 
-def _others(names: list[str] | None, choices: EngineOptions, catalog: Catalog) -> list[Engine]:
-    from retrieval.engine import Engine
+def _others(names: list[str] | None, choices: EngineOptions, engine: Engine) -> list[Method]:
+    from retrieval.evaluation import Method
 
-    return [Engine.load(catalog.recipe, replace(choices, matcher=name)) for name in names or []]
+    chosen = [(name, replace(choices, matcher=name.removeprefix("system:"))) for name in names or []]
+    return [Method(name, engine.with_matcher(one)) for name, one in chosen]
 
 
 def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Method], who: str) -> list[FittedMethod]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +21,7 @@ from retrieval.novelty import Rates, Verdict
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
-    from retrieval.engine import EngineOptions
+    from retrieval.engine import Engine
     from retrieval.novelty import DecisionPolicy
     from retrieval.review import Group
 
@@ -59,6 +60,9 @@ def identify_command(
     score: options.ScoreRecipe = Score.WASSERSTEIN,
     shortlist: options.ShortlistLength = SHORTLIST,
     encoder_weights: options.EncoderWeights = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Match pictures of the groups, to look at before answering.")
+    ] = None,
 ) -> None:
     """Group unidentified encounters that show one turtle, and say which turtle each group is."""
     if turtle is not None or new:
@@ -68,7 +72,11 @@ def identify_command(
         named = None if turtle is None or turtle.lower() == NEXT_FREE else target_turtle(opened(context), turtle)
         change(context, how, lambda curator: curator.identify_encounters(set(encounters), named))
         return
-    from retrieval.engine import EngineOptions  # what compares photos takes a second to import
+    from retrieval.cli.outputs import check_folder
+
+    if plot is not None:
+        check_folder(plot)
+    from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy
 
     common: options.Common = context.obj
@@ -82,7 +90,10 @@ def identify_command(
     )
     policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
     catalog = opened(context)
-    groups = _discovered(catalog, choices, policy, encounters or [])
+    engine = Engine.load(catalog.recipe, choices)
+    groups = _discovered(catalog, engine, policy, encounters or [])
+    if plot is not None:
+        _draw(catalog, engine, groups, plot)
     asking = not (dry_run or yes or as_json)
     for group, name in _answered(catalog, groups) if asking else _proposed(groups, yes and not dry_run):
         done = None if name is None else _assign(catalog, common.who, group, name, why)
@@ -91,17 +102,30 @@ def identify_command(
         printing.say("There is no unidentified encounter.")
 
 
-def _discovered(catalog: Catalog, choices: EngineOptions, policy: DecisionPolicy, only: list[int]) -> list[Group]:
-    from retrieval.engine import Engine
+def _discovered(catalog: Catalog, engine: Engine, policy: DecisionPolicy, only: list[int]) -> list[Group]:
     from retrieval.review import cluster_encounters
 
-    engine = Engine.load(catalog.recipe, choices)
     with printing.progress_bar("comparing", None) as advance:
         groups = cluster_encounters(catalog, engine, policy, only, advance)
     absent = set(only) - {encounter for group in groups for encounter in group.encounters}
     if absent:
         raise InputError(f"Encounter {min(absent)} is not there, or has a turtle or no photo that can be searched.")
     return groups
+
+
+def _draw(catalog: Catalog, engine: Engine, groups: list[Group], folder: Path) -> None:
+    """A match picture of each group, named by its first encounter, before anybody is asked."""
+    from retrieval.images import save
+    from retrieval.review import group_picture
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for group in groups:
+        pixels, target = group_picture(catalog, engine, group), folder / f"encounter-{group.encounters[0]}.png"
+        if pixels is None:
+            printing.say(f"There is no match to draw for encounter {group.encounters[0]}.")
+            continue
+        save(pixels, target)
+        printing.say(f"Match picture of encounter {group.encounters[0]}: {target}")
 
 
 def _proposed(groups: list[Group], follow: bool) -> Iterator[tuple[Group, str | None]]:

@@ -44,7 +44,12 @@ def check_command(
     mark_alike(catalog, earlier)
     report = replace(report, problems=(*report.problems, *earlier.sentences()))
     if as_json:
-        record = {"photos": report.photos, "problems": report.problems, "repaired": report.repaired}
+        record = {
+            "photos": report.photos,
+            "problems": report.problems,
+            "repaired": report.repaired,
+            "page": report.page,
+        }
         files = report.originals
         lost = {} if files is None else {"missing": files.missing, "changed": files.changed}
         printing.print_json(record | ({"originals": lost} if files else {}))
@@ -53,6 +58,8 @@ def check_command(
             printing.out.print(f"repaired: {sentence}", markup=False)
         for sentence in report.problems:
             printing.out.print(f"problem: {sentence}", markup=False)
+        for sentence in report.page:
+            printing.out.print(sentence, markup=False)
         looked_at = "" if originals else "; --originals looks for their files too"
         printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems{looked_at}")
     if report.problems:

@@ -1,4 +1,4 @@
-"""`turtleidx audit`: ids that are probably wrong."""
+"""`turtleidx review`, `audit`, `queries` and `decide`: what people decide."""
 
 from __future__ import annotations
 
@@ -28,9 +28,39 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to `turtleidx`."""
+    app.command("review")(review_command)
     app.command("audit")(audit_command)
     app.command("queries")(queries_command)
     app.command("decide")(decide_command)
+
+
+def review_command(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in your browser.")] = True,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Let other machines of your network in, without encryption.")
+    ] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show everything, change nothing.")] = False,
+    who: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Your name, for the history.")] = None,
+    exact_locations: options.ExactLocations = False,
+    matcher: options.Matcher = None,
+) -> None:
+    """Open the page where photos are looked at and decided; Ctrl-C ends it."""
+    from retrieval.web import ReviewOptions, serve  # a server takes a moment to import
+
+    common: options.Common = context.obj
+    chosen = ReviewOptions(
+        who=who or common.who,
+        port=port,
+        browser=browser,
+        lan=lan,
+        read_only=read_only,
+        exact_locations=exact_locations,
+        matcher=matcher,
+        device=common.device,
+    )
+    serve(common.catalog, chosen, printing.print_opened)
 
 
 def audit_command(
@@ -104,8 +134,12 @@ def _plot(catalog: Catalog, engine: Engine, finding: Finding, target: Path) -> N
     from retrieval.images import save
     from retrieval.review import finding_picture
 
+    pixels = finding_picture(catalog, engine, finding)
+    if pixels is None:
+        printing.say(f"There is no match to draw for {' and '.join(finding.turtles)}.")
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
-    save(finding_picture(catalog, engine, finding), target)
+    save(pixels, target)
     printing.say(f"Match picture: {target}")
 
 

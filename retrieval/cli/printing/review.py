@@ -13,7 +13,7 @@ from index.types import Photo
 from retrieval.cli.printing.answers import COLOURS
 from retrieval.cli.printing.terminal import out, say
 from retrieval.review import Kind
-from retrieval.schemas import TOP, repair
+from retrieval.schemas import TOP, next_for_group, repair
 
 if TYPE_CHECKING:
     from retrieval.review import Audit, Finding, Group
@@ -37,6 +37,7 @@ def print_group(group: Group) -> None:
     for one in group.candidates[:TOP]:
         chance = "" if one.probability is None else f", P = {one.probability:.2f}"
         out.print(Text(f"  {one.turtle}: score {one.score:.4f}{chance}, {one.matches} matches with {one.photo.path}"))
+    out.print(Text(f"  next: {next_for_group(group)}"))
 
 
 def print_finding(found: Finding) -> None:

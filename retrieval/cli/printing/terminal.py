@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from index.types import Progress
 
 UNLIMITED = 10_000
 """Width of a table that goes to a file or a pipe, which have none."""
@@ -50,15 +51,8 @@ def print_table(table: Table) -> None:
         Console(file=out.file, width=UNLIMITED, highlight=False, markup=False, emoji=False).print(table)
 
 
-class Advance(Protocol):
-    """Moves a progress bar on."""
-
-    def __call__(self, done: int, total: int | None = None) -> None:
-        """So many more items are done, out of `total` where that is known by now."""
-
-
 @contextmanager
-def progress_bar(label: str, total: int | None) -> Iterator[Advance]:
+def progress_bar(label: str, total: int | None) -> Iterator[Progress]:
     """A bar on standard error with count, speed and time left; call what it gives with the items just finished."""
     from rich import progress  # most commands show none, and need not wait for it
 

@@ -231,6 +231,8 @@ class LightGlue(nn.Module):
         # XFeat's file holds its extractor beside the matcher
         tensors = {_current_name(name): state[name] for name in state if not name.startswith("extractor.")}
         tensors.pop("confidence_thresholds", None)
+        # that of DISK bears one number a layer that nothing reads, its authors' program neither
+        tensors = {name: value for name, value in tensors.items() if not re.fullmatch(r"log_assignment\.\d+\.r", name)}
         sized = _infer_sizes(tensors, config or LightGlueConfig())
         network = cls(sized)
         expected = network.state_dict()

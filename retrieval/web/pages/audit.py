@@ -51,7 +51,7 @@ def begin(screen: Screen, request: Request, fields: Fields) -> Response:
 def _audit(desk: Desk, run: AuditRun) -> None:
     from retrieval.review import audit as look  # what compares photos takes seconds to import
 
-    def advance(done: int, total: int) -> None:
+    def advance(done: int, total: int | None = None) -> None:
         del total
         run.done += done
         desk.bench.give_way()

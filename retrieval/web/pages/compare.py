@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -20,8 +21,7 @@ from retrieval.web.screen import Screen, Show, to
 from retrieval.web.words import words
 
 if TYPE_CHECKING:
-    from retrieval.web.planting import Planted
-    from retrieval.web.views import ItemView
+    from retrieval.web.queue import ItemView, Planted
 
 NEXT = 12
 """Groups that a page names as those that come next."""
@@ -60,7 +60,7 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
         following = _following(desk, who, window, key, order)
         gone = snapshot is not None and snapshot.complete
         return screen.page(request, "gone", 404 if gone else 503, following=following, gone=gone)
-    from retrieval.web.views import item_record, item_view  # what compares photos takes seconds to import
+    from retrieval.web.queue import item_record, item_view  # what compares photos takes seconds to import
 
     view = item_view(desk.catalog, item, snapshot.model, desk.settings, words()["view"])
     waiting = [one.key for one in desk.looked(who, order)]
@@ -79,6 +79,7 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
         chosen=chosen,
         position=None if here is None else (here + 1, len(waiting)),
         new_id=record["newId"],
+        plain_key=secrets.token_hex(16),
         disputed=_disputed(desk, view),
         script=words()["script"],
     )
@@ -126,7 +127,8 @@ def answer(screen: Screen, request: Request, fields: Fields) -> Response:
         raise InputError("An answer needs a key of its own.")
     group = fields.number("group")
     if group < 0:
-        return _checked(screen, who, fields, desk.require_planted(group), key)
+        told = _checked(screen, who, fields, desk.require_planted(group), key)
+        return JSONResponse(told) if wants_json(request) else to("/compare")
     said = _said(fields)
     encounters, photos, turtle = fields.numbers("encounters"), fields.numbers("photos"), fields.text("turtle") or None
     if said is Said.SAME and fields.text("other"):  # another group that has no id yet: both are one new turtle
@@ -167,7 +169,7 @@ def answer(screen: Screen, request: Request, fields: Fields) -> Response:
     return JSONResponse(told) if wants_json(request) else to("/compare")
 
 
-def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: str) -> Response:
+def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: str) -> dict[str, object]:
     """A planted pair: nothing changes but what is known about the person's own eye."""
     said = _said(fields)
     right = (said is Said.SAME and fields.text("turtle") == planted.turtle) or (
@@ -179,7 +181,7 @@ def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: st
     rights, everyone = checks(screen.desk.catalog).get(who, (0, 0))
     screen.desk.unplant(planted)
     truth = planted.turtle or words()["verdicts"]["NEW"]
-    return JSONResponse({"planted": True, "right": right, "turtle": truth, "rights": rights, "all": everyone})
+    return {"planted": True, "right": right, "turtle": truth, "rights": rights, "all": everyone}
 
 
 def undo(screen: Screen, request: Request, fields: Fields) -> Response:
@@ -227,7 +229,7 @@ def search(screen: Screen, request: Request, fields: Fields) -> Response:
 def candidate(screen: Screen, request: Request, fields: Fields) -> Response:
     """A turtle that a person names as a candidate: its photos, those of the searched side first."""
     del request
-    from retrieval.web.views import photo_record  # what compares photos takes seconds to import
+    from retrieval.web.queue import photo_record  # what compares photos takes seconds to import
 
     records = screen.desk.photos_of(fields.text("turtle"))
     if not records:

@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, Response
 from index.errors import InputError, TurtleidxError
 from index.types import Side
 from retrieval.web.desk import Desk
+from retrieval.web.drafts import Draft, Drafts, changed
 from retrieval.web.forms import Fields, require_token, wants_json
-from retrieval.web.intake import MOST_FILES, Draft, Drafts, changed
 from retrieval.web.screen import Screen, Show, to
+from retrieval.web.uploads import MOST_FILES
 
 COLUMNS = ("turtle", "side", "day", "encounter", "site")
 
@@ -79,8 +80,7 @@ def change(screen: Screen, request: Request, fields: Fields) -> Response:
         drafts.discard(name)
         return to("/import")
     columns = {column: fields.every(column) for column in COLUMNS if fields.every(column)}
-    typed = changed(drafts.read(name), columns, set(fields.numbers("take")))
-    drafts.save(typed)
+    typed = drafts.examine(changed(drafts.read(name), columns, set(fields.numbers("take"))))
     if fields.text("what") == "import":
         _begin(desk, drafts, typed, screen.who(request))
         return to("/import")
@@ -105,7 +105,8 @@ def _import(desk: Desk, drafts: Drafts, typed: Draft, who: str) -> None:
 
     run = desk.imports
 
-    def advance(done: int) -> None:
+    def advance(done: int, total: int | None = None) -> None:
+        del total
         run.done += done
         desk.bench.give_way()
 

@@ -11,8 +11,7 @@ from index.curation import ReviewAnswer, Said
 from index.errors import Conflict
 from retrieval.web.desk import evidence_text
 from retrieval.web.forms import Fields
-from retrieval.web.photo_records import records_of
-from retrieval.web.queue import Pile, pile_of
+from retrieval.web.queue import Pile, pile_of, records_of
 from retrieval.web.screen import Screen, Show, to
 
 A_PAGE = 12
@@ -20,7 +19,7 @@ A_PAGE = 12
 
 def known(screen: Screen, request: Request, fields: Fields) -> Response:
     """One page of pairs."""
-    from retrieval.web.views import best_pair  # what compares photos takes seconds to import
+    from retrieval.web.queue import best_pair  # what compares photos takes seconds to import
 
     desk = screen.desk
     snapshot = desk.snapshot

@@ -4,7 +4,7 @@
  *
  * Positions are pixels of the working images; the layers that hold the photos are scaled to the panes.
  */
-import { filled, post, toast } from "./page.js";
+import { filled, listen, post, toast } from "./page.js";
 
 /** @typedef {{number: number, side: string | null, day: string | null, site: string | null, file: string}} Photo */
 /** @typedef {{turtle: string, encounter: number | null, query: number, photo: number, photos: Photo[], rejected: boolean}} Candidate */
@@ -25,6 +25,11 @@ const keysOn = document.documentElement.dataset.keys !== "off";
 const fetched = new Map();
 /** groups that were answered in this window: pages that were fetched before may still name them */
 const settled = new Set();
+/** what was asked for while the next group was on its way; null while a group is there to be answered
+ * @type {(() => void)[] | null} */
+let postponed = null;
+/** the last answer on its way */
+let sending = Promise.resolve();
 /** @type {Item} */
 let item;
 /** @type {Record<string, string>} */
@@ -93,17 +98,26 @@ async function prefetch() {
  * @param {number | null | undefined} key @param {boolean} [trying]
  */
 async function go(key, trying = false) {
+  postponed ??= [];
+  if (!(await bring(key, trying))) return; // the browser leaves this page: nothing is here to be answered
+  const waiting = postponed ?? [];
+  postponed = null;
+  for (const wish of waiting) inTurn(wish);
+}
+
+/** @param {number | null | undefined} key @param {boolean} trying */
+async function bring(key, trying) {
   if (key === null || key === undefined) {
     location.assign("/queue");
-    return;
+    return false;
   }
   let text = fetched.get(key);
   if (!text) {
     const answered = await fetch(addressed(`/compare/${key}`)).catch(() => null);
     if (!answered || !answered.ok) {
-      if (trying) return;
+      if (trying) return true;
       location.assign(addressed(`/compare/${key}`));
-      return;
+      return false;
     }
     text = await answered.text();
   }
@@ -112,12 +126,13 @@ async function go(key, trying = false) {
   const fresh = page.getElementById("content");
   if (!fresh || !page.getElementById("item")) {
     location.assign("/queue");
-    return;
+    return false;
   }
   byId("content").replaceWith(document.adoptNode(fresh));
   history.replaceState(null, "", addressed(`/compare/${key}`).replace(/([?&])window=[^&]*/, "").replace(/[?&]$/, ""));
   begin();
   byId("content").focus({ preventScroll: true });
+  return true;
 }
 
 /** @param {number} index */
@@ -434,6 +449,7 @@ async function answer(said) {
     seen: at ? at.photos.map((one) => one.number) : [],
     seconds: (performance.now() - begun) / 1000,
   };
+  let going = Promise.resolve();
   const what = filled(words[said], { turtle: at?.turtle, id: item.newId });
   if (said === "not") {
     at.rejected = true;
@@ -442,7 +458,8 @@ async function answer(said) {
     if (rest >= 0) choose(rest);
   } else {
     settled.add(answered.key);
-    if (answered.next.length) go(answered.next[0]);
+    if (!answered.next.length) postponed = []; // the page is left in a moment
+    else going = go(answered.next[0]);
   }
   try {
     const told = await post("/answer", fields);
@@ -465,13 +482,16 @@ async function answer(said) {
     const sentence = error instanceof TypeError ? words.offline : /** @type {Error} */ (error).message;
     toast(filled(words.failed, { why: sentence }), "bad");
     settled.delete(answered.key);
-    if (said !== "not" && item !== answered) go(answered.key, true);
+    if (!answered.next.length) postponed = null;
+    if (said !== "not" && item !== answered) going = going.then(() => go(answered.key, true));
   }
+  await going;
   document.body.dataset.answered = String(Number(document.body.dataset.answered ?? 0) + 1);
 }
 
 /** @param {"done" | "undone"} from */
 async function takeBack(from) {
+  await sending; // what is taken back is the last answer, also one that is still on its way
   const list = JSON.parse(store.getItem(from) ?? "[]");
   const last = list.pop();
   if (!last) {
@@ -553,7 +573,8 @@ function press(name) {
 function act(name) {
   /** @type {Record<string, () => unknown>} */
   const acts = {
-    same: () => answer("same"), new: () => answer("new"), not: () => answer("not"), unsure: () => answer("unsure"),
+    same: () => { sending = answer("same"); }, new: () => { sending = answer("new"); },
+    not: () => { sending = answer("not"); }, unsure: () => { sending = answer("unsure"); },
     later: () => { post("/later", { group: item.key }).catch(() => {}); toast(words.later); go(item.next[0]); },
     undo: () => takeBack("done"), redo: () => takeBack("undone"),
     up: () => item.previous !== null && go(item.previous), down: () => go(item.next[0]),
@@ -572,7 +593,16 @@ function act(name) {
   };
   const answering = ["same", "new", "not", "unsure", "later", "undo", "redo", "side"];
   if (answering.includes(name) && !document.querySelector(".answers")) return;
-  acts[name]?.();
+  inTurn(() => acts[name]?.());
+}
+
+/**
+ * Do something with the group that is there, or with the next one as soon as it is.
+ * @param {() => void} wish
+ */
+function inTurn(wish) {
+  if (postponed) postponed.push(wish);
+  else wish();
 }
 
 /** @param {MouseEvent} event */
@@ -600,18 +630,20 @@ const KEYS = {
   arrowleft: "previous_photo", arrowright: "next_photo", arrowup: "up", arrowdown: "down",
 };
 
-document.addEventListener("keydown", (event) => {
+/** @param {KeyboardEvent} event */
+function pressed(event) {
   const target = /** @type {HTMLElement} */ (event.target);
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || document.querySelector("dialog[open]")) return;
   if (target.closest("input, textarea, select") || (!keysOn && event.key !== "?")) return;
   if (event.key === "Enter" && target.closest("button, a, summary")) return;
   const key = event.key.toLowerCase();
   const name = key === "z" && event.shiftKey ? "redo" : KEYS[/** @type {keyof typeof KEYS} */ (key)];
-  if (/^[1-9]$/.test(key)) choose(Number(key) - 1);
+  if (/^[1-9]$/.test(key)) inTurn(() => choose(Number(key) - 1));
   else if (name) act(name);
   else return;
   event.preventDefault();
-});
+}
 
 window.addEventListener("resize", () => { place(); crops(); });
 begin();
+listen(pressed);

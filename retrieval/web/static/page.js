@@ -40,6 +40,17 @@ export async function post(path, fields) {
   return read;
 }
 
+/**
+ * Take keys over: those that were pressed while the page loaded first, then whatever comes; and tell that it listens.
+ * @param {(event: KeyboardEvent) => void} handle
+ */
+export function listen(handle) {
+  document.addEventListener("keydown", handle);
+  const kept = /** @type {any} */ (window).keptKeys;
+  for (const event of kept ? kept() : []) handle(event);
+  document.documentElement.dataset.ready = "yes";
+}
+
 /** @param {string} words @param {Record<string, unknown>} values */
 export function filled(words, values) {
   return words.replace(/%\((\w+)\)[sd]/g, (_, name) => String(values[name] ?? ""));
@@ -136,5 +147,17 @@ if (drop) {
       input.files = event.dataTransfer.files;
       drop.requestSubmit();
     }
+  });
+}
+
+// Enter confirms a page of known ones wherever the focus is
+if (!document.body.classList.contains("page-compare")) {
+  const confirm = /** @type {HTMLButtonElement | null} */ (document.querySelector("button[data-enter]"));
+  listen((event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const free = !event.ctrlKey && !event.metaKey && !event.altKey && !event.repeat && !event.defaultPrevented;
+    if (!confirm || event.key !== "Enter" || !free || target.closest?.("input:not([type=checkbox]), textarea, select, button, a, summary")) return;
+    event.preventDefault();
+    confirm.click();
   });
 }

@@ -12,6 +12,7 @@ import resource
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,15 +76,20 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     enrolled = enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), engine, "benchmark")
     fitted = fit(catalog, engine, "benchmark", budget=options.budget)
     rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
-    if options.quick:
-        rows = rows[:: max(1, len(rows) // 40)]
+    most = 40 if options.quick else options.most
+    if most:
+        rows = rows[:: max(1, len(rows) // most)]
+    spent = time.process_time()
     answered, seconds = _query(catalog, rows, engine, options.prior_new, options.baseline)
+    spent = time.process_time() - spent
     figures = _figures(answered, options.prior_new)
     model = CatalogModel.load(catalog, engine.evidence)
     figures |= encounter_figures(catalog, [(one.row, one.found) for one in answered], model, options.prior_new)
     figures |= {
         "enroll_photos_per_s": len(enrolled.enrolled) / enrolled.seconds,
         "query_s": seconds / max(1, len(rows)),
+        "query_cpu_s": spent / max(1, len(rows)),
+        "bytes_per_photo": _size_of(catalog.path) / max(1, len(enrolled.enrolled)),
         "fit_s": fitted.seconds,
         "fit_pairs": fitted.pairs,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20),
@@ -150,7 +156,7 @@ def _figures(answered: list[Answered], prior_new: float) -> dict[str, object]:
         if name and not any(one.baseline for one in answered):
             continue
         curve = cumulative_match(np.array(rank, np.int64)[known], 5)
-        figures |= {f"{name}top1": float(curve[0]), f"{name}top5": float(curve[4])}
+        figures |= {f"{name}top{k}": float(curve[k - 1]) for k in (1, 3, 5)}
         figures[f"{name}auroc"] = auroc(np.array(best[name]), known)
     figures["shortlisted"] = float((np.array(ranks[""])[known] > 0).mean())
     p_new = np.array([np.nan if one.found.p_new is None else one.found.p_new for one in answered])
@@ -158,8 +164,13 @@ def _figures(answered: list[Answered], prior_new: float) -> dict[str, object]:
         calibration = reliability(p_new, ~known)
         figures |= {"auroc_p_new": auroc(p_new, ~known), "ece": calibration.error}
         figures["ece_if_calibrated"] = calibration.error_if_calibrated
+        figures["novelty_accuracy"] = float(((p_new > 0.5) == ~known).mean())
         figures["ece_at_share"] = reliability(at_prior(p_new, prior_new, float((~known).mean())), ~known).error
     return figures | _verdicts(answered, known, truth)
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def at_prior(p_new: np.ndarray, prior: float, other: float) -> np.ndarray:
@@ -216,6 +227,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=int, default=200_000, help="photo pairs that the fit may compare")
     parser.add_argument("--prior-new", type=float, default=0.5)
     parser.add_argument("--no-baseline", dest="baseline", action="store_false", help="half the time, no comparison")
+    parser.add_argument("--most", type=int, help="so many queries, evenly drawn")
     parser.add_argument("--quick", action="store_true", help="some forty queries")
     return parser.parse_args()
 

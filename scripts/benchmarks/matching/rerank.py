@@ -1,10 +1,11 @@
 """Speed of LightGlue re-ranking against other implementations: same weights, same features, same pairs, in one run.
 
-Ways are run in turns, and each for as long as the others. Features are SIFT keypoints of drawn heads. Early exit is
-off on all sides. Then ours with cascade and, if it was trained for that, early exit against kornia on photos
-(`--manifest`, one with a role column), whole queries against large galleries, and peak memory by length of the
-shortlist, each in a process of its own. transformers takes part where it is installed (the extra `superpoint`). Ends
-with one line of JSON; a figure that cannot be had here (no GPU, no manifest) is null.
+Ways are run in turns, and each for as long as the others. The network of the published size is ALIKED's where its
+weights are at hand, on ALIKED's keypoints of drawn heads, else one of random weights on SIFT's, which the bundled
+network sees too. Early exit is off on all sides. Then ours with cascade and, if it was trained for that, early exit
+against kornia on photos (`--manifest`, one with a role column), whole queries against large galleries, and peak memory
+by length of the shortlist, each in a process of its own. transformers takes part where it is installed (the extra
+`superpoint`). Ends with one line of JSON; a figure that cannot be had here (no GPU, no manifest) is null.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from benchmarks.matching.whole_query import Question, against, questions, with_e
 from index.types import LocalFeatures
 from retrieval.devices import choose_device
 from retrieval.engine.factory import OF_SIFT
-from retrieval.features import SiftExtractor
+from retrieval.features import LearnedExtractor, SiftExtractor
 from retrieval.matching.lightglue.checkpoints import BUNDLED, DEFAULT, load_network
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
 from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig
+from retrieval.weight_files import has_second_expert
 from synthetic.heads import draw_head
 
 PUBLISHED_SIZE = LightGlueConfig(depth_confidence=None)
@@ -51,9 +53,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     own_name, own = own_network()
     asked = questions(options.manifest, options.queries) if options.manifest and options.queries else []
-    photos = drawn_features(max(options.keypoints))
     cells = []
-    for name, network in (("published size", random_network(PUBLISHED_SIZE)), (own_name, own)):
+    for (name, network), aliked in ((published_network(), has_second_expert()), ((own_name, own), False)):
+        photos = drawn_features(max(options.keypoints), aliked=aliked)
         config = network.config
         network.config = replace(config, depth_confidence=None)
         for keypoints in options.keypoints:
@@ -104,9 +106,9 @@ def take_turns(
     return ways
 
 
-def drawn_features(keypoints: int) -> list[LocalFeatures]:
-    """SIFT keypoints of drawn heads, the strongest first."""
-    extractor = SiftExtractor(keypoints, 800)
+def drawn_features(keypoints: int, *, aliked: bool = False) -> list[LocalFeatures]:
+    """Keypoints of drawn heads, SIFT's or ALIKED's, the strongest first."""
+    extractor = LearnedExtractor("aliked", keypoints, 800) if aliked else SiftExtractor(keypoints, 800)
     return [extractor.extract(draw_head(number // 2, number % 2, size=(800, 640))) for number in range(2 * DRAWN)]
 
 
@@ -131,6 +133,13 @@ def random_network(config: LightGlueConfig) -> LightGlue:
         elif name.endswith("matchability.bias"):
             value.fill_(2.0)
     return network.eval()
+
+
+def published_network() -> tuple[str, LightGlue]:
+    """ALIKED's LightGlue, or where that is not at hand a random network of its size."""
+    if has_second_expert():
+        return "ALIKED's LightGlue", load_network("aliked").network
+    return "published size, random weights", random_network(PUBLISHED_SIZE)
 
 
 def own_network() -> tuple[str, LightGlue]:
@@ -220,12 +229,12 @@ def in_large_gallery(photos: int, queries: int, name: str | None) -> dict[str, f
 def peak_alone(keypoints: int, candidates: int, name: str | None) -> int:
     """MiB that a query of the published size takes at most, in a process that has done nothing else."""
     device = choose_device(name)
-    query, *others = drawn_features(keypoints)
+    query, *others = drawn_features(keypoints, aliked=has_second_expert())
     # as many photos as candidates, because a GPU keeps the features of each
     shortlist = [
         replace(one, xy=one.xy + np.float32(1e-3 * row)) for row, one in enumerate(islice(cycle(others), candidates))
     ]
-    LightGlueMatcher(random_network(PUBLISHED_SIZE), "", device).match(query, shortlist)
+    LightGlueMatcher(published_network()[1], "", device).match(query, shortlist)
     return peak_memory(device)
 
 

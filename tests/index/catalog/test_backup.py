@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from index.catalog.backup import CONTENTS, restore_backup, write_backup
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.catalog.maintenance import check_catalog
+from index.catalog.page_folders import is_kept_by_page
 from index.curation.curator import Curator
 from index.errors import CatalogDamaged, CatalogExists, CatalogTooNew
 from index.types import GalleryFilter
@@ -89,3 +92,52 @@ def test_an_archive_of_a_newer_format_is_refused(archive: Path, tmp_path: Path) 
         crafted.writestr(CONTENTS, json.dumps({"format": 99, "files": {}}))
     with pytest.raises(CatalogTooNew, match="update turtleidx"):
         restore_backup(newer, tmp_path / "new.catalog")
+
+
+def page_leaves(catalog: Catalog) -> Path:
+    """A photo that came in by the review page, a begun import, an answer that waits; and what nobody expects there."""
+    kept = catalog.path / "photos" / "2026-11-29-0123abcd" / "00001-IMG_1.jpg"
+    draft = catalog.path / "incoming" / ("0" * 32) / "draft.json"
+    waiting = catalog.path / "outbox" / "0001-key.json"
+    for path in (kept, draft, waiting, kept.with_name("..odd"), kept.with_name("stray.jpg")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(path.name.encode())
+    (kept.parent / "link.jpg").symlink_to("/etc/hostname")
+    made = photo(9, "T009")
+    digest = hashlib.sha256(kept.read_bytes()).hexdigest()
+    catalog.enroll([replace(made, sha256=digest, sighting=replace(made.sighting, path=str(kept)))], "Ana")
+    return kept
+
+
+def test_what_the_review_page_keeps_comes_back_too(catalog: Catalog, tmp_path: Path) -> None:
+    kept = page_leaves(catalog)
+    backup = write_backup(catalog, tmp_path / "turtles.zip").path
+    restored = restore_backup(backup, tmp_path / "other" / "again.catalog")
+    there = restored.path / "photos" / kept.parent.name / kept.name
+    assert there.read_bytes() == kept.read_bytes()
+    assert {path.name for path in there.parent.iterdir()} == {kept.name, "stray.jpg"}
+    assert (restored.path / "incoming" / ("0" * 32) / "draft.json").is_file()
+    assert (restored.path / "outbox" / "0001-key.json").is_file()
+    [found] = Browser(restored).photos(turtle="T009")
+    assert found.path == there.as_posix()
+    lost = check_catalog(restored, originals=True).originals
+    assert lost is not None
+    assert lost.missing == ()
+
+
+def test_check_says_what_the_review_page_keeps(catalog: Catalog) -> None:
+    assert check_catalog(catalog).page == ()
+    page_leaves(catalog)
+    told = " ".join(check_catalog(catalog).page)
+    for part in ("1 imports", "1 answers", "2 photos", "1 files there belong to no photo"):
+        assert part in told
+    assert check_catalog(catalog).problems == ()
+    (catalog.path / "outbox" / "0002-key.unreadable").write_text("{")
+    assert "cannot be read" in check_catalog(catalog).problems[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["photos/../../x", "photos/a/../b", "outbox/..", "incoming/a/.hidden", "photos/a/b/c", "x/a"]
+)
+def test_only_names_that_the_page_gives_are_its_files(name: str) -> None:
+    assert not is_kept_by_page(name)

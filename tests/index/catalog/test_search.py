@@ -14,7 +14,8 @@ from hypothesis import given, settings, strategies as st
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
-from index.curation.curator import ChangeReport, Curator
+from index.curation.curator import Curator
+from index.registry import ChangeReport
 from index.types import GalleryFilter, Photo, PreparedPhoto, Side
 from tests.index.making import day, photo, vector
 
@@ -154,7 +155,8 @@ def test_an_empty_gallery_gives_an_empty_shortlist(catalog: Catalog) -> None:
 def shown(catalog: Catalog) -> list[tuple[bool, bool, str | None]]:
     """Of each of the first 60 numbers what `owners` says, with the turtle's id, and whether it can be searched."""
     numbers = np.arange(1, 61)
-    owners, keys = catalog.owners(numbers), {}
+    owners = catalog.owners(numbers)
+    keys: dict[int, str] = {}
     there = {one.id: one for one in catalog.photos(ALL)}
     found = []
     for number, turtle, side in zip(numbers.tolist(), owners.turtle.tolist(), owners.side.tolist(), strict=True):

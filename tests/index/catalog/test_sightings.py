@@ -14,8 +14,8 @@ from index.catalog.maintenance import check_catalog, compact_catalog
 from index.curation.curator import Curator
 from index.errors import InputError
 from index.exchange.catalog_join import join
+from index.exchange.table_export import export_table
 from index.exchange.table_import import import_table
-from index.exchange.tables import export_table
 from index.types import GalleryFilter, HeadBox, PreparedPhoto, sighting_key
 from tests.index.making import RECIPE, day, photo
 

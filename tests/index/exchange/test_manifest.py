@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from index.errors import ManifestError
-from index.exchange.dates import parse_date
-from index.exchange.manifest import ManifestRow, RefusedRow, parse_side, read_manifest, read_roles
+from index.exchange.manifest import ManifestRow, RefusedRow, read_manifest, read_roles
+from index.exchange.tables.dates import parse_date
+from index.exchange.tables.sides import parse_side
 from index.types import HeadBox, Side
 
 

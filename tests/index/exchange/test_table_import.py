@@ -14,8 +14,8 @@ from index.catalog.catalog import Catalog
 from index.catalog.maintenance import check_catalog
 from index.curation.curator import Curator
 from index.errors import ManifestError
+from index.exchange.table_export import export_table
 from index.exchange.table_import import import_table
-from index.exchange.tables import export_table
 from index.types import HeadBox, Side
 from tests.index.making import day, photo
 

@@ -14,7 +14,8 @@ from index.catalog.catalog import Catalog
 from index.catalog.maintenance import check_catalog, compact_catalog
 from index.curation.curator import Curator
 from index.exchange.catalog_join import join
-from index.features.store import SECOND, FeatureStore
+from index.features.environment import SECOND
+from index.features.store import FeatureStore
 from index.types import LocalFeatures
 from tests.index.making import RECIPE, features, photo
 
@@ -31,7 +32,7 @@ def further(seed: int) -> LocalFeatures:
 def store(tmp_path: Path) -> FeatureStore:
     made = FeatureStore.create(tmp_path / "features.lmdb", "sift-64-480")
     made.put([photo(1), photo(2)])
-    made.put_second([(photo(1).sha256, OTHER, further(1))])
+    made.second.put([(photo(1).sha256, OTHER, further(1))])
     return made
 
 
@@ -39,7 +40,7 @@ def store(tmp_path: Path) -> FeatureStore:
 def filled(tmp_path: Path) -> Catalog:
     catalog = Catalog.create(tmp_path / "turtles.catalog", RECIPE)
     catalog.enroll([photo(n, f"T{n:03d}") for n in range(4)], "Ana")
-    catalog.feature_store.put_second([(photo(n).sha256, OTHER, further(n)) for n in range(3)])
+    catalog.feature_store.second.put([(photo(n).sha256, OTHER, further(n)) for n in range(3)])
     return catalog
 
 
@@ -49,12 +50,12 @@ def fresh(store: FeatureStore) -> FeatureStore:
 
 
 def test_they_come_back_and_misses_are_none(store: FeatureStore) -> None:
-    found = fresh(store).second(OTHER, photo(1).sha256)
+    found = fresh(store).second.get(OTHER, photo(1).sha256)
     assert found is not None
     np.testing.assert_array_equal(found.descriptors, further(1).descriptors)
-    assert fresh(store).second(OTHER, photo(2).sha256) is None
-    assert fresh(store).second("disk-64-480-v2", photo(1).sha256) is None
-    assert store.seconds() == {OTHER: {photo(1).sha256}}
+    assert fresh(store).second.get(OTHER, photo(2).sha256) is None
+    assert fresh(store).second.get("disk-64-480-v2", photo(1).sha256) is None
+    assert store.second.digests() == {OTHER: {photo(1).sha256}}
     assert store.digests() == {photo(1).sha256, photo(2).sha256}
 
 
@@ -66,33 +67,33 @@ def test_a_photo_knows_its_image_and_keeps_what_is_found_in_it(store: FeatureSto
     assert found.source.beside(OTHER) is None
     found.source.keep(OTHER, further(2))
     assert found.source.beside(OTHER) is not None
-    assert fresh(store).second(OTHER, photo(2).sha256) is None
+    assert fresh(store).second.get(OTHER, photo(2).sha256) is None
 
 
 def test_what_was_learnt_is_written_when_the_catalogue_may_be(filled: Catalog) -> None:
     reader = Catalog.open(filled.path)
-    reader.feature_store.learn(OTHER, photo(3).sha256, further(3))
+    reader.feature_store.second.learn(OTHER, photo(3).sha256, further(3))
     reader.write_learnt()
-    assert not reader.feature_store.has_learnt
-    assert Catalog.open(filled.path).feature_store.second(OTHER, photo(3).sha256) is not None
+    assert not reader.feature_store.second.has_learnt
+    assert Catalog.open(filled.path).feature_store.second.get(OTHER, photo(3).sha256) is not None
 
 
 def test_while_another_process_writes_it_stays_in_memory(filled: Catalog) -> None:
     reader = Catalog.open(filled.path)
-    reader.feature_store.learn(OTHER, photo(3).sha256, further(3))
+    reader.feature_store.second.learn(OTHER, photo(3).sha256, further(3))
     with filled.writing("enroll"):
         reader.write_learnt()
-    assert reader.feature_store.second(OTHER, photo(3).sha256) is not None
-    assert Catalog.open(filled.path).feature_store.second(OTHER, photo(3).sha256) is None
+    assert reader.feature_store.second.get(OTHER, photo(3).sha256) is not None
+    assert Catalog.open(filled.path).feature_store.second.get(OTHER, photo(3).sha256) is None
     reader.write_learnt()
-    assert Catalog.open(filled.path).feature_store.second(OTHER, photo(3).sha256) is not None
+    assert Catalog.open(filled.path).feature_store.second.get(OTHER, photo(3).sha256) is not None
 
 
 def test_other_pixels_make_them_unknown(store: FeatureStore) -> None:
     store.put_beside([replace(photo(1), thumbnail=b"other pixels")])
-    assert fresh(store).second(OTHER, photo(1).sha256) is None
-    assert fresh(store).forget_stale() == 1
-    assert fresh(store).seconds() == {}
+    assert fresh(store).second.get(OTHER, photo(1).sha256) is None
+    assert fresh(store).second.forget_stale() == 1
+    assert fresh(store).second.digests() == {}
 
 
 def test_a_damaged_one_is_as_good_as_missing_and_check_takes_it_away(filled: Catalog) -> None:
@@ -104,7 +105,7 @@ def test_a_damaged_one_is_as_good_as_missing_and_check_takes_it_away(filled: Cat
             record[-1] ^= 1
             transaction.put(key, bytes(record), db=second)
     reopened = Catalog.open(filled.path)
-    assert reopened.feature_store.second(OTHER, photo(0).sha256) is None
+    assert reopened.feature_store.second.get(OTHER, photo(0).sha256) is None
     report = check_catalog(reopened)
     assert report.problems == ()
     assert len(report.repaired) == 1
@@ -119,21 +120,21 @@ def test_a_missing_set_is_no_problem(filled: Catalog) -> None:
 def test_compacting_deletes_them_with_their_photo(filled: Catalog) -> None:
     Curator(filled, "Ana").remove_photos([1])
     compact_catalog(filled, "Ana")
-    assert Catalog.open(filled.path).feature_store.seconds() == {OTHER: {photo(1).sha256, photo(2).sha256}}
+    assert Catalog.open(filled.path).feature_store.second.digests() == {OTHER: {photo(1).sha256, photo(2).sha256}}
 
 
 def test_a_backup_has_them(filled: Catalog, tmp_path: Path) -> None:
     write_backup(filled, tmp_path / "turtles.backup")
     restored = restore_backup(tmp_path / "turtles.backup", tmp_path / "again.catalog")
-    assert restored.feature_store.seconds() == filled.feature_store.seconds()
-    assert restored.feature_store.second(OTHER, photo(2).sha256) is not None
+    assert restored.feature_store.second.digests() == filled.feature_store.second.digests()
+    assert restored.feature_store.second.get(OTHER, photo(2).sha256) is not None
 
 
 def test_a_join_brings_them(filled: Catalog, tmp_path: Path) -> None:
     main = Catalog.create(tmp_path / "main.catalog", RECIPE)
     main.enroll([photo(0, "T000")], "Ana")
     join(main, filled, "Ana")
-    assert Catalog.open(main.path).feature_store.seconds() == {OTHER: {photo(1).sha256, photo(2).sha256}}
+    assert Catalog.open(main.path).feature_store.second.digests() == {OTHER: {photo(1).sha256, photo(2).sha256}}
 
 
 def test_a_catalogue_of_an_earlier_version_gets_its_database_with_the_first_set(filled: Catalog) -> None:
@@ -141,11 +142,11 @@ def test_a_catalogue_of_an_earlier_version_gets_its_database_with_the_first_set(
     with lmdb.open(path, max_dbs=8) as environment, environment.begin(write=True) as transaction:
         transaction.drop(environment.open_db(SECOND, txn=transaction))
     earlier = Catalog.open(filled.path)
-    assert earlier.feature_store.seconds() == {}
-    assert earlier.feature_store.second(OTHER, photo(1).sha256) is None
+    assert earlier.feature_store.second.digests() == {}
+    assert earlier.feature_store.second.get(OTHER, photo(1).sha256) is None
     assert check_catalog(earlier).second == 0
-    earlier.feature_store.put_second([(photo(1).sha256, OTHER, further(1))])
-    assert Catalog.open(filled.path).feature_store.second(OTHER, photo(1).sha256) is not None
+    earlier.feature_store.second.put([(photo(1).sha256, OTHER, further(1))])
+    assert Catalog.open(filled.path).feature_store.second.get(OTHER, photo(1).sha256) is not None
 
 
 def test_directed_pairs_have_two_comparisons(filled: Catalog) -> None:

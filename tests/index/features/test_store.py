@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from index.errors import CatalogDamaged
-from index.features.store import FIRST_MAP, FeatureStore
+from index.features.environment import FIRST_MAP
+from index.features.store import FeatureStore
 from tests.index.making import features, photo
 
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from index.types import HeadBox
-from retrieval.images.containers import exif_block, without_metadata
-from retrieval.images.exif import read_exif
 from retrieval.images.files import file_digests
+from retrieval.images.formats.containers import exif_block, without_metadata
+from retrieval.images.formats.exif import read_exif
 from retrieval.images.photos import UPRIGHT, load_photo
 
 pillow_heif.register_heif_opener()

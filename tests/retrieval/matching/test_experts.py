@@ -14,6 +14,7 @@ from retrieval.engine.engine import ReadPhoto
 from retrieval.features.extractor import Found
 from retrieval.images.pictures import jpeg
 from retrieval.matching.experts import SURE, WEIGHT, TwoExperts
+from retrieval.matching.match_places import places
 from tests.index.making import features
 
 CONFIDENCES = np.array([0.9, SURE, 0.6, 0.1], np.float32)
@@ -105,3 +106,17 @@ def test_what_sift_saw_is_not_looked_at_again(extractor: Grey) -> None:
     known = [Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))]
     [found] = TwoExperts(look, extractor, Network()).match(grey(200), [grey(100)], known)
     assert found.confidence.tolist() == pytest.approx([WEIGHT, WEIGHT])
+
+
+def test_places_of_all_matches_are_found_in_both_photos(extractor: Grey) -> None:
+    query, candidate = grey(200), grey(100)
+    matcher = TwoExperts(look, extractor, Network())
+    [found] = matcher.match(query, [candidate])
+    points = places(query, candidate, found, matcher)
+    assert points.second.tolist() == [False, True, True]
+    assert points.told == "1 matches and 2 of the second expert"
+    own, other = matcher.second_features([query, candidate])
+    assert own is not None
+    assert other is not None
+    assert np.allclose(points.query - 0.5, [query.xy[3], own.xy[0], own.xy[2]])
+    assert np.allclose(points.candidate - 0.5, [candidate.xy[4], other.xy[0], other.xy[2]])

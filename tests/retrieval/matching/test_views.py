@@ -13,7 +13,8 @@ from retrieval.features.sift import SiftExtractor, stretched_across
 from retrieval.features.views import STRETCHES, views_of, with_views
 from retrieval.images.pictures import decode, jpeg
 from retrieval.matching.cascade import first_stage, strength
-from retrieval.matching.views import ViewedFirstStage, of_photo_itself, views_beside
+from retrieval.matching.match_places import places
+from retrieval.matching.views import ViewedFirstStage, ViewedNeighbours, of_photo_itself, views_beside
 from synthetic.heads import draw_head
 
 
@@ -41,6 +42,17 @@ def test_the_photo_itself_is_looked_at_as_ever(heads: tuple[Pixels, ...]) -> Non
     own, kept = of_photo_itself(query, viewed), plain.confidence > 0
     np.testing.assert_array_equal(own.pairs, plain.pairs[kept])
     np.testing.assert_array_equal(own.confidence, plain.confidence[kept])
+
+
+def test_places_of_matches_that_a_view_found_lie_in_the_photo_itself(heads: tuple[Pixels, ...]) -> None:
+    query, other = seen(stretched_across(heads[0], 0.55)), seen(heads[0])
+    [found] = ViewedFirstStage()(query, [other])
+    assert found.pairs[:, 0].max() >= len(query)
+    points = places(query, other, found, ViewedNeighbours(ViewedFirstStage()))
+    assert len(points) > len(of_photo_itself(query, found).pairs)
+    assert (points.query <= np.array(query.size)).all()
+    assert points.affine is not None
+    assert np.allclose(points.affine[:2], np.diag([1 / 0.55, 1.0]), atol=0.2)
 
 
 def test_a_candidate_gets_what_it_gets_alone(heads: tuple[Pixels, ...]) -> None:

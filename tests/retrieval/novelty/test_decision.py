@@ -71,6 +71,34 @@ def test_between_the_thresholds_is_undecided() -> None:
     assert told.endswith("takes over 1000 times.")
 
 
+def test_an_undecided_answer_says_how_many_turtles_the_promise_needs() -> None:
+    strict = Threshold(-40.0, -np.inf, individuals=12, needed=99)
+    thresholds = Thresholds(strict, THRESHOLDS.misidentified, strict)
+    known = decide(posterior({7: 0.9, 8: 0.1}), thresholds).reason
+    assert known.endswith(
+        "KNOWN takes over 1000 times, by the model alone: 99 turtles would certify the rate (here 12)."
+    )
+    new = decide(posterior({7: 0.05, 8: 0.04}, prior_new=0.7), thresholds).reason
+    assert "; NEW takes over 1000 times" in new
+    assert "99 turtles seen on two occasions would certify the rate (here 12)" in new
+    nothing = Threshold(-np.inf, -np.inf, individuals=12, needed=99)
+    small = decide(posterior({7: 0.4, 8: 0.1}), Thresholds(nothing, THRESHOLDS.misidentified, nothing)).reason
+    assert "too small for" in small
+    assert "(here 12)" in small
+    equal = Thresholds(THRESHOLDS.false_known, Threshold(0.0, -np.inf, 12, 99), THRESHOLDS.false_new)
+    twins = decide(posterior({7: 2.0, 8: 1.99}), equal).reason
+    assert "99 turtles seen on two occasions would certify the rate (here 12)" in twins
+    assert "certify" not in decide(posterior({7: 2.0, 8: 1.99}), THRESHOLDS).reason
+
+
+def test_a_threshold_counts_the_turtles_behind_it() -> None:
+    thresholds = model().thresholds(Rates())
+    assert (thresholds.false_new.individuals, thresholds.false_new.needed) == (60, 19)
+    assert (thresholds.misidentified.individuals, thresholds.misidentified.needed) == (60, 99)
+    assert thresholds.misidentified.lacks
+    assert not thresholds.false_new.lacks
+
+
 def test_what_a_fit_lets_expect_is_said_with_what_it_rests_on() -> None:
     found = expect(model())
     assert 0.1 < found.known <= 1

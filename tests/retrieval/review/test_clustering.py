@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from index.catalog.catalog import Catalog
+from index.types import Side
 from retrieval.novelty.decision import DecisionPolicy, Verdict
-from retrieval.review.clustering import Group, cluster_encounters
+from retrieval.review.clustering import cluster_encounters
+from retrieval.review.groups import Group
 from tests.retrieval.lookalikes import believing, engine, enrolled, lookalike
 from tests.retrieval.shelling import Shell
 
@@ -130,3 +135,47 @@ def test_a_second_look_compares_nothing_anew(imported: Path) -> None:
     before = (catalog.path / "features.lmdb" / "data.mdb").read_bytes()
     cluster_encounters(catalog, engine(), DecisionPolicy())
     assert (catalog.path / "features.lmdb" / "data.mdb").read_bytes() == before
+
+
+def test_an_encounter_of_a_mistyped_side_is_no_new_turtle(imported: Path, own: Shell) -> None:
+    catalog = Catalog.open(own.catalog)
+    right = [lookalike(turtle, 21, None) for turtle in (9, NEW)]
+    right += [lookalike(turtle, 22, name) for turtle, name in ((201, "T201"), (202, "T202"))]
+    catalog.enroll([replace(one, sighting=replace(one.sighting, side=Side.RIGHT)) for one in right], "Ben")
+    mistyped, nobody, *_ = cluster_encounters(catalog, engine(), DecisionPolicy())[-2:]
+    assert mistyped.other_side is not None
+    assert (mistyped.other_side.turtle, mistyped.other_side.side) == ("T009", Side.LEFT)
+    assert (mistyped.verdict, mistyped.turtle) == (Verdict.UNDECIDED, None)
+    assert "matches T009's LEFT photos" in mistyped.reason
+    assert nobody.other_side is None
+    before = own.turtles()
+    [record] = own("identify", str(mistyped.encounters[0]), "--yes", "--json", "--matcher", "nearest").records
+    assert (record["assigned_as"], record["other_side"]["turtle"]) == (None, "T009")
+    assert own.turtles() == before
+    [photo] = mistyped.photos
+    told = own("identify", str(mistyped.encounters[0]), "--dry-run", "--matcher", "nearest").out
+    assert f"next: look at T009's photos; if the side is wrong, `turtleidx photos side {photo.id} --is left`" in told
+    assert own("photos", "side", str(photo.id), "--is", "left").code == 0
+    assert "KNOWN T009" in own("identify", str(mistyped.encounters[0]), "--yes", "--matcher", "nearest").out
+
+
+def test_each_group_is_drawn_before_anybody_is_asked(own: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    asked = own("identify", "--matcher", "nearest", "--plot", folder, answer="\n\n\n")
+    assert asked.code == 0
+    first, second, third = (one["group"] for one in own("identify", "--matcher", "nearest", "--json").records)
+    assert sorted(folder.iterdir()) == [folder / f"encounter-{one}.png" for one in sorted((first, second, third))]
+    assert f"Match picture of encounter {first}: {folder}" in asked.err
+    assert asked.err.index("Match picture") < asked.err.index("Which turtle?")
+    with Image.open(folder / f"encounter-{third}.png") as picture:
+        assert picture.width > 900  # two photos side by side
+    (tmp_path / "file").write_text("")
+    assert own("identify", "--matcher", "nearest", "--plot", tmp_path / "file").code == 1
+
+
+def test_what_to_do_next_is_a_command_that_does_it(own: Shell) -> None:
+    records = own("identify", "--matcher", "nearest", "--json", "--dry-run").records
+    for record in records:
+        command = record["next"].split("`")[1]
+        assert own(*shlex.split(command)[1:]).code == 0
+    assert own("encounters", "list", "--unidentified", "--json").records == []

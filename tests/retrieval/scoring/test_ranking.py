@@ -3,7 +3,8 @@ import numpy as np
 from index.types import LocalFeatures, Matches, Owners, Photo
 from retrieval.scoring.pair_scoring import PairScoring
 from retrieval.scoring.ranking import Pair, rank
-from retrieval.scoring.wasserstein import Score, no_null
+from retrieval.scoring.score import Score
+from retrieval.scoring.wasserstein import no_null
 
 
 def photo(number: int, turtle: str | None) -> Photo:

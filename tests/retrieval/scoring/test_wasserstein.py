@@ -9,8 +9,9 @@ from scipy.stats import wasserstein_distance
 from index.errors import CatalogDamaged, CatalogTooNew
 from index.types import Float32, Matches
 from retrieval.scoring.confidences import PairConfidences, pair_confidences
+from retrieval.scoring.score import Score
 from retrieval.scoring.serialization import model_json
-from retrieval.scoring.wasserstein import ConfidenceNull, Score, best_first, lower_work, score_pairs, upper_work
+from retrieval.scoring.wasserstein import ConfidenceNull, best_first, lower_work, score_pairs, upper_work
 
 UNIT = st.floats(0, 1, width=32)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from index.catalog.catalog import Catalog
 from index.curation.answers import RecordedAnswer, ReviewAnswer, Said
-from retrieval.web.outbox import Delivered, Outbox
+from retrieval.web.queue.outbox import Delivered, Outbox
 
 
 def killed(answer: ReviewAnswer) -> RecordedAnswer:

@@ -14,7 +14,7 @@ from index.catalog.catalog import Catalog
 from retrieval.web.application import application
 from retrieval.web.desk import Desk, ReviewOptions
 from retrieval.web.guard import Door
-from tests.retrieval.web.season import Served, copied, made_season, serving
+from tests.retrieval.web.season import MANY, Served, copied, made_season, serving, with_strangers
 
 HOST = "127.0.0.1:8000"
 
@@ -75,6 +75,14 @@ def standing(season: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield one
 
 
+@pytest.fixture(scope="session")
+def used(season: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running server with many strangers, for tests that answer a group or two of them each."""
+    folder = tmp_path_factory.mktemp("used")
+    with serving(with_strangers(copied(season, folder), folder, MANY)) as one:
+        yield one
+
+
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A browser of its own, as far as cookies go."""
@@ -88,6 +96,12 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 def page(context: BrowserContext, served: Served) -> Page:
     """The first page, once everything is compared."""
     return opened(context, served)
+
+
+@pytest.fixture
+def using(context: BrowserContext, used: Served) -> Page:
+    """The same of the server that is used up."""
+    return opened(context, used)
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from tests.retrieval.lookalikes import TURTLES, believing, engine, lookalike
 KNOWN = (3, 5, 7, 9)
 HARD = (11, 13, 15, 17)
 STRANGERS = (101, 102, 103, 104, 105, 106)
+MANY = tuple(range(111, 129))
+"""More of them, for a server that many tests use up."""
 GPS, GPS_LATITUDE = 0x8825, 2
 
 
@@ -66,6 +68,12 @@ def made_season(folder: Path, strangers: tuple[int, ...] = STRANGERS) -> Path:
     seen += [lookalike(turtle, 11, None) for turtle in strangers]
     catalog.enroll([with_pixels(one, folder) for one in seen], "Ben")
     return catalog.path
+
+
+def with_strangers(path: Path, folder: Path, strangers: tuple[int, ...]) -> Path:
+    """The same catalogue with a photo of each of these beside."""
+    Catalog.open(path).enroll([with_pixels(lookalike(one, 11, None), folder) for one in strangers], "Ben")
+    return path
 
 
 def copied(season: Path, folder: Path) -> Path:

@@ -14,8 +14,8 @@ from index.catalog.catalog import Catalog
 from index.curation.answers import ReviewAnswer, Said, checks, record_answer
 from retrieval.web.desk import Desk, ReviewOptions, evidence_text
 from retrieval.web.guard import Door
-from retrieval.web.planting import EVERY, Planting
-from retrieval.web.queue import Pile, pile_of
+from retrieval.web.queue.order import Pile, pile_of
+from retrieval.web.queue.planting import EVERY, Planting
 from retrieval.web.settings import ReviewSettings, load_settings, save_settings
 from tests.retrieval.web.answering import an_answer
 from tests.retrieval.web.conftest import HOST, entered
@@ -65,6 +65,53 @@ def test_an_answered_group_is_gone_at_once_and_back_after_undo(comparing: Desk) 
         assert key not in [one.key for one in comparing.queue("Ana")]
         comparing.undo(done.recorded.event, "Ana")
         assert key in [one.key for one in comparing.queue("Ana")]
+
+
+def test_what_is_done_again_waits_no_longer_and_comes_back_however_often(comparing: Desk) -> None:
+    key = comparing.looked("Ana")[0].key
+    done = comparing.answer(answer_of(comparing, key, "Ana"))
+    assert done.recorded is not None
+    event = done.recorded.event
+    for waits in (True, False, True, False):
+        assert event is not None
+        event = comparing.undo(event, "Ana").event
+        assert (key in [one.key for one in comparing.queue("Ana")]) is waits
+
+
+def test_taking_one_answer_back_brings_no_other_group_back(comparing: Desk) -> None:
+    first, second, *_ = [one.key for one in comparing.looked("Ana")]
+    comparing.answer(answer_of(comparing, first, "Ana"))
+    kept = comparing._comparing
+    assert kept is not None
+    eventually(lambda: not kept._answered)  # a whole look has seen it
+    done = comparing.answer(answer_of(comparing, second, "Ana", Said.UNSURE))
+    assert done.recorded is not None
+    assert done.recorded.event is not None
+    with comparing.bench.in_background():  # no look ends meanwhile
+        comparing.undo(done.recorded.event, "Ana")
+        waiting = [one.key for one in comparing.queue("Ana")]
+    assert second in waiting
+    assert first not in waiting
+
+
+def test_a_group_that_somebody_else_decided_does_not_come_back_by_a_refusal(comparing: Desk) -> None:
+    key = comparing.looked("Ana")[0].key
+    late = answer_of(comparing, key, "Ben")
+    comparing.answer(answer_of(comparing, key, "Ana"))
+    with comparing.bench.in_background():
+        assert "meanwhile" in str(comparing.answer(late).refused)
+        assert key not in [one.key for one in comparing.queue("Ana")]
+
+
+def test_what_came_back_and_was_answered_again_during_one_look_does_not_return(comparing: Desk) -> None:
+    kept = comparing._comparing
+    assert kept is not None
+    key = comparing.looked("Ana")[0].key
+    with comparing.bench.in_background():  # no look ends meanwhile
+        kept.took([key])
+        kept.gave_back([key])
+        kept.took([key])
+        assert key not in kept._returned
 
 
 def test_a_new_turtle_is_a_candidate_for_the_rest(comparing: Desk) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.images.containers import without_metadata
+from retrieval.images.formats.containers import without_metadata
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
@@ -47,6 +47,19 @@ def test_a_look_before_enrolling_tells_what_enrolling_does(shell: Shell, brought
 def test_looking_makes_no_catalogue(shell: Shell, brought: Path, tmp_path: Path) -> None:
     elsewhere = Shell(tmp_path / "none.catalog", shell._capsys, shell._patch)
     assert "enroll" in elsewhere("enroll", brought / "A", "--turtle", "A", "--check").out
+    assert not (tmp_path / "none.catalog").exists()
+
+
+@pytest.mark.parametrize("named", [["empty"], ["empty", "missing.jpg"], ["--manifest", "none.csv"]])
+def test_without_a_photo_no_catalogue_is_made(shell: Shell, tmp_path: Path, named: list[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("low tide")
+    (tmp_path / "none.csv").write_text("photo,turtle\nmissing.jpg,T001\n")
+    elsewhere = Shell(tmp_path / "none.catalog", shell._capsys, shell._patch)
+    done = elsewhere("enroll", *named)
+    assert (done.code, done.out) == (1, "")
+    assert len(done.err.strip().splitlines()) == 1
+    assert "No catalogue was made." in done.err
     assert not (tmp_path / "none.catalog").exists()
 
 

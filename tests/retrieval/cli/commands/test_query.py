@@ -132,3 +132,8 @@ def test_photos_that_are_there_are_told_anew_only_on_demand(own: Shell, samples:
     assert "1 updated" in own("enroll", path, "--turtle", "T004", "--site", "Reef", "--no-fit", "--update").out
     assert own("photos", "list", "--turtle", "T004", "--json").records[-1]["site"] == "Reef"
     assert "told otherwise" not in own("enroll", path, "--turtle", "T004", "--no-fit").err
+
+
+def test_a_suspicion_is_drawn_with_what_simulated_views_found(own: Shell, tmp_path: Path) -> None:
+    drawn = own("audit", "--matcher", "nearest+views", "--plot", tmp_path / "pics", "--least", "0", "--limit", "12")
+    assert (drawn.code, len(list((tmp_path / "pics").iterdir()))) == (0, 12)

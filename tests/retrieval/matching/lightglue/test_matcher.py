@@ -23,7 +23,8 @@ from retrieval.matching.lightglue.matcher import LightGlueMatcher, Tokens, settl
 from retrieval.matching.lightglue.network import LightGlue
 from retrieval.matching.lightglue.workspace import Workspace
 from retrieval.scoring.confidences import PairConfidences, pair_confidences
-from retrieval.scoring.wasserstein import Score, no_null, score_pairs
+from retrieval.scoring.score import Score
+from retrieval.scoring.wasserstein import no_null, score_pairs
 from synthetic.heads import draw_head
 from tests.retrieval.oracles import (
     CPU,

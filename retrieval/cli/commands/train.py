@@ -1,0 +1,70 @@
+"""`turtleidx train`: networks trained on the catalogue's own photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrieval.cli import options, printing
+from retrieval.cli.common import opened
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `turtleidx`."""
+    train = typer.Typer(no_args_is_help=True, help="Train networks on the catalogue's own photos.")
+    train.command("encoder")(encoder_command)
+    app.add_typer(train, name="train")
+
+
+def encoder_command(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(help="File to write, ending in .safetensors; a card goes beside it.")],
+    backbone: Annotated[
+        str, typer.Option(help="A timm model, or a name that `turtleidx weights` lists.")
+    ] = "convnext_small.fb_in22k",
+    weights: Annotated[Path | None, typer.Option(help="A local checkpoint of the backbone to start from.")] = None,
+    from_scratch: Annotated[bool, typer.Option("--from-scratch", help="Start untrained.")] = False,
+    loss: Annotated[str, typer.Option(help="circle, triplet or arcface.")] = "circle",
+    epochs: Annotated[int, typer.Option(min=1, help="Rounds at most.")] = 40,
+    patience: Annotated[int, typer.Option(min=1, help="Rounds without a gain before it stops.")] = 6,
+    batch: Annotated[int, typer.Option(min=8, help="Photos of a batch.")] = 64,
+    size: Annotated[int, typer.Option(min=64, help="Width and height in pixels that the network sees.")] = 224,
+    seed: Annotated[int, typer.Option(help="Of batches and augmentations.")] = 0,
+) -> None:
+    """Metric learning of a global encoder; use the file with --encoder, or `evaluate --against encoder:FILE`."""
+    try:
+        from retrieval.training import EncoderTraining, EpochReport, MetricLoss, train_encoder
+    except ModuleNotFoundError as error:
+        printing.say(f"Training needs the package {error.name}: `pip install 'turtleidx[train]'`.")
+        raise typer.Exit(1) from error
+    if loss not in list(MetricLoss):
+        raise typer.BadParameter(f"--loss {loss} is none of {', '.join(MetricLoss)}.")
+    common: options.Common = context.obj
+    chosen = EncoderTraining(
+        model=backbone,
+        weights=weights,
+        from_scratch=from_scratch,
+        loss=MetricLoss(loss),
+        epochs=epochs,
+        patience=patience,
+        batch=batch,
+        size=size,
+        seed=seed,
+        device=common.device,
+    )
+
+    def tell(report: EpochReport) -> None:
+        found = f"held-out turtles: top-1 {report.top1:.3f}, reciprocal rank {report.reciprocal_rank:.3f}"
+        printing.say(f"round {report.epoch}: loss {report.loss:.3f}, {found}" if report.epoch else f"start: {found}")
+
+    trained = train_encoder(opened(context), target, chosen, printing.say, tell)
+    best, start = trained.best, trained.start
+    printing.out.print(
+        f"{target}: round {best.epoch} of {trained.epochs}, trained on {trained.photos} photos of {trained.turtles} "
+        f"turtles; {trained.held_out} held-out turtles are found first by {best.top1:.1%} of their photos "
+        f"({start.top1:.1%} before)."
+    )
+    if not trained.gained:
+        printing.say("Training gained nothing on turtles that it did not see: the file is the network as it began.")

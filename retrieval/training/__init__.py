@@ -1,0 +1,5 @@
+"""Training on a catalogue's own photos: what `turtleidx train` does."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,7 @@
+from .encoder import (
+    EncoderTraining as EncoderTraining,
+    EpochReport as EpochReport,
+    TrainedEncoder as TrainedEncoder,
+    train_encoder as train_encoder,
+)
+from .losses import MetricLoss as MetricLoss

@@ -1,0 +1,23 @@
+from .comparing import Comparing as Comparing, Item as Item, Snapshot as Snapshot
+from .leases import Leases as Leases
+from .order import (
+    SECONDS as SECONDS,
+    Order as Order,
+    Pace as Pace,
+    Pile as Pile,
+    Waiting as Waiting,
+    later_last as later_last,
+    pile_of as pile_of,
+    ranked as ranked,
+)
+from .outbox import Delivered as Delivered, Outbox as Outbox
+from .photo_records import records_of as records_of
+from .planting import Planted as Planted, Planting as Planting
+from .prefetch import Ahead as Ahead
+from .views import (
+    ItemView as ItemView,
+    best_pair as best_pair,
+    item_record as item_record,
+    item_view as item_view,
+    photo_record as photo_record,
+)
