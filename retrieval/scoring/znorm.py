@@ -44,7 +44,8 @@ class ZNorm:
         Numbers of the gallery photo, ascending, and of the photo that was searched with.
     score : float64 [n]
     mean, spread : float
-        Mean over gallery photos of the mean of a photo's scores with other turtles, and the typical spread around it.
+        Mean over gallery photos of the mean of a photo's scores with other turtles, and the median of their spreads, so
+        that a photo which nobody was compared with is taken for a typical one.
     """
 
     photo: Int64
@@ -61,15 +62,14 @@ class ZNorm:
         turn = np.arange(len(photo)) - np.searchsorted(photo, photo)
         kept = turn < COHORT
         every = cls(photo[kept], asked[kept], score[kept].astype(np.float64).round(DIGITS), 0.0, 1.0)
-        _, count, total, squares = every._sums(np.unique(every.photo), every._strange(owners_of, None))
+        count, total, squares = every._but_best(np.unique(every.photo), every._strange(owners_of, None))
         several = count > 1
         if not several.any():
             return every
         count, mean = count[several], total[several] / count[several]
-        within = squares[several] / count - mean**2
-        return cls(
-            every.photo, every.asked, every.score, float(mean.mean()), float(np.sqrt(max(within.mean(), 0.0))) or 1.0
-        )
+        within = np.sqrt(np.maximum(squares[several] / count - mean**2, 0.0))
+        typical = float(np.median(within)) or float(within.mean()) or 1.0
+        return cls(every.photo, every.asked, every.score, float(mean.mean()), typical)
 
     def normalise(self, scores: Float64, photos: Int64, owners_of: OwnersOf, left_out: int | None = None) -> Float64:
         """Scores float64 [k] with gallery photos int64 [k], more as if all of these scored alike with other turtles.
@@ -96,10 +96,7 @@ class ZNorm:
         The highest score of each is left out, because it may be of the same turtle under another name. Both are drawn
         towards those of all photos.
         """
-        best, count, total, squares = self._sums(photos, self._strange(owners_of, left_out))
-        some = count > 0
-        count = np.maximum(count - 1, 0)
-        total, squares = total - np.where(some, best, 0.0), squares - np.where(some, best**2, 0.0)
+        count, total, squares = self._but_best(photos, self._strange(owners_of, left_out))
         weight = STRENGTH + count
         mean = (STRENGTH * self.mean + total) / weight
         square = (STRENGTH * (self.spread**2 + self.mean**2) + squares) / weight
@@ -114,18 +111,17 @@ class ZNorm:
             strange &= of_asked.turtle != left_out
         return np.asarray(strange)
 
-    def _sums(self, photos: Int64, counted: Bool) -> tuple[Float64, Float64, Float64, Float64]:
-        """Highest score, number, sum and sum of squares of the counted scores of each photo, float64 [k] each."""
+    def _but_best(self, photos: Int64, counted: Bool) -> tuple[Float64, Float64, Float64]:
+        """Number, sum and sum of squares of the counted scores of each photo but its highest, float64 [k] each."""
         place = np.minimum(np.searchsorted(photos, self.photo), max(len(photos) - 1, 0))
         counted = counted & (photos[place] == self.photo) if len(photos) else np.zeros(len(self.photo), bool)
         place, score = place[counted], self.score[counted]
-        best = np.full(len(photos), -np.inf)
+        best, some = np.zeros(len(photos)), np.zeros(len(photos))
         if len(place):
             starts = np.flatnonzero(np.diff(place, prepend=-1))
-            best[place[starts]] = np.maximum.reduceat(score, starts)
-        sums = (np.bincount(place, weights, len(photos)) for weights in (np.ones(len(score)), score, score**2))
-        count, total, squares = (one.astype(np.float64) for one in sums)
-        return best, count, total, squares
+            best[place[starts]], some[place[starts]] = np.maximum.reduceat(score, starts), 1.0
+        count, total, squares = (np.bincount(place, weight, len(photos)) for weight in (score**0, score, score**2))
+        return count - some, total - best, squares - best**2
 
     def to_record(self) -> dict[str, object]:
         """What `from_record` reads."""
