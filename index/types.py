@@ -364,6 +364,22 @@ class Shortlist:
     catalogued_turtles: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Owners:
+    """Whom photos show at present, and from which side.
+
+    Attributes
+    ----------
+    turtle : int64 [n]
+        The turtles' registry keys; -1 where the photo shows nobody who is known, or cannot be searched.
+    side : int64 [n]
+        A number for each side; -1 where none is stated.
+    """
+
+    turtle: Int64
+    side: Int64
+
+
 @dataclass(frozen=True, slots=True)
 class EnrollOutcome:
     """What became of one prepared photo: a new row, or the row that already held this head of these bytes.

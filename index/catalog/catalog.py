@@ -55,8 +55,10 @@ from index.types import (
     EnrollOutcome,
     GalleryFilter,
     HeadBox,
+    Int64,
     Kept,
     LocalFeatures,
+    Owners,
     Photo,
     PreparedPhoto,
     Recipe,
@@ -273,6 +275,10 @@ class Catalog:
     def count(self, where: GalleryFilter) -> int:
         """How many searchable photos a filter admits."""
         return self.searcher.count(where)
+
+    def owners(self, ids: Int64) -> Owners:
+        """Whom these photos show now, by the numbers of the photos, int64 [n]."""
+        return self.searcher.owners(ids)
 
     def identified(self) -> int:
         """How many searchable photos show a known turtle; counted without reading them."""

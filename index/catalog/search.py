@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from index.catalog.gallery import Gallery, capped, read_checkpoint, read_gallery, read_photos
+from index.catalog.gallery import NONE, Gallery, capped, read_checkpoint, read_gallery, read_photos
 from index.errors import CatalogDamaged
 from index.files import OnStep
 from index.registry import Registry, Session, unpack_descriptors
-from index.types import Checkpoint, Descriptor, GalleryFilter, Int64, Photo, Recipe, Shortlist
+from index.types import Checkpoint, Descriptor, GalleryFilter, Int64, Owners, Photo, Recipe, Shortlist
 from index.vectors import LADDER, SearchParams, Selection, VectorIndex
 from index.visual_words import VotingIndex
 
@@ -88,6 +88,16 @@ class Searcher:
         """See `Catalog.photos`."""
         gallery = self._now().gallery
         return self._named(gallery.ids[gallery.admitted(where)])
+
+    def owners(self, ids: Int64) -> Owners:
+        """See `Catalog.owners`."""
+        gallery = self._now().gallery
+        if not len(gallery.ids):
+            return Owners(np.full(len(ids), NONE), np.full(len(ids), NONE))
+        at = np.minimum(np.searchsorted(gallery.ids, ids), len(gallery.ids) - 1)
+        there = gallery.ids[at] == ids
+        side = gallery.side[at].astype(np.int64)
+        return Owners(np.where(there, gallery.turtle[at], NONE), np.where(there, side, NONE))
 
     def count(self, where: GalleryFilter) -> int:
         """See `Catalog.count`."""

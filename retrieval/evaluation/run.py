@@ -23,7 +23,7 @@ from retrieval.images import Heading, jpeg
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
 from retrieval.parallel import one_ahead
 from retrieval.pipeline import BATCH, compared_picture, described
-from retrieval.scoring import Candidate, PairConfidences, best_first, first_of_each, score_pairs
+from retrieval.scoring import Candidate, PairConfidences, best_first, first_of_each
 
 _UNSEEN = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 
@@ -101,7 +101,7 @@ def compare_methods(
             else:
                 shortlist = _shortlist(catalog, query, photo, engine)
                 by_way = {name: way.compare(photo, shortlist) for name, way in ways.items()}
-                answered.append(_answer(query, photo, by_way, fitted_methods, policy))
+                answered.append(_answer(catalog, query, photo, by_way, fitted_methods, policy))
                 compared = by_way[engine.comparing]
                 own = np.array([one.turtle == query.turtle for one in compared.photos], np.bool_)
                 matching += [compared.confidences[row] for row in np.flatnonzero(own)[:1]]
@@ -250,6 +250,7 @@ def _shortlist(catalog: Catalog, query: Query, photo: PreparedPhoto, engine: Eng
 
 
 def _answer(
+    catalog: Catalog,
     query: Query,
     photo: PreparedPhoto,
     by_way: dict[str, _Compared],
@@ -261,7 +262,10 @@ def _answer(
     for fitted_method in fitted_methods:
         compared = by_way[fitted_method.engine.comparing]
         prediction = fitted_method.model.predict(
-            _rank(compared, fitted_method), compared.shortlist, policy.prior_new, policy.rates
+            _rank(catalog, compared, fitted_method, query.enrolled),
+            compared.shortlist,
+            policy.prior_new,
+            policy.rates,
         )
         candidates = prediction.candidates
         if not outcomes:
@@ -282,12 +286,14 @@ def _answer(
     return Answered(query, tuple(outcomes), shown)
 
 
-def _rank(compared: _Compared, fitted_method: FittedMethod) -> tuple[Candidate, ...]:
+def _rank(
+    catalog: Catalog, compared: _Compared, fitted_method: FittedMethod, asked: Photo | None
+) -> tuple[Candidate, ...]:
     """As `ranking.rank` does, from confidences alone: cached pairs do not remember which keypoints matched."""
     if not compared.photos:
         return ()
-    scores = score_pairs(compared.pairs, fitted_method.model.null, fitted_method.engine.score)
     photos = compared.photos
+    scores = fitted_method.model.scoring(catalog, fitted_method.engine.score).of(compared.pairs, photos, asked)
     return tuple(
         Candidate(str(photos[row].turtle), float(scores[row]), None, int(compared.matches[row]), photos[row], _UNSEEN)
         for row in first_of_each(best_first(scores, compared.mean).tolist(), lambda row: photos[row].turtle)

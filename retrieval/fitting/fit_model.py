@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import GalleryFilter, Int64, Photo, Progress, Shortlist
+from index.types import Float64, GalleryFilter, Int64, Photo, Progress, Shortlist
 from retrieval.defaults import FIT_BUDGET, FIT_PHOTOS
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import Decided, decided_queries
@@ -19,7 +19,7 @@ from retrieval.fitting.pair_confidences import CachedComparison, Compared, looks
 from retrieval.fitting.trials import Trial, TrialPlan
 from retrieval.fitting.turtle_scores import TurtleScores, encounters_of, search_of
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
-from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, no_null, score_pairs
+from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, ZNorm, no_null, score_pairs
 
 BUDGET = FIT_BUDGET
 NULL_PAIRS = 10_000
@@ -227,7 +227,12 @@ def learn(
     if null is None:
         return CatalogModel(no_null(), None, table.gallery_photos, "The catalogue has no two turtles to compare.")
     scores = score_pairs(trial_scores.confidences, null, score)
-    searches = [search_of(table, trial, scores[rows]) for trial, rows in zip(trials, trial_scores.rows, strict=True)]
+    norm = gallery_norm(trial_scores, scores, seed)
+    normalise = _Normalised(table, norm)
+    searches = [
+        search_of(table, trial, normalise(trial, scores[rows]))
+        for trial, rows in zip(trials, trial_scores.rows, strict=True)
+    ]
     removed = [one for one in searches if not one.trial.own]
     largest = max((one.trial.gallery for one in removed), default=0)
     cohort = TNorm.fit([one.others for one in removed if one.trial.gallery >= 0.9 * largest])
@@ -239,7 +244,48 @@ def learn(
     model = NoveltyModel.fit(impostors, genuine, photos, occasions, seed, replicates, cohort, known)
     if isinstance(model, TooSmall):
         return CatalogModel(null, None, table.gallery_photos, model.reason)
-    return CatalogModel(null, model, table.gallery_photos)
+    return CatalogModel(null, model, table.gallery_photos, norm=norm)
+
+
+def gallery_norm(trial_scores: TrialScores, scores: Float64, seed: int = 0) -> ZNorm:
+    """What gallery photos score with the photos of the trials, each pair once.
+
+    Parameters
+    ----------
+    scores : float64 [pairs]
+        Of `TrialScores.confidences`.
+    """
+    table = trial_scores.table
+    pairs: dict[tuple[int, int], float] = {}
+    by_size = sorted(zip(trial_scores.trials, trial_scores.rows, strict=True), key=lambda one: -one[0].gallery)
+    for trial, rows in sorted(by_size, key=lambda one: one[0].own > 0):  # others first as a search without the turtle
+        asked = table.photos[trial.query]
+        if isinstance(asked, Photo):  # visitors are not in the catalogue
+            for row, score in zip(trial.shortlist.tolist(), scores[rows].tolist(), strict=True):
+                shown = table.photos[row]
+                assert isinstance(shown, Photo)
+                pairs.setdefault((shown.id, asked.id), score)
+    numbers = np.array(list(pairs), np.int64).reshape(-1, 2)
+    found = np.array(list(pairs.values()), np.float64)
+    return ZNorm.fit(numbers[:, 0], numbers[:, 1], found, table.owners, seed)
+
+
+class _Normalised:
+    """Scores of trials, relative to what each gallery photo scores with turtles other than the trial's own."""
+
+    def __init__(self, table: TrialPlan, norm: ZNorm) -> None:
+        self._table, self._norm = table, norm
+        self._moments: dict[int, tuple[Float64, Float64]] = {}
+
+    def __call__(self, trial: Trial, scores: Float64) -> Float64:
+        turtle = int(self._table.turtle[trial.query])
+        if turtle not in self._moments:
+            numbers, rows = self._table.numbered()
+            mean, spread = np.zeros((2, len(self._table.photos)))
+            mean[rows], spread[rows] = self._norm.moments(numbers, self._table.owners, turtle)
+            self._moments[turtle] = mean, spread
+        mean, spread = self._moments[turtle]
+        return self._norm.relative(scores, mean[trial.shortlist], spread[trial.shortlist])
 
 
 def _impostor_maxima(table: TrialPlan, searches: Sequence[TurtleScores]) -> ImpostorMaxima:

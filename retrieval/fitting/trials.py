@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.types import Float32, GalleryFilter, Int64, Occasion, Photo, Shortlist, Side
+from index.types import Float32, GalleryFilter, Int64, Occasion, Owners, Photo, Shortlist, Side
 from retrieval.engine import Engine
 
 SMALLEST_GALLERY = 5
@@ -145,6 +145,19 @@ class TrialPlan:
         self._whole = whole
         self.similar = similar
         self.engine = engine
+
+    def numbered(self) -> tuple[Int64, Int64]:
+        """The numbers of all photos of the catalogue, ascending, and their rows, int64 [n] each; visitors have none."""
+        rows = [row for row, photo in enumerate(self.photos) if isinstance(photo, Photo)]
+        numbers = [photo.id for photo in self.photos if isinstance(photo, Photo)]
+        order = np.argsort(numbers)
+        return np.array(numbers, np.int64)[order], np.array(rows, np.int64)[order]
+
+    def owners(self, numbers: Int64) -> Owners:
+        """Whom photos of the catalogue show, by their numbers, int64 [k]."""
+        known, rows = self.numbered()
+        found = rows[np.searchsorted(known, numbers)]
+        return Owners(self.turtle[found], self.side_code[found])
 
     def photos_by_turtle_and_side(self) -> Int64:
         """How many photos each turtle has in each gallery that it is in, int64."""

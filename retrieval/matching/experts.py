@@ -19,7 +19,7 @@ from retrieval.matching.views import VIEWED, views_beside
 
 SURE = 0.5
 """Confidence from which one of the second expert's matches counts."""
-WEIGHT = 1 / 40
+WEIGHT = 1 / 20
 """What it then counts, beside the confidences of SIFT's matches."""
 
 

@@ -76,14 +76,14 @@ class Occasion:
     def with_references(self, fit: LikelihoodRatio, share: float) -> Occasion:
         """As if the true turtle had as many photos as this quantile of the catalogue's turtles.
 
-        A genuine score keeps its rank among those of turtles with as many photos. So what was found with few photos,
-        because the encounter's own were hidden, tells how it will be with all of them.
+        What was found with few photos, because the encounter's own were hidden, tells how it will be with all of them;
+        and what was found with many, how it would be with few. A query's turtle may have either.
         """
         wanted = float(np.quantile(fit.photos, share))
         photos = []
         for one in self.photos:
             own = one.candidates.turtle == self.individual
-            if own.any() and wanted > one.references > 0:
+            if own.any() and one.references > 0:
                 score, photos_of = one.candidates.score.copy(), one.candidates.photos.copy()
                 score[own] = fit.genuine_with(score[own], one.references, wanted)
                 photos_of[own] = round(wanted)

@@ -14,10 +14,20 @@ from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import Decision, Verdict, decide
 from retrieval.novelty.model import NoveltyModel
 from retrieval.novelty.posterior import Candidates, Posterior
-from retrieval.scoring import Candidate, ConfidenceNull, model_json, model_record, no_null, read_model
+from retrieval.scoring import (
+    Candidate,
+    ConfidenceNull,
+    PairScoring,
+    Score,
+    ZNorm,
+    model_json,
+    model_record,
+    no_null,
+    read_model,
+)
 
 MODEL = "novelty"
-_KIND, _VERSION = "fitted model", 3
+_KIND, _VERSION = "fitted model", 4
 _EARLIER = "The model was fitted by an earlier version of turtleidx; run `turtleidx fit`."
 
 
@@ -93,12 +103,15 @@ class CatalogModel:
         None while there is none for this recipe; `missing` says why.
     photos : int
         Identified photos in the catalogue when it was fitted.
+    norm : ZNorm or None
+        What gallery photos score with other turtles; None takes scores as they are.
     """
 
     null: ConfidenceNull
     novelty: NoveltyModel | None
     photos: int
     missing: str = ""
+    norm: ZNorm | None = None
 
     @classmethod
     def load(cls, catalog: Catalog, recipe: str) -> CatalogModel:
@@ -116,6 +129,10 @@ class CatalogModel:
         """Whether an earlier version of turtleidx fitted it."""
         return self.missing == _EARLIER
 
+    def scoring(self, catalog: Catalog, score: Score) -> PairScoring:
+        """How pairs with this catalogue's photos are scored."""
+        return PairScoring(self.null, score, self.norm, catalog.owners)
+
     def without_intervals(self) -> CatalogModel:
         """The same, forty times as fast: its probabilities come without a bootstrap's interval."""
         return self if self.novelty is None else replace(self, novelty=replace(self.novelty, replicates=()))
@@ -123,7 +140,14 @@ class CatalogModel:
     def to_json(self) -> str:
         """JSON text for `from_json`."""
         novelty = None if self.novelty is None else self.novelty.to_record()
-        values = {"null": self.null.to_record(), "novelty": novelty, "photos": self.photos, "missing": self.missing}
+        norm = None if self.norm is None else self.norm.to_record()
+        values = {
+            "null": self.null.to_record(),
+            "novelty": novelty,
+            "photos": self.photos,
+            "missing": self.missing,
+            "norm": norm,
+        }
         return model_json(model_record(_KIND, _VERSION, values))
 
     @classmethod
@@ -136,7 +160,8 @@ class CatalogModel:
         if read["version"] < _VERSION:
             return cls(no_null(), None, int(read["photos"]), _EARLIER)
         novelty = None if read["novelty"] is None else NoveltyModel.from_record(read["novelty"])
-        return cls(ConfidenceNull.from_record(read["null"]), novelty, int(read["photos"]), read["missing"])
+        norm = None if read.get("norm") is None else ZNorm.from_record(read["norm"])
+        return cls(ConfidenceNull.from_record(read["null"]), novelty, int(read["photos"]), read["missing"], norm)
 
     def predict(
         self, candidates: Sequence[Candidate], shortlist: Shortlist, prior_new: float, rates: Rates

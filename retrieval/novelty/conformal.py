@@ -5,8 +5,9 @@ rises. *Certified*: with the mean share over n individuals, the largest τ with 
 expected rate for the next individual, whatever the distribution (Angelopoulos et al. 2022; Vovk et al. 2005). The one
 that is added stands for an individual that fails on all of its photos; with few individuals it uses the rate up, and
 the rule would keep its promise by never speaking. *Modelled*: the largest τ at which the mean share stays within the
-rate in most bootstrap samples of the individuals (Efron 1979), and never above what the fitted distributions give; it
-is marked "modelled, not certified".
+rate in most bootstrap samples of the individuals (Efron 1979), and never above what the fitted distributions give, nor,
+where a rate is smaller than one individual of them all, above what the tail of the errors' statistics gives; it is
+marked "modelled, not certified".
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ Bool = npt.NDArray[np.bool_]
 CONFIDENCE = 0.8
 """Share of the bootstrap samples in which a modelled threshold keeps the rate."""
 SAMPLES = 200
+TAIL, FEWEST = 0.2, 4.0
+"""Share and least number of the individuals from whose errors a tail is extrapolated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,25 @@ def threshold_for(statistic: Float64, wrong: Bool, individual: Int64, rate: floa
     errors = np.flatnonzero(share)  # nothing else changes the sums
     summed = np.cumsum(drawn[:, code[errors]] * share[errors], axis=1)
     bound = _largest(ordered[errors], np.quantile(summed, CONFIDENCE, axis=0), rate * individuals)
-    return Threshold(max(certified, min(model, bound)), certified, individuals, needed)
+    beyond = _beyond_the_sample(ordered[errors], share[errors], individuals, rate)
+    return Threshold(max(certified, min(model, bound, beyond)), certified, individuals, needed)
+
+
+def _beyond_the_sample(ordered: Float64, share: Float64, individuals: int, rate: float) -> float:
+    """Where an exponential tail of the errors' statistics (ascending) reaches a rate that so few individuals hide.
+
+    Scale and beginning are those of the lowest errors that `TAIL` of the individuals make (Weissman 1978; ratios of
+    likelihoods are logarithms already). inf where the sample itself reaches the rate, or hardly anybody errs.
+    """
+    reached, begin = np.cumsum(share), max(TAIL * individuals, FEWEST)
+    if rate * (individuals + 1) >= 1 or not len(reached) or reached[-1] <= begin:
+        return np.inf
+    last = int(np.searchsorted(reached, begin))
+    lower = ordered[last] - ordered[:last]
+    many = float(reached[last - 1])
+    scale = float(share[:last] @ lower) / many
+    # the predictive quantile of an exponential tail whose scale `many` individuals tell
+    return float(ordered[last] - many * scale * ((rate * individuals / many) ** (-1 / many) - 1))
 
 
 def _largest(ordered: Float64, reached: Float64, allowed: float) -> float:

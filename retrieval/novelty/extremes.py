@@ -214,12 +214,15 @@ def _body_knots(score: Float64, cdf: Float64, tail: ParetoTail, frailty: float) 
     body = support < tail.threshold
     top = -np.log(_work_of(np.array([1 - tail.share]), frailty))[0]
     rarity = np.minimum(-np.log(_work_of(np.clip(height[body], 1e-9, 1 - 1e-9), frailty)), top)
+    alone = np.array([tail.threshold - tail.scale, tail.threshold]), np.array([top - 1.0, top])
     if not len(rarity) or rarity[0] >= top - 1e-6:
-        return np.array([tail.threshold - tail.scale, tail.threshold]), np.array([top - 1.0, top])
+        return alone
     wanted = np.linspace(rarity[0], top, _KNOTS)[:-1]
     place = np.interp(wanted, rarity, support[body])
     place, first = np.unique(place, return_index=True)
     keep = place < tail.threshold - 1e-9 * max(tail.scale, 1e-9)
+    if not keep.any():
+        return alone
     return np.append(place[keep], tail.threshold), np.append(wanted[first][keep], top)
 
 

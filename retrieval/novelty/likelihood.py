@@ -143,12 +143,22 @@ class LikelihoodRatio:
         return np.asarray(np.exp(np.maximum(self.genuine.log_cdf(s[..., None], self.photos), -500.0)).mean(axis=-1))
 
     def genuine_with(self, score: Float64, photos: float, others: float) -> Float64:
-        """Scores of as high a rank when the turtle has `others` photos instead of `photos`, float64 like `score`."""
+        """Scores of the same photos when their turtle has `others` photos instead of `photos`, float64 like `score`.
+
+        A score keeps its rank among turtles with as many photos, but gains no more than the median does, and a low one
+        no more than in proportion: a photo that is bad itself stays bad, however many there are to find it by.
+        """
+        if others == photos:
+            return np.asarray(score)
         width = float(np.ptp(self.grid)) or 1e-9
         scores = np.concatenate((self.grid, self.grid[-1] + width * np.geomspace(0.01, 10, 60)))
-        rarity = self.genuine.rarity_of(scores)
-        wanted = self.genuine.rarity_of(score) + self.genuine.growth.exponent * np.log(others / photos)
-        return np.maximum(score, np.interp(wanted, rarity, scores)) if others > photos else np.asarray(score)
+        rarity, growth = self.genuine.rarity_of(scores), self.genuine.growth.exponent
+        of_median = np.log(np.array([photos, others])) * growth - np.log(np.log(2.0))
+        before, after = np.interp(of_median, rarity, scores)
+        wanted = np.interp(score, scores, rarity) + growth * np.log(others / photos)
+        gain = (after - before) * np.clip(score / max(before, 1e-9), 0.0, 1.0)
+        changed = np.minimum(np.interp(wanted, rarity, scores), score + gain)
+        return np.asarray(np.maximum(score, changed) if others > photos else np.minimum(score, changed))
 
     def impostor_survival(self, score: npt.ArrayLike, gallery: npt.ArrayLike) -> Float64:
         """P(best score of a new turtle's photo is higher), float64, broadcast."""

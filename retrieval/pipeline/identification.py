@@ -57,7 +57,7 @@ def identify(
         for one, own, matches in zip(shortlist.photos, features, engine.rerank(query.features, features), strict=True)
         if matches is not None
     ]
-    candidates = rank(pairs, len(query.features), model.null, engine.score)
+    candidates = rank(pairs, len(query.features), model.scoring(catalog, engine.score), enrolled)
     catalog.write_learnt()
     policy = policy or DecisionPolicy()
     prediction = model.predict(candidates, shortlist, policy.prior_new, policy.rates)

@@ -81,7 +81,7 @@ class _Comparison:
         self._catalog = catalog
         self._engine = engine
         self._photos = photos
-        self.comparer = PairScorer(catalog, engine, model.null)
+        self.comparer = PairScorer(catalog, engine, model.scoring(catalog, engine.score))
         self.searches: dict[int, Searched] = {}
         self._probes: dict[int, Descriptor] = {}
         self._shortlists: dict[int, Shortlist] = {}

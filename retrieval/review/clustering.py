@@ -39,7 +39,7 @@ def cluster_encounters(
     catalog.require(engine.recipe)
     model = CatalogModel.load(catalog, engine.evidence).without_intervals()
     with catalog.writing("identify"):
-        neighbours = neighbours_of(catalog, engine, model.null, only, progress)
+        neighbours = neighbours_of(catalog, engine, model.scoring(catalog, engine.score), only, progress)
         return with_other_side(catalog, engine, resolve(neighbours, model, policy), model, policy)
 
 

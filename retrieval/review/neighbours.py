@@ -13,7 +13,7 @@ from index.types import GalleryFilter, Photo, Progress, Shortlist
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.review.pair_scores import PairScorer, candidates_of
-from retrieval.scoring import Candidate, ConfidenceNull
+from retrieval.scoring import Candidate, PairScoring
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ def named(encounter: int) -> str:
 def neighbours_of(
     catalog: Catalog,
     engine: Engine,
-    null: ConfidenceNull,
+    scoring: PairScoring,
     only: Collection[int] = (),
     progress: Progress | None = None,
 ) -> dict[int, list[PhotoNeighbours]]:
@@ -68,7 +68,7 @@ def neighbours_of(
     if not photos:
         return {}
     descriptor_similarity = DescriptorSimilarity(catalog, engine, photos, catalog.vectors(photos))
-    comparer = PairScorer(catalog, engine, null)
+    comparer = PairScorer(catalog, engine, scoring)
     found: dict[int, list[PhotoNeighbours]] = defaultdict(list)
     for row, photo in enumerate(photos):
         where = GalleryFilter(side=photo.side)

@@ -26,7 +26,7 @@ def with_other_side(
     """
     if model.novelty is None:
         return list(groups)
-    scorer = PairScorer(catalog, engine, model.null)
+    scorer = PairScorer(catalog, engine, model.scoring(catalog, engine.score))
     told = []
     for group in groups:
         known = None
@@ -49,7 +49,7 @@ def known_by_other_side(
     side = OPPOSITE.get(photo.side)
     if side is None or model.novelty is None:
         return None
-    scorer = scorer or PairScorer(catalog, engine, model.null)
+    scorer = scorer or PairScorer(catalog, engine, model.scoring(catalog, engine.score))
     probe = DescriptorSimilarity.of_stored(catalog, engine, [photo]).probe(0)
     shortlist = catalog.shortlist(probe, engine.shortlist, GalleryFilter(side=side), engine.per_turtle)
     candidates = candidates_of(scorer.likenesses(photo, shortlist.photos), lambda one: str(one.turtle))

@@ -15,12 +15,11 @@ from retrieval.fitting import Cascade
 from retrieval.novelty import NoveltyModel, posterior_of
 from retrieval.scoring import (
     Candidate,
-    ConfidenceNull,
     PairConfidences,
+    PairScoring,
     best_first,
     count_matches,
     first_of_each,
-    score_pairs,
 )
 
 _NO_MATCHES = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
@@ -48,10 +47,10 @@ class PairScore:
 class PairScorer:
     """Compares photos of a catalogue with its recipe; needs the writer's lock, because it fills the cache."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, null: ConfidenceNull) -> None:
+    def __init__(self, catalog: Catalog, engine: Engine, scoring: PairScoring) -> None:
         self._catalog = catalog
         self._engine = engine
-        self._null = null
+        self._scoring = scoring
         self._cascade = Cascade(catalog, engine)
         self._cache = catalog.pair_cache(engine.comparison, directed=engine.directed)
 
@@ -73,19 +72,19 @@ class PairScorer:
         """The photo against those of the others that the recipe compares, best first; never within one file."""
         others = _of_other_files(photo, others)
         rows, found = self._cascade.compare(photo.key, partial(self._features, photo), others)
-        return self._scored([others[row] for row in rows], found)
+        return self._scored(photo, [others[row] for row in rows], found)
 
     def all_likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
         """The photo against every one of the others as the matcher sees them, best first; never within one file."""
         others = _of_other_files(photo, others)
         found = self._cascade.pairs.confidences(photo.key, partial(self._features, photo), others)
-        return self._scored(others, found)
+        return self._scored(photo, others, found)
 
-    def _scored(self, others: Sequence[Photo], found: Sequence[Float32]) -> list[PairScore]:
+    def _scored(self, photo: Photo, others: Sequence[Photo], found: Sequence[Float32]) -> list[PairScore]:
         if not found:
             return []
         confidences = PairConfidences.of(found)
-        scores = score_pairs(confidences, self._null, self._engine.score)
+        scores = self._scoring.of(confidences, others, photo)
         return [
             PairScore(others[row], float(scores[row]), count_matches(found[row]))
             for row in best_first(scores, confidences.mean())

@@ -81,7 +81,7 @@ def _compared(
         gallery = [*shortlist.photos, *own]
         known = main.features(gallery)
         pairs = [Pair(*one) for one in zip(gallery, known, engine.compare(features, known), strict=True)]
-        ranking = rank(pairs, len(features), model.null, engine.score)
+        ranking = rank(pairs, len(features), model.scoring(main, engine.score))
         found = next(one for one in ranking if one.turtle == turtle)
         probability = _probability(model, ranking, shortlist, own)
         if best.photos is None or (probability or 0, found.matches) > (best.probability or 0, best.matches):

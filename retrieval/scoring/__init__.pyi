@@ -4,6 +4,7 @@ from .confidences import (
     pair_confidences as pair_confidences,
 )
 from .normalization import TNorm as TNorm
+from .pair_scoring import PairScoring as PairScoring
 from .ranking import Candidate as Candidate, Pair as Pair, first_of_each as first_of_each, rank as rank
 from .score import Score as Score
 from .serialization import model_json as model_json, model_record as model_record, read_model as read_model
@@ -13,3 +14,4 @@ from .wasserstein import (
     no_null as no_null,
     score_pairs as score_pairs,
 )
+from .znorm import ZNorm as ZNorm

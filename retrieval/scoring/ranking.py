@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from index.types import LocalFeatures, Matches, Photo
 from retrieval.scoring.confidences import PairConfidences, count_matches, pair_confidences
-from retrieval.scoring.score import Score
-from retrieval.scoring.wasserstein import ConfidenceNull, best_first, score_pairs
+from retrieval.scoring.pair_scoring import PairScoring
+from retrieval.scoring.wasserstein import best_first
 
 Item = TypeVar("Item")
 
@@ -23,18 +23,22 @@ class Pair:
     matches: Matches
 
 
-def rank(pairs: Sequence[Pair], keypoints: int, null: ConfidenceNull, score: Score) -> tuple[Candidate, ...]:
+def rank(
+    pairs: Sequence[Pair], keypoints: int, scoring: PairScoring, asked: Photo | None = None
+) -> tuple[Candidate, ...]:
     """Turtles of the matched photos, best first; ties go by mean confidence.
 
     Parameters
     ----------
     keypoints : int
         Of the query.
+    asked : Photo or None
+        The query, where it is in the catalogue.
     """
     if not pairs:
         return ()
     confidences = PairConfidences.of([pair_confidences(one.matches, keypoints, len(one.features)) for one in pairs])
-    scores = score_pairs(confidences, null, score)
+    scores = scoring.of(confidences, [one.photo for one in pairs], asked)
     identified = [row for row in best_first(scores, confidences.mean()) if pairs[row].photo.turtle is not None]
     return tuple(
         Candidate(

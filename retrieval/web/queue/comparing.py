@@ -176,7 +176,8 @@ class Comparing:
                 ruled_out, given_up = rejections(self._catalog), unsure_groups(self._catalog)
                 if not self.snapshot.complete:
                     self._one_by_one(together, photos, quick, (ruled_out, given_up))
-                found = neighbours_of(self._catalog, engine, quick.null, (), self._advance)
+                scoring = quick.scoring(self._catalog, engine.score)
+                found = neighbours_of(self._catalog, engine, scoring, (), self._advance)
             groups = resolve(found, quick, self._policy())
         except CatalogBusy as error:
             self._show(trouble=str(error))
@@ -244,7 +245,8 @@ class Comparing:
         engine = self._bench.engine
         assert engine is not None
         for encounter in encounters:
-            found = neighbours_of(self._catalog, engine, model.null, {encounter}, self._advance)
+            scoring = model.scoring(self._catalog, engine.score)
+            found = neighbours_of(self._catalog, engine, scoring, {encounter}, self._advance)
             if encounter not in found:
                 continue
             [group] = resolve(found, model, self._policy())

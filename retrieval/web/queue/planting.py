@@ -129,5 +129,5 @@ def _near(
     )
     probe = DescriptorSimilarity.of_stored(catalog, engine, [photo]).probe(0)
     shortlist = catalog.shortlist(probe, engine.shortlist, where, engine.per_turtle)
-    likenesses = PairScorer(catalog, engine, model.null).likenesses(photo, shortlist.photos)
+    likenesses = PairScorer(catalog, engine, model.scoring(catalog, engine.score)).likenesses(photo, shortlist.photos)
     return PhotoNeighbours(photo, candidates_of(likenesses, lambda one: str(one.turtle)), shortlist, (), {})

@@ -127,7 +127,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     prior = share if options.prior_new is None else options.prior_new
     model = CatalogModel.load(catalog, engine.evidence).without_intervals()
     with catalog.writing("identify"):
-        neighbours = neighbours_of(catalog, engine, model.null)
+        neighbours = neighbours_of(catalog, engine, model.scoring(catalog, engine.score))
     truth = _truth(neighbours, rows)
     trials = [
         _trial(neighbours, model, DecisionPolicy(prior, Rates(rate, rate, max(rate, 0.05))), truth) for rate in PROMISED

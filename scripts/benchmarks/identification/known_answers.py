@@ -13,10 +13,10 @@ from index.types import Bool, Float32, Float64, Int64, LocalFeatures, Photo
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.fitting.pair_confidences import CachedComparison, looks_of, pairs_of
-from retrieval.fitting.trials import TrialPlan, ordered_pair
+from retrieval.fitting.trials import TrialPlan
 from retrieval.matching import strength, strongest
 from retrieval.novelty import Candidates, CatalogModel, Posterior
-from retrieval.scoring import PairConfidences, score_pairs
+from retrieval.scoring import PairConfidences
 
 
 class Grounds:
@@ -85,6 +85,7 @@ class Searcher:
 
     def __init__(self, grounds: Grounds, model: CatalogModel) -> None:
         self.grounds, self.model = grounds, model
+        self._scoring = model.scoring(grounds.catalog, grounds.engine.score)
         self._scores: dict[tuple[tuple[int, int], bool], float] = {}
 
     def search(self, row: int, gallery: Int64) -> Found | None:
@@ -111,11 +112,11 @@ class Searcher:
         )
 
     def _score(self, row: int, others: Int64, seen: bool) -> Float64:
-        directed = self.grounds.engine.directed
-        pairs = [((row, int(other)) if directed else ordered_pair(row, int(other)), seen) for other in others]
+        pairs = [((row, int(other)), seen) for other in others]
         missing = [place for place, pair in enumerate(pairs) if pair not in self._scores]
         if missing:
             confidences = PairConfidences.of(self.grounds.confidences(row, others[missing], seen))
-            fresh = score_pairs(confidences, self.model.null, self.grounds.engine.score)
+            photos = [self.grounds.photos[other] for other in others[missing]]
+            fresh = self._scoring.of(confidences, photos)
             self._scores.update((pairs[place], float(one)) for place, one in zip(missing, fresh, strict=True))
         return np.array([self._scores[pair] for pair in pairs])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from hypothesis import given, settings, strategies as st
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
+from index.curation.curator import Curator
+from index.registry import ChangeReport
 from index.types import GalleryFilter, Photo, PreparedPhoto, Side
 from tests.index.making import day, photo, vector
 
@@ -147,3 +150,41 @@ def test_an_empty_gallery_gives_an_empty_shortlist(catalog: Catalog) -> None:
     found = catalog.shortlist(vector(1), 5, GalleryFilter())
     assert (found.photos, found.gallery_photos, found.gallery_turtles) == ((), 0, 0)
     assert found.similarity.shape == (0,)
+
+
+def shown(catalog: Catalog) -> list[tuple[bool, bool, str | None]]:
+    """Of each of the first 60 numbers what `owners` says, with the turtle's id, and whether it can be searched."""
+    numbers = np.arange(1, 61)
+    owners = catalog.owners(numbers)
+    keys: dict[int, str] = {}
+    there = {one.id: one for one in catalog.photos(ALL)}
+    found = []
+    for number, turtle, side in zip(numbers.tolist(), owners.turtle.tolist(), owners.side.tolist(), strict=True):
+        one = there.get(number)
+        assert turtle == -1 if one is None or one.turtle is None else keys.setdefault(turtle, one.turtle) == one.turtle
+        assert side == (-1 if one is None or one.side is None else list(Side).index(one.side))
+        found.append((one is not None, turtle >= 0, None if one is None else one.turtle))
+    assert len(set(keys.values())) == len(keys)
+    return found
+
+
+def test_owners_are_those_of_now_after_every_change_and_its_undoing(gallery: Catalog, tmp_path: Path) -> None:
+    catalog = Catalog.open(Path(shutil.copytree(gallery.path, tmp_path / "turtles.catalog")))
+    curator = Curator(catalog, "Ana")
+    first = shown(catalog)
+    known = [one for one in catalog.photos(ALL) if one.turtle is not None]
+    mine, other = known[0], next(one for one in known if one.turtle != known[0].turtle)
+    changes: list[Callable[[], ChangeReport]] = [
+        lambda: curator.move_photos([mine.id], str(other.turtle)),
+        lambda: curator.merge_turtles(str(other.turtle), [str(mine.turtle)]),
+        lambda: curator.split_turtle(str(other.turtle), [other.id], "T900"),
+        lambda: curator.retire_turtle(str(other.turtle)),
+        lambda: curator.set_side([mine.id], Side.RIGHT if mine.side is Side.LEFT else Side.LEFT),
+        lambda: curator.remove_photos([mine.id]),
+        lambda: curator.move_photos([mine.id], None),
+    ]
+    for change in changes:
+        change()
+        shown(catalog)
+        curator.undo()
+        assert shown(catalog) == first

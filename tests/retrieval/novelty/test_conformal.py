@@ -83,3 +83,15 @@ def test_the_realised_rate_of_the_next_individual_keeps_the_promise(individuals:
         modelled.append((statistic[-1] <= threshold.value).mean())
     assert np.mean(certified) <= 0.1 + 2 * np.std(certified) / 20
     assert np.mean(modelled) <= 0.1 + 2 * np.std(modelled) / 20
+
+
+@pytest.mark.parametrize("individuals", [20, 50])
+def test_a_rate_smaller_than_one_individual_is_kept_by_the_tail(individuals: int) -> None:
+    """Thresholds among so few never see one error in a hundred; without a tail they would let about 1/(n+1) through."""
+    rng = np.random.default_rng(0)
+    kept = []
+    for _ in range(300):
+        statistic = -rng.exponential(size=individuals)
+        value = threshold_for(statistic, every(individuals), np.arange(individuals), 0.01, NO_MODEL).value
+        kept.append(np.exp(value))
+    assert np.mean(kept) < 0.015

@@ -92,3 +92,13 @@ def test_all_scores_equal_still_fits() -> None:
 def fixed() -> MaximumDistribution:
     sample = drawn(6, (10, 40), 0.5, rows=500)
     return MaximumDistribution.fit(at(sample, 40), Growth(0.8, 0.3), 40.0, seed=0)
+
+
+def test_scores_that_differ_by_rounding_alone_below_the_threshold_still_fit() -> None:
+    score = np.concatenate(
+        (np.full(40, 1 - 1e-13), np.full(21, 1.0), 1 + np.random.default_rng(0).exponential(size=60))
+    )
+    rows = np.arange(len(score))
+    sample = Sample(score, np.ones(len(score)), rows, np.full(len(score), 10.0))
+    model = MaximumDistribution.fit(sample, Growth(1.0, 0.0), 10.0, seed=0)
+    assert np.isfinite(model.rarity_of(np.array([0.5, 1.0, 2.0]))).all()

@@ -15,6 +15,7 @@ from retrieval.evaluation.metrics import reliability
 from retrieval.novelty.calibration import Occasion
 from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import Verdict, decide
+from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel
 from retrieval.novelty.posterior import Candidates
 from retrieval.novelty.samples import TooSmall
@@ -278,11 +279,15 @@ class Realised:
     new: float
 
 
-def realised(seed: int, turtles: int, photos: int, rates: Rates) -> Realised:
-    world = World(seed, turtles, gap=4.5)
+ASKED = 150
+"""Encounters that each world is asked about."""
+
+
+def realised(seed: int, turtles: int, photos: int, rates: Rates, gap: float) -> Realised:
+    world = World(seed, turtles, gap=gap)
     model = fitted(world, turtles)
     thresholds = model.thresholds(rates, together=photos > 1)
-    rows = np.repeat(world.rng.integers(turtles, size=60), photos)
+    rows = np.repeat(world.rng.integers(turtles, size=ASKED), photos)
     said = {}
     for catalogued in (False, True):
         references = world.photos[rows] if catalogued else np.zeros(len(rows), np.int64)
@@ -310,16 +315,53 @@ def realised(seed: int, turtles: int, photos: int, rates: Rates) -> Realised:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("photos", [1, 3])
-@pytest.mark.parametrize(("turtles", "worlds"), [(25, 12), (50, 8), (200, 3)])
-def test_promises_are_kept_and_new_is_said(turtles: int, worlds: int, photos: int) -> None:
+@pytest.mark.parametrize(("gap", "said"), [(4.5, 0.6), (3.2, 0.15)], ids=["telling scores", "weak scores"])
+@pytest.mark.parametrize(("turtles", "worlds"), [(20, 12), (50, 8), (200, 6)])
+def test_promises_are_kept_and_new_is_said(turtles: int, worlds: int, gap: float, said: float, photos: int) -> None:
     rates = Rates()
-    every = [realised(seed, turtles, photos, rates) for seed in range(worlds)]
-    error = 2 / np.sqrt(60 * worlds)
+    every = [realised(seed, turtles, photos, rates, gap) for seed in range(worlds)]
+    error = 2 / np.sqrt(ASKED * worlds)
     for name in ("false_known", "misidentified", "false_new"):
         promised = getattr(rates, name)
         assert np.mean([getattr(one, name) for one in every]) <= promised + error * np.sqrt(promised)
-    assert np.mean([one.known for one in every]) > 0.6
-    assert np.mean([one.new for one in every]) > 0.6
+    assert np.mean([one.known for one in every]) > said
+    assert np.mean([one.new for one in every]) > said
+
+
+@cache
+def separation_of_two_hundred() -> tuple[World, LikelihoodRatio]:
+    world = World(4, 200, gap=4.5)
+    return world, fitted(world, 200).separation
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0, 20), st.floats(0, 20), st.integers(1, 12), st.integers(1, 12))
+def test_a_score_with_more_photos_is_higher_and_in_the_same_order(
+    one: float, other: float, few: int, more: int
+) -> None:
+    _, fit = separation_of_two_hundred()
+    few, more = sorted((few, more))
+    scores = np.sort(np.array([one, other]))
+    raised, lowered = fit.genuine_with(scores, few, more), fit.genuine_with(scores, more, few)
+    assert (lowered <= scores + 1e-9).all()
+    assert (scores <= raised + 1e-9).all()
+    assert raised[0] <= raised[1] + 1e-9
+    assert lowered[0] <= lowered[1] + 1e-9
+    np.testing.assert_array_equal(fit.genuine_with(scores, few, few), scores)
+
+
+def test_low_scores_imagined_with_more_photos_are_not_higher_than_such_turtles_score() -> None:
+    world, fit = separation_of_two_hundred()
+    cohort, turtles = world.cohort(), np.tile(np.arange(200), 5)
+
+    def own(references: int) -> Float64:
+        searched = world.searched(turtles, np.full(len(turtles), references), cohort)
+        kept = [
+            one.candidates.score[one.candidates.turtle == true] for one, true in zip(searched, turtles, strict=True)
+        ]
+        return np.concatenate(kept)
+
+    assert np.quantile(fit.genuine_with(own(3), 3, 9), 0.05) < np.quantile(own(9), 0.05)
 
 
 def test_a_model_of_the_same_searches_is_taken_as_it_is() -> None:
