@@ -24,6 +24,8 @@ COHORT = 100
 STRENGTH = 60.0
 """As many scores of a photo of its own tell as much about it as all other photos do."""
 
+WIDEST = 2.0
+"""How much a photo's spread may differ from the typical one."""
 DIGITS = 6
 """Of the scores that are kept."""
 
@@ -94,13 +96,14 @@ class ZNorm:
         """Mean and spread of the scores with other turtles of gallery photos int64 [k], ascending, each once.
 
         The highest score of each is left out, because it may be of the same turtle under another name. Both are drawn
-        towards those of all photos.
+        towards those of all photos, and the spread is bounded by `WIDEST`.
         """
         count, total, squares = self._but_best(photos, self._strange(owners_of, left_out))
         weight = STRENGTH + count
         mean = (STRENGTH * self.mean + total) / weight
         square = (STRENGTH * (self.spread**2 + self.mean**2) + squares) / weight
-        return mean, np.sqrt(np.maximum(square - mean**2, (self.spread / 10) ** 2))
+        spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+        return mean, np.clip(spread, self.spread / WIDEST, self.spread * WIDEST)
 
     def _strange(self, owners_of: OwnersOf, left_out: int | None) -> Bool:
         """Which scores are of two known turtles, from one side, and not of the turtle that is left out."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from index.types import Float64, Int64, Owners
 from retrieval.scoring.serialization import model_json
-from retrieval.scoring.znorm import COHORT, STRENGTH, OwnersOf, ZNorm
+from retrieval.scoring.znorm import COHORT, STRENGTH, WIDEST, OwnersOf, ZNorm
 
 PHOTOS = 24
 
@@ -44,7 +44,8 @@ class World:
         kept = np.array(sorted(counted)[:-1])
         mean = (STRENGTH * norm.mean + kept.sum()) / (STRENGTH + len(kept))
         square = STRENGTH * (norm.spread**2 + norm.mean**2) + (kept**2).sum()
-        return mean, max(float(np.sqrt(max(square / (STRENGTH + len(kept)) - mean**2, 0))), norm.spread / 10)
+        spread = float(np.sqrt(max(square / (STRENGTH + len(kept)) - mean**2, 0)))
+        return mean, min(max(spread, norm.spread / WIDEST), norm.spread * WIDEST)
 
 
 CHANGES = st.lists(
