@@ -337,7 +337,7 @@ function draw() {
       const mark = svg("g", { "data-at": at(pair.dots[row]) });
       const r = place < 0 ? 4 : 9;
       mark.append(svg("circle", { r, class: "ring-under" }), svg("circle", { r, class: "ring", stroke: colour }));
-      if (place >= 0) mark.append(svg("text", { x: 11, y: -8, class: "tag", fill: colour }, String(place + 1)));
+      if (place >= 0) mark.append(svg("text", { x: 11, y: -8, class: "tag" }, String(place + 1)));
       layer.append(mark);
     }
   }

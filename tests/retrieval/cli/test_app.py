@@ -114,7 +114,7 @@ def test_identify_and_audit_draw_what_they_tell(own: Shell, samples: SampleSet, 
     assert own("enroll", folder, "--not-by-folder", "--no-fit", "--side", "left").code == 0
     [group] = own("identify", "--json", "--plot", tmp_path / "groups", "--matcher", "nearest+views").records
     [picture] = (tmp_path / "groups").iterdir()
-    assert picture.name == f"001-{group['verdict']}-{group['encounters'][0]}.png"
+    assert picture.name == f"encounter-{group['encounters'][0]}.png"
     own("identify", str(group["encounters"][0]), "--new")
     audited = own("audit", "--least", "0", "--plot", tmp_path / "audit", "--matcher", "nearest+views", "--json")
     assert audited.code == 0

@@ -72,20 +72,17 @@ def test_from_a_folder_to_a_decided_season(
     assert len(list((tmp_path / "pictures").iterdir())) == drawn.out.count("next: ")
 
     ids: dict[str, str] = {}
-    for command in list(
-        newcomer.read
-    ):  # one group after the other, with the eyes of somebody who looks at the pictures
+    for command in list(newcomer.read):  # a group after the other, as somebody answers who looks at the pictures
         if "--is" not in command and "--new" not in command:
             continue
         words = shlex.split(command)
         encounters = [int(word) for word in words if word.isdigit()]
-        shown = who(shell, encounters, folders)
+        photo, shown = who(shell, encounters, folders)
         known = ids.get(shown) or (shown if shown <= "T022" else None)
         answer = ["--is", known] if known else ["--new"]
         done = shell("identify", *map(str, encounters), *answer)
         assert done.code == 0, done.err
-        [record] = shell("photos", "list", "--encounter", str(encounters[0]), "--page-size", "1", "--json").records
-        ids[shown] = record["turtle"]
+        ids[shown] = owner(shell, photo)
 
     assert shell("encounters", "list", "--unidentified", "--json").records == []
     looking = Browser(Catalog.open(shell.catalog))
@@ -96,8 +93,15 @@ def test_from_a_folder_to_a_decided_season(
     assert len(shell.turtles()) == 24
 
 
-def who(shell: Shell, encounters: list[int], truth: dict[str, str]) -> str:
-    """Whom the photos of these encounters show; they are of one turtle, or the program has linked two."""
+def who(shell: Shell, encounters: list[int], truth: dict[str, str]) -> tuple[int, str]:
+    """A photo of these encounters, and whom they show: one turtle, or the program has linked two."""
     looking = Browser(Catalog.open(shell.catalog))
-    [one] = {truth[Path(photo.path).name] for number in encounters for photo in looking.photos(encounter=number)}
-    return one
+    photos = [photo for number in encounters for photo in looking.photos(encounter=number)]
+    [one] = {truth[Path(photo.path).name] for photo in photos}
+    return photos[0].id, one
+
+
+def owner(shell: Shell, photo: int) -> str:
+    """The turtle that a photo has now; its encounter may have become part of one of the same day."""
+    [record] = shell("photos", "show", str(photo), "--json").records
+    return str(record["turtle"])

@@ -15,6 +15,7 @@ from retrieval.engine.engine import Engine
 from retrieval.engine.factory import NEAREST, EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import from_paths
+from retrieval.images.photos import READER
 from retrieval.pipeline.enrollment import enroll
 from synthetic.samples import SampleSet
 from tests.retrieval.drawn import copied
@@ -133,4 +134,4 @@ def test_what_an_earlier_reader_got_wrong_is_named_and_only_that_is_read_again(o
     assert own("reindex", "--json").records[0]["read"] == 1
     assert own("check", "--json").records[0]["problems"] == []
     with catalog.reading() as session:
-        assert session.rows("SELECT count(*), min(reader), count(content) FROM photos") == [(5, 2, 5)]
+        assert session.rows("SELECT count(*), min(reader), count(content) FROM photos") == [(5, READER, 5)]

@@ -16,7 +16,7 @@ from tests.retrieval.shelling import Shell
 
 
 def test_check_compact_backup_and_restore(shell: Shell) -> None:
-    assert shell("check", "--json").records == [{"photos": 7, "problems": [], "repaired": []}]
+    assert shell("check", "--json").records == [{"photos": 7, "problems": [], "repaired": [], "page": []}]
     assert shell("backup", "turtles.backup").code == 0
     shell("photos", "remove", "7", "--yes")
     refused = shell("compact", answer="n\n")
