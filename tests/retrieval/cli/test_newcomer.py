@@ -77,12 +77,12 @@ def test_from_a_folder_to_a_decided_season(
             continue
         words = shlex.split(command)
         encounters = [int(word) for word in words if word.isdigit()]
-        photo, shown = who(shell, encounters, folders)
+        seen, shown = who(shell, encounters, folders)
         known = ids.get(shown) or (shown if shown <= "T022" else None)
         answer = ["--is", known] if known else ["--new"]
         done = shell("identify", *map(str, encounters), *answer)
         assert done.code == 0, done.err
-        ids[shown] = owner(shell, photo)
+        ids[shown] = owner(shell, seen)
 
     assert shell("encounters", "list", "--unidentified", "--json").records == []
     looking = Browser(Catalog.open(shell.catalog))
