@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ PICTURE = ROOT / "scripts" / "review.png"
 TURTLES, STRANGERS, PHOTOS = 22, 5, 5
 COLOURS = 160
 """Of the picture, so that it is small."""
-PATIENCE = 300_000
+PATIENCE = 120_000
 """Milliseconds until the page has compared everything."""
 
 
@@ -110,15 +111,18 @@ def take(browser: Browser, address: str, screen: Screen, folder: Path) -> None:
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     page.goto(address)
-    page.wait_for_function("async () => (await (await fetch('/state')).json()).complete")
     base = address.partition("/?")[0]
+    until = time.monotonic() + PATIENCE / 1000
+    while not page.request.get(f"{base}/state").json()["complete"] and time.monotonic() < until:
+        page.wait_for_timeout(500)
     for name, path in (("home", "/"), ("queue", "/queue"), ("known", "/known")):
         page.goto(f"{base}{path}")
         shot(page, folder / f"{screen.name}-{name}.png")
-    page.goto(f"{base}/queue")
-    rows = page.locator("tbody tr")
-    alike = rows.filter(has_text="contested").or_(rows.filter(has_text="undecided"))
-    (alike if alike.count() else rows).first.locator("a").click()
+    rows = page.request.get(f"{base}/known").text()
+    known = re.findall(r'href="(/compare/[^"]+)"', rows)
+    if not known:
+        raise SystemExit("The drawn season has no KNOWN group to show.")
+    page.goto(f"{base}{known[0]}")
     page.wait_for_selector("body[data-compared]")
     shot(page, folder / f"{screen.name}-pair.png")
     context.close()
