@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pillow_heif import register_heif_opener
 from rich.console import Console
 from rich.progress import track
@@ -179,9 +179,12 @@ def _saved(sightings: Sequence[Sighting], name: str, folder: Path) -> Iterator[S
         exif = Image.Exif()
         exif[ORIENTATION] = orientation
         with Image.open(sighting.path) as image:
-            upright = image.convert("RGB")
+            colours = image.info.get("icc_profile")
+            upright = ImageOps.exif_transpose(image).convert("RGB")
         stored = upright if turn is None else upright.transpose(turn)
-        stored.save(path, exif=exif.tobytes() if form.turned else b"", **form.saving)
+        told: dict[str, Any] = {"exif": exif.tobytes()} if form.turned else {}
+        told |= {} if colours is None else {"icc_profile": colours}
+        stored.save(path, **told, **form.saving)
         yield replace(sighting, path=str(path))
 
 
