@@ -20,13 +20,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from index.catalog.creation import drafting
-from index.catalog.earlier_schema import bring_up_to_date
+from index.catalog.access import WriterLock, bring_up_to_date, drafting, refuse_half_synced
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.lookup import enrolled_files, retired_owners, same_sightings, standing_ids
 from index.catalog.summary import summarize
-from index.catalog.syncing import refuse_half_synced
-from index.catalog.writer_lock import WriterLock
 from index.errors import (
     CatalogBusy,
     CatalogDamaged,

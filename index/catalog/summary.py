@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from index.catalog.access import second_copies
 from index.catalog.gallery import SIDES
-from index.catalog.syncing import second_copies
 from index.errors import CatalogDamaged
 from index.features import FeatureStore
 from index.registry import MIGRATIONS, SIGHTINGS, CatalogSummary, Session, read_models

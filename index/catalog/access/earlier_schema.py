@@ -6,7 +6,7 @@ import tempfile
 import weakref
 from pathlib import Path
 
-from index.catalog.writer_lock import WriterLock
+from index.catalog.access.writer_lock import WriterLock
 from index.errors import CatalogReadOnly
 from index.files import OnStep
 from index.registry import Registry

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from index.catalog.creation import LEFT_BEHIND, drafting
+from index.catalog.access.creation import LEFT_BEHIND, drafting
 from index.errors import CatalogExists
 
 
