@@ -62,7 +62,7 @@ def shown(block: str, folder: Path) -> str:
     parts = []
     for line in re.findall(r"^\$ (.+)$", block, re.MULTILINE):
         words = [sys.executable, "-m", "retrieval", *shlex.split(line)[1:]]
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "LOGNAME": "Ana"}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "LOGNAME": "Ana", "PYTHONUNBUFFERED": "1"}
         done = subprocess.run(
             words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True
         )
