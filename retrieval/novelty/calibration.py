@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.types import Side
-from retrieval.novelty.conformal import Rates, Thresholds, threshold_for
+from retrieval.novelty.conformal import OF_KNOWN, Rates, Thresholds, threshold_for
 from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.posterior import Candidates, Posterior, fuse
 
@@ -155,14 +155,14 @@ class Calibration:
         """
         every, of_new = np.ones(len(self.ratio), np.bool_), np.ones(len(self.new_ratio), np.bool_)
         high = _modelled(-self.ratio, np.exp(np.minimum(-self.ratio, 0.0)), self.individual, rates.false_known)
-        known = threshold_for(-self.new_ratio, of_new, self.new_individual, rates.false_known, high)
+        known = threshold_for(-self.new_ratio, of_new, self.new_individual, rates.false_known, high, OF_KNOWN)
         called = -self.ratio <= known.value
         unsure = np.where(called, 1 / (1 + np.exp(-np.clip(self.doubt, -500.0, 500.0))), 0.0)
         doubtful = _modelled(self.lead, unsure, self.individual, rates.misidentified)
         low = _modelled(self.new_ratio, np.exp(np.minimum(self.new_ratio, 0.0)), self.new_individual, rates.false_new)
         return Thresholds(
             known,
-            threshold_for(self.lead, self.wrong & called, self.individual, rates.misidentified, doubtful),
+            threshold_for(self.lead, self.wrong & called, self.individual, rates.misidentified, doubtful, OF_KNOWN),
             threshold_for(self.ratio, every, self.individual, rates.false_new, low),
         )
 

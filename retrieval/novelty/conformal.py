@@ -22,8 +22,12 @@ from index.types import Float64, Int64
 
 Bool = npt.NDArray[np.bool_]
 
-CONFIDENCE = 0.8
-"""Share of the bootstrap samples in which a modelled threshold keeps the rate."""
+CONFIDENCE, OF_KNOWN = 0.8, 0.95
+"""Share of the bootstrap samples in which a modelled threshold keeps the rate; the second for the rules of KNOWN.
+
+A turtle that is wrongly called new is found by the next audit, while a photo under a wrong name stays in that turtle's
+history and is matched with from then on.
+"""
 SAMPLES = 200
 TAIL, FEWEST = 0.2, 4.0
 """Share and least number of the individuals from whose errors a tail is extrapolated."""
@@ -85,7 +89,9 @@ def individuals_for(rate: float) -> int:
     return math.ceil(1 / rate - 1e-9) - 1
 
 
-def threshold_for(statistic: Float64, wrong: Bool, individual: Int64, rate: float, model: float) -> Threshold:
+def threshold_for(
+    statistic: Float64, wrong: Bool, individual: Int64, rate: float, model: float, confidence: float = CONFIDENCE
+) -> Threshold:
     """The largest threshold that keeps `rate`; nothing speaks where there are no calibration photos.
 
     Parameters
@@ -98,6 +104,8 @@ def threshold_for(statistic: Float64, wrong: Bool, individual: Int64, rate: floa
         Every individual weighs the same, whatever the number of its photos.
     model : float
         Threshold that the fitted distributions give for the rate.
+    confidence : float
+        Share of the bootstrap samples in which a modelled threshold keeps the rate.
     """
     needed = individuals_for(rate)
     if not len(individual):
@@ -111,7 +119,7 @@ def threshold_for(statistic: Float64, wrong: Bool, individual: Int64, rate: floa
     drawn = np.random.default_rng(0).multinomial(individuals, np.full(individuals, 1 / individuals), SAMPLES)
     errors = np.flatnonzero(share)  # nothing else changes the sums
     summed = np.cumsum(drawn[:, code[errors]] * share[errors], axis=1)
-    bound = _largest(ordered[errors], np.quantile(summed, CONFIDENCE, axis=0), rate * individuals)
+    bound = _largest(ordered[errors], np.quantile(summed, confidence, axis=0), rate * individuals)
     beyond = _beyond_the_sample(ordered[errors], share[errors], individuals, rate)
     return Threshold(max(certified, min(model, bound, beyond)), certified, individuals, needed)
 
