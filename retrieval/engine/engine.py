@@ -11,18 +11,8 @@ from index.errors import PhotoRefused, TooFewKeypoints
 from index.types import Descriptor, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
 from retrieval.defaults import PER_TURTLE, SHORTLIST
 from retrieval.encoders import Encoder
-from retrieval.engine.factory import (
-    EngineOptions,
-    chosen_matcher,
-    encoder_of,
-    first_stage_of,
-    is_viewed,
-    load_extractor,
-    matcher_of,
-    reranking_of,
-    score_of,
-    wanted_extractor,
-)
+from retrieval.engine.factory import encoder_of, first_stage_of, load_extractor, matcher_of, reranking_of
+from retrieval.engine.options import EngineOptions, chosen_matcher, is_viewed, score_of, wanted_extractor
 from retrieval.features import Extractor, Found
 from retrieval.images import READER, LinkedPoints, LoadedPhoto, jpeg, load_photo, quality
 from retrieval.matching import (

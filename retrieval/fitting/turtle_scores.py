@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from index.types import Int64, Side
+from index.types import Float64, Int64, Side
 from retrieval.fitting.trials import SIDES, Trial, TrialPlan
 from retrieval.novelty import Candidates, Occasion, Searched
 from retrieval.scoring import TNorm, first_of_each
-
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

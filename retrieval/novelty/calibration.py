@@ -7,16 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from index.types import Side
+from index.types import Bool, Float64, Int64, Side
 from retrieval.novelty.conformal import OF_KNOWN, Rates, Thresholds, threshold_for
 from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.posterior import Candidates, Posterior, fuse
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 
 Ask = Callable[[Candidates, int], Posterior]
 """What a model says about one photo's candidates in a gallery of so many turtles."""

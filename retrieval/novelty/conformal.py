@@ -16,11 +16,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from index.types import Float64, Int64
-
-Bool = npt.NDArray[np.bool_]
+from index.types import Bool, Float64, Int64
 
 CONFIDENCE, OF_KNOWN = 0.8, 0.95
 """Share of the bootstrap samples in which a modelled threshold keeps the rate; the second for the rules of KNOWN.

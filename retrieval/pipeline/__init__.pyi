@@ -5,11 +5,20 @@ from .drift import (
     recent_score as recent_score,
     remember as remember,
 )
-from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, outdated as outdated
 from .encounters import identify_encounter as identify_encounter
-from .enrollment import BATCH as BATCH, enroll as enroll
 from .identification import identify as identify, unanswered as unanswered
-from .intake_check import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
+from .intake import (
+    BATCH as BATCH,
+    Foreseen as Foreseen,
+    Outcome as Outcome,
+    Outdated as Outdated,
+    enroll as enroll,
+    foresee as foresee,
+    lost_originals as lost_originals,
+    mark_alike as mark_alike,
+    outdated as outdated,
+    reindex as reindex,
+)
 from .kept_queries import keep as keep
 from .next_steps import (
     next_for_catalog as next_for_catalog,
@@ -31,7 +40,6 @@ from .queries import (
     answer_encounters as answer_encounters,
     by_encounter as by_encounter,
 )
-from .reindexing import lost_originals as lost_originals, reindex as reindex
 from .results import (
     Coverage as Coverage,
     EncounterAnswer as EncounterAnswer,

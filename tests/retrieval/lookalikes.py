@@ -11,7 +11,7 @@ import numpy as np
 from index.catalog.catalog import Catalog
 from index.types import LocalFeatures, PreparedPhoto, Side
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EngineOptions
+from retrieval.engine.options import EngineOptions
 from retrieval.fitting.fit_model import fit
 from retrieval.images.pictures import jpeg
 from tests.index.making import day, features, photo

@@ -15,7 +15,7 @@ import pytest
 from index.types import PreparedPhoto
 from retrieval.cli.app import main
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EngineOptions
+from retrieval.engine.options import EngineOptions
 
 _INSTRUMENTS = Engine.load(options=EngineOptions(extractor="sift-64-480", matcher="nearest"))
 RECIPE, ENCODER = _INSTRUMENTS.recipe, _INSTRUMENTS.encoder

@@ -14,7 +14,7 @@ from benchmarks.indexing.visual_words import BLOCK, CHANGED, crowd
 from index.visual_words.inverted_file import VotePart
 from index.visual_words.signature import SLOT_BYTES, packed, unpacked
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EngineOptions
+from retrieval.engine.options import EngineOptions
 from synthetic.heads import draw_head
 
 

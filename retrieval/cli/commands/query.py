@@ -78,7 +78,7 @@ def query_command(
     encoder_weights: options.EncoderWeights = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
-    from retrieval.cli.commands.answering import (
+    from retrieval.cli.answering import (
         Telling,
         Wishes,
         answered_encounters,

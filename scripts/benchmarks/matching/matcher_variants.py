@@ -14,7 +14,7 @@ from torch import Tensor
 from index.types import MATCH_THRESHOLD, LocalFeatures, Matches
 from retrieval.devices import choose_device
 from retrieval.engine import NEAREST
-from retrieval.engine.factory import OF_SIFT
+from retrieval.engine.options import OF_SIFT
 from retrieval.features import Extractor, LearnedExtractor, SiftExtractor
 from retrieval.matching import BlendedMatcher, Matcher, NearestNeighbourMatcher, Verification, verified
 from retrieval.matching.fusion import blended

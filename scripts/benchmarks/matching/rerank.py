@@ -32,7 +32,7 @@ from benchmarks.matching.rerank_figures import FIGURES, HEADLINE, Cell, headline
 from benchmarks.matching.whole_query import Question, against, questions, with_everything
 from index.types import LocalFeatures
 from retrieval.devices import choose_device
-from retrieval.engine.factory import OF_SIFT
+from retrieval.engine.options import OF_SIFT
 from retrieval.features import LearnedExtractor, SiftExtractor
 from retrieval.matching.lightglue.checkpoints import BUNDLED, DEFAULT, load_network
 from retrieval.matching.lightglue.matcher import LightGlueMatcher

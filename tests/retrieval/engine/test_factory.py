@@ -9,15 +9,9 @@ from index.errors import RecipeMismatch, WeightsCorrupt, WeightsUnavailable
 from index.types import Recipe
 from index.visual_words.signature import unpacked
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import (
-    EXTRACTORS,
-    LACKING,
-    EngineOptions,
-    chosen_matcher,
-    default_matcher,
-    licences,
-    load_extractor,
-)
+from retrieval.engine.factory import EXTRACTORS, load_extractor
+from retrieval.engine.options import LACKING, EngineOptions, chosen_matcher, default_matcher
+from retrieval.engine.published_weights import licences
 from retrieval.features.learned import LearnedExtractor
 from retrieval.features.sift import SiftExtractor
 from retrieval.weight_files import SECOND_EXPERT

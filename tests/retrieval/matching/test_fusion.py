@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from index.errors import WeightsUnavailable
 from index.types import LocalFeatures, Matches
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EngineOptions
+from retrieval.engine.options import EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.matching.fusion import NEIGHBOURS, BlendedMatcher, blended
 from retrieval.matching.nearest import NearestNeighbourMatcher

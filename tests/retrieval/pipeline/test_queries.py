@@ -16,7 +16,7 @@ from index.curation.curator import Curator
 from index.exchange.manifest import RefusedRow
 from index.types import LocalFeatures, Matches, Pixels, Sighting
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import EngineOptions
+from retrieval.engine.options import EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import Question
 from retrieval.images.pictures import save
@@ -24,8 +24,8 @@ from retrieval.matching.nearest import NearestNeighbourMatcher
 from retrieval.novelty.catalog_model import CatalogModel
 from retrieval.novelty.decision import DecisionPolicy, Verdict
 from retrieval.pipeline import queries as answering
-from retrieval.pipeline.enrollment import enroll
 from retrieval.pipeline.identification import identify
+from retrieval.pipeline.intake import enroll
 from retrieval.pipeline.queries import Answer, AskedEncounter, FollowUp, answer, answer_encounters
 from retrieval.pipeline.results import EncounterAnswer, Identification
 from synthetic.heads import draw_head

@@ -17,7 +17,7 @@ from index.errors import InputError, UnknownRecord
 from index.exchange.near_ids import NearIds
 from index.types import Sighting
 from retrieval.images.inputs import from_manifest, without_lookalikes
-from retrieval.pipeline.intake_check import Outcome, foresee
+from retrieval.pipeline.intake import Outcome, foresee
 from retrieval.web.desk import Desk
 from retrieval.web.drafts import Draft, Drafts, changed
 

@@ -12,7 +12,7 @@ from index.errors import PhotoRefused
 from index.registry import PhotoRecord
 from index.types import Progress, Recipe, Refusal, Sighting
 from retrieval.engine import Engine, Extracted
-from retrieval.pipeline.earlier_readers import mark_alike, outdated
+from retrieval.pipeline.intake.earlier_readers import mark_alike, outdated
 
 BATCH = 64
 """Photos of one transaction, and so the most that a crash can cost."""

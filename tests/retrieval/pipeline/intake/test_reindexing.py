@@ -12,11 +12,11 @@ from PIL import Image
 from index.catalog.catalog import Catalog
 from index.types import GalleryFilter, Sighting
 from retrieval.engine.engine import Engine
-from retrieval.engine.factory import NEAREST, EngineOptions
+from retrieval.engine.options import NEAREST, EngineOptions
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.inputs import from_paths
 from retrieval.images.photos import READER
-from retrieval.pipeline.enrollment import enroll
+from retrieval.pipeline.intake import enroll
 from synthetic.samples import SampleSet
 from tests.retrieval.drawn import copied
 from tests.retrieval.shelling import Shell

@@ -1,6 +1,6 @@
 from index.types import Sighting
 from retrieval.defaults import EncountersBy
-from retrieval.pipeline.occasions import Occasions
+from retrieval.pipeline.intake import Occasions
 
 
 def names(by: EncountersBy, *paths: str) -> list[str]:

@@ -17,12 +17,12 @@ from index.errors import PhotoRefused, TooFewKeypoints, WeightsUnavailable
 from index.exchange.manifest import RefusedRow
 from index.types import LocalFeatures, Sighting
 from retrieval.engine.engine import Engine, Extracted
-from retrieval.engine.factory import EngineOptions
+from retrieval.engine.options import EngineOptions
 from retrieval.features.extractor import Found
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.pictures import save
 from retrieval.parallel import one_ahead
-from retrieval.pipeline.enrollment import BATCH, enroll, prepared
+from retrieval.pipeline.intake import BATCH, enroll, prepared
 from synthetic.heads import draw_head
 
 

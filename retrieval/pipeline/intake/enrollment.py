@@ -23,8 +23,8 @@ from retrieval.engine import Each, Engine, Extracted
 from retrieval.features import one_core_a_photo
 from retrieval.images import FileDigests, file_digests
 from retrieval.parallel import keep_freed_memory, on_all_cores, one_ahead
-from retrieval.pipeline.intake_check import Again
-from retrieval.pipeline.occasions import Occasions
+from retrieval.pipeline.intake.dry_run import Again
+from retrieval.pipeline.intake.occasions import Occasions
 from retrieval.pipeline.results import EnrollReport
 
 BATCH = 64

@@ -1,0 +1,5 @@
+"""Reading photos in: enrolment, its dry run, and reading the originals of an older catalogue again."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+from .dry_run import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
+from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, outdated as outdated
+from .enrollment import BATCH as BATCH, enroll as enroll, prepared as prepared
+from .occasions import Occasions as Occasions
+from .reindexing import lost_originals as lost_originals, reindex as reindex
