@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.identification.planted_errors import Found, find_faults
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.errors import CatalogMissing
 from index.exchange import ManifestRow, read_manifest
@@ -107,12 +107,8 @@ class Trial:
 def main() -> None:
     """Measure, print tables and one line of JSON."""
     options = _options()
-    folder = options.keep or Path(tempfile.mkdtemp(prefix="turtleidx-"))
-    try:
+    with scratch_folder(kept=options.keep) as folder:
         figures = run(options, folder)
-    finally:
-        if not options.keep:
-            shutil.rmtree(folder)
     print(json.dumps(figures))
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.identification.encounter_figures import encounter_figures
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import GalleryFilter, LocalFeatures, Sighting
@@ -54,11 +53,8 @@ class Answered:
 def main() -> None:
     options = _options()
     cv2.setNumThreads(1)
-    folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
-    try:
+    with scratch_folder() as folder:
         figures = run(options, folder)
-    finally:
-        shutil.rmtree(folder)
     print(json.dumps(figures))
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import GalleryFilter, Sighting
@@ -110,11 +109,8 @@ class Other:
 
 def main() -> None:
     options = _options()
-    folder = Path(tempfile.mkdtemp(prefix="turtleidx-", dir=options.scratch))
-    try:
+    with scratch_folder(options.scratch) as folder:
         figures = run(options, folder)
-    finally:
-        shutil.rmtree(folder)
     print(json.dumps(figures))
 
 

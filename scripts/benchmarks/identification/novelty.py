@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from rich.table import Table
 from benchmarks.identification.gallery_growth import Growth, measure_growth
 from benchmarks.identification.known_answers import Grounds, Searcher
 from benchmarks.identification.splits import GALLERY, KNOWN, NEW, most_seen, random_roles
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.errors import CatalogMissing
 from index.types import Bool, Float64, GalleryFilter, Int64, Photo, Sighting
@@ -74,12 +73,8 @@ class Repeat:
 def main() -> None:
     """Measure, print tables and one line of JSON."""
     options = _options()
-    folder = options.keep or Path(tempfile.mkdtemp(prefix="turtleidx-"))
-    try:
+    with scratch_folder(kept=options.keep) as folder:
         figures = run(options, folder)
-    finally:
-        if not options.keep:
-            shutil.rmtree(folder)
     print(json.dumps(figures))
 
 

@@ -18,7 +18,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from rich.table import Table
 
 from benchmarks.indexing.enlarged_catalog import grow
 from benchmarks.indexing.visual_words import crowd
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.types import GalleryFilter, Sighting
 from retrieval.engine import NEAREST, Engine, EngineOptions
@@ -98,12 +98,9 @@ class Visitor:
 def main() -> None:
     options = _options()
     load = os.getloadavg()[0]
-    scratch = Path(tempfile.mkdtemp(prefix="turtleidx-", dir=options.scratch))
-    try:
+    with scratch_folder(options.scratch) as scratch:
         _prepare(scratch)
         measured = [_measured(scratch, photos) for photos in options.photos]
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     _print_table(measured)
     last = measured[-1]
     kept = all(getattr(one, name) <= most for one in measured for name, most in BUDGETS.items())

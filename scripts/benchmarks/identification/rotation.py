@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import tempfile
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -22,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import Sighting
@@ -45,11 +44,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="ten photos")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
-    try:
+    with scratch_folder() as folder:
         top1, asked = run(options.manifest, 10 if options.quick else options.photos, options.seed, folder)
-    finally:
-        shutil.rmtree(folder)
     shown = Table("canvas", *(f"{angle}°" for angle in ANGLES), title=f"{asked} known photos, turned")
     figures: dict[str, object] = {"photos": asked}
     for canvas, shares in top1.items():

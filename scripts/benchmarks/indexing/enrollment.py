@@ -11,9 +11,7 @@ import json
 import os
 import platform
 import resource
-import shutil
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -27,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.errors import PhotoRefused
 from index.types import Sighting
@@ -55,11 +54,8 @@ class Stages:
 
 def main() -> None:
     options = _options()
-    scratch = Path(tempfile.mkdtemp(prefix="turtleidx-", dir=options.scratch))
-    try:
+    with scratch_folder(options.scratch) as scratch:
         figures = run(options, scratch)
-    finally:
-        shutil.rmtree(scratch)
     print(json.dumps(figures))
 
 

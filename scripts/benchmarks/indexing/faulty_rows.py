@@ -11,10 +11,8 @@ import csv
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.scratch import scratch_folder
 from index.types import Side
 from synthetic.heads import draw_head
 
@@ -36,11 +35,8 @@ SOUND, FAULTY = "sound", "faulty"
 
 def main() -> None:
     options = _options()
-    folder = Path(tempfile.mkdtemp(prefix="turtleidx-", dir=options.scratch))
-    try:
+    with scratch_folder(options.scratch) as folder:
         figures = run(options, folder)
-    finally:
-        shutil.rmtree(folder)
     print(json.dumps(figures))
 
 

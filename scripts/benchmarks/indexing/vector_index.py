@@ -29,6 +29,7 @@ from benchmarks.indexing.enlarged_catalog import grow
 from benchmarks.indexing.shortlist import encode, read, similarity
 from benchmarks.indexing.synthetic_gallery import BLOCK, Population, nearest, recall
 from benchmarks.indexing.vector_index_figures import Row, Timed, plot, table, timed
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.catalog.catalog import VECTORS
 from index.catalog.gallery import capped
@@ -54,11 +55,8 @@ ADDED = 1_000
 def main() -> None:
     options = _options()
     cv2.setNumThreads(1)
-    folder = Path(tempfile.mkdtemp(prefix="turtleidx-", dir=options.scratch))
-    try:
+    with scratch_folder(options.scratch) as folder:
         rows, figures = run(options, folder)
-    finally:
-        shutil.rmtree(folder)
     Console(width=190).print(table(rows))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"

@@ -12,8 +12,6 @@ import json
 import os
 import platform
 import resource
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from rich.table import Table
 
 from benchmarks.indexing.enlarged_catalog import grow
 from benchmarks.indexing.vector_index_figures import Timed, timed
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.catalog.catalog import VECTORS
 from index.exchange import ManifestRow, read_manifest
@@ -74,11 +73,8 @@ def main() -> None:
     if options.quick:
         options.photos, options.drawn, options.queries = [1_000, 2_000], 12, 2
     cv2.setNumThreads(1)
-    folder = Path(tempfile.mkdtemp(prefix="turtleidx-", dir=options.scratch))
-    try:
+    with scratch_folder(options.scratch) as folder:
         rows = run(options, folder)
-    finally:
-        shutil.rmtree(folder)
     Console(width=150).print(table(rows))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     machine = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"

@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -25,6 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.matching.cascade import some_of
+from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import Sighting
@@ -46,13 +45,10 @@ def main() -> None:
     ways = {WHOLE: replace(cascade, reranking=replace(cascade.reranking, keep=None)), PART: cascade}
     rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
     asked = some_of(rows, options.known, options.new, options.seed)
-    folder = Path(tempfile.mkdtemp(prefix="turtleidx-"))
-    try:
+    with scratch_folder() as folder:
         catalog = Catalog.create(folder / "turtles.catalog", cascade.recipe)
         enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), cascade, "benchmark")
         answers = {name: answered(catalog, asked, way, options, name) for name, way in ways.items()}
-    finally:
-        shutil.rmtree(folder)
     figures = compared(asked, {name: found for name, (found, _) in answers.items()})
     figures |= {f"{name}_query_s": seconds / len(asked) for name, (_, seconds) in answers.items()}
     figures["faster"] = answers[WHOLE][1] / answers[PART][1]
