@@ -31,6 +31,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "visual-words": ("indexing.visual_words", "catalogues of ten thousand to a million photos, searched by votes"),
     "enrollment": ("indexing.enrollment", "photos a second into a catalogue, by stage, and memory"),
     "faulty-rows": ("indexing.faulty_rows", "what faults on every tenth row of a table cost"),
+    "start-up": ("indexing.start_up", "how long light commands take before they answer, against another checkout"),
     "registry": ("indexing.registry", "the registry with 100,000 turtles and a million photos"),
 }
 """Names, their modules in this package, and what each measures."""
