@@ -10,5 +10,11 @@ from .page_folders import (
     PHOTOS as PHOTOS,
     UNREADABLE as UNREADABLE,
 )
+from .readings import (
+    MOVE_HEAD as MOVE_HEAD,
+    SET_HEAD as SET_HEAD,
+    bring_readings_back as bring_readings_back,
+    replace_readings as replace_readings,
+)
 from .reindex import Reindexing as Reindexing
 from .summary import Undated as Undated

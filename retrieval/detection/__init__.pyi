@@ -1,0 +1,15 @@
+from .backbone import Backbone as Backbone, Levels as Levels
+from .decoding import coverage as coverage, heads_in as heads_in, iou as iou
+from .finder import Finding as Finding, FoundHead as FoundHead, HeadFinder as HeadFinder
+from .network import (
+    CELL as CELL,
+    HeadNetwork as HeadNetwork,
+    Predictions as Predictions,
+    mirrored as mirrored,
+)
+from .small_finder import (
+    SmallHeadFinder as SmallHeadFinder,
+    averaged as averaged,
+    resized as resized,
+    size_for as size_for,
+)

@@ -1,0 +1,117 @@
+"""The finder that comes with turtleidx: a frozen EfficientNet-Lite0 and small networks of our own, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from index.types import Float32, Pixels
+from retrieval.detection.backbone import STRIDE, Backbone, Levels
+from retrieval.detection.decoding import heads_in
+from retrieval.detection.finder import Finding
+from retrieval.detection.network import HeadNetwork, Predictions, mirrored, mirrored_back
+
+AREA = 672 * 448
+"""Pixels that a photo is brought to, whatever its shape."""
+FLATTEST = 4.0
+"""Longer panoramas are squeezed."""
+
+
+def size_for(width: int, height: int, area: int = AREA) -> tuple[int, int]:
+    """Width and height, multiples of the backbone's stride, at which a photo of this size is looked at."""
+    ratio = min(max(width / height, 1 / FLATTEST), FLATTEST)
+    wide = (area * ratio) ** 0.5
+    return max(1, round(wide / STRIDE)) * STRIDE, max(1, round(wide / ratio / STRIDE)) * STRIDE
+
+
+def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """The photo at another (width, height), free of aliases."""
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+    small = F.interpolate(image, size=(size[1], size[0]), mode="bilinear", antialias=True)
+    return np.ascontiguousarray(small[0].permute(1, 2, 0).numpy())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Averaged:
+    """What the networks say together of one photo: probabilities [h, w], distances [4, h, w], snout [2, h, w]."""
+
+    heat: Float32
+    reach: Float32
+    right: Float32
+    snout: Float32
+    cut_out: float
+
+
+class SmallHeadFinder:
+    """Frozen backbone, own networks.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+    certified : bool
+        Whether `threshold` was set on photos whose boxes people drew.
+    """
+
+    BATCH = 8
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        networks: Sequence[HeadNetwork],
+        name: str,
+        threshold: float,
+        cut_out_threshold: float = 0.5,
+        *,
+        certified: bool = False,
+    ) -> None:
+        self._backbone = backbone
+        self._networks = [one.eval().to(backbone.device) for one in networks]
+        self.id = name
+        self.threshold = threshold
+        self.certified = certified
+        self._cut_out_threshold = cut_out_threshold
+
+    def find(self, photos: Sequence[Pixels]) -> list[Finding]:
+        """Heads, and whether the photo is one, of RGB uint8 [h, w, 3] photos of any size."""
+        sizes = [size_for(one.shape[1], one.shape[0]) for one in photos]
+        found: dict[int, Finding] = {}
+        for size in sorted(set(sizes)):
+            rows = [row for row, one in enumerate(sizes) if one == size]
+            for start in range(0, len(rows), self.BATCH):
+                batch = rows[start : start + self.BATCH]
+                levels = self._backbone.levels([resized(photos[row], size) for row in batch])
+                for row, seen in zip(batch, averaged(self._networks, levels), strict=True):
+                    found[row] = self._finding(seen, photos[row], size)
+        return [found[row] for row in range(len(photos))]
+
+    def _finding(self, seen: Averaged, photo: Pixels, size: tuple[int, int]) -> Finding:
+        scale = photo.shape[1] / size[0], photo.shape[0] / size[1]
+        heads = heads_in(seen.heat, seen.reach, seen.right, seen.snout, scale)
+        return Finding(tuple(heads), seen.cut_out > self._cut_out_threshold)
+
+
+@torch.inference_mode()
+def averaged(networks: Sequence[HeadNetwork], levels: Levels) -> list[Averaged]:
+    """Each photo as all networks see it, and see it mirrored."""
+    seen = [network(levels) for network in networks]
+    seen += [mirrored_back(network(mirrored(levels))) for network in networks]
+    return [_together(seen, row) for row in range(len(levels.middle))]
+
+
+def _together(seen: Sequence[Predictions], row: int) -> Averaged:
+    heat = torch.stack([one.heat[row].sigmoid() for one in seen])
+    share = heat / heat.sum(0).clamp(min=1e-9)
+    reach = torch.stack([one.reach[row].exp() for one in seen])
+    right = torch.stack([one.right[row].sigmoid() for one in seen])
+    snout = torch.stack([F.normalize(one.snout[row], dim=0) for one in seen])
+    cut_out = torch.stack([one.cut_out[row].sigmoid() for one in seen]).mean()
+    parts = (heat.mean(0), (reach * share[:, None]).sum(0), (right * share).sum(0), (snout * share[:, None]).sum(0))
+    on_host = [one.cpu().numpy() for one in parts]
+    return Averaged(on_host[0], on_host[1], on_host[2], on_host[3], float(cut_out))
