@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from index.errors import WeightsCorrupt
 from index.types import Float32, Pixels
 from retrieval.detection.backbone import STRIDE, Backbone, Levels
 from retrieval.detection.decoding import heads_in
 from retrieval.detection.finder import Finding
 from retrieval.detection.network import HeadNetwork, Predictions, mirrored, mirrored_back
+from retrieval.devices import choose_device
+from retrieval.weights import read_state
+
+BUNDLED = "turtle-heads"
 
 AREA = 672 * 448
 """Pixels that a photo is brought to, whatever its shape."""
@@ -77,6 +85,31 @@ class SmallHeadFinder:
         self.threshold = threshold
         self.certified = certified
         self._cut_out_threshold = cut_out_threshold
+
+    @classmethod
+    def load(cls, path: Path | None = None, device: str | None = None) -> SmallHeadFinder:
+        """The bundled finder, or one that `turtleidx train detector` wrote.
+
+        Raises
+        ------
+        WeightsUnavailable
+            The backbone is not on this machine and cannot be downloaded, or `path` is not there.
+        WeightsCorrupt
+        """
+        if path is None:
+            with resources.as_file(resources.files("retrieval") / "data" / f"{BUNDLED}.safetensors") as bundled:
+                return cls.load(bundled, device)
+        state, header = read_state(path)
+        try:
+            networks = [HeadNetwork() for _ in range(int(header["networks"]))]
+            for number, network in enumerate(networks):
+                own = {name.split(".", 1)[1]: one for name, one in state.items() if name.startswith(f"{number}.")}
+                network.load_state_dict(own)
+            threshold, certified = float(header["threshold"]), header["certified"] == "yes"
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise WeightsCorrupt(f"{path} does not hold the networks of a head finder.") from error
+        name = f"{path.stem}#{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+        return cls(Backbone(choose_device(device)), networks, name, threshold, certified=certified)
 
     def find(self, photos: Sequence[Pixels]) -> list[Finding]:
         """Heads, and whether the photo is one, of RGB uint8 [h, w, 3] photos of any size."""

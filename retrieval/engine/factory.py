@@ -7,6 +7,8 @@ from pathlib import Path
 
 from index.errors import InputError, RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
+from retrieval.defaults import Heads
+from retrieval.detection import Locator
 from retrieval.encoders import BUNDLED, WORDS_ID, Encoder, SiftBeside, VladEncoder, WordEncoder
 from retrieval.engine.options import (
     BESIDE,
@@ -64,6 +66,26 @@ def encoder_of(options: EngineOptions, recipe: Recipe | None, extractor: Extract
     encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], options.encoder_weights, options.device)
     of_sift = not spec.startswith("timm:")
     return SiftBeside(encoder) if of_sift and family_of(extractor.id) != "sift" else encoder
+
+
+def locator_of(options: EngineOptions) -> Locator:
+    """What says where the heads of photos are.
+
+    Raises
+    ------
+    WeightsUnavailable, WeightsCorrupt, DeviceUnavailable
+    """
+    if options.heads is not Heads.AUTO:
+        return Locator(options.heads, None)
+    from retrieval.detection import SmallHeadFinder  # torch takes seconds to import
+
+    try:
+        return Locator(options.heads, SmallHeadFinder.load(options.head_finder, options.device))
+    except WeightsUnavailable as error:
+        raise WeightsUnavailable(
+            f"{error} Until then --heads whole takes photos as heads that were cut out, and --heads given those whose "
+            "head boxes are given."
+        ) from error
 
 
 def matcher_of(name: str, options: EngineOptions, extractor: Extractor) -> Matcher:
