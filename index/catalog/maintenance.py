@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
+from index.catalog.networks import network_problems
 from index.catalog.originals import Originals, every_original
 from index.catalog.page_folders import page_files
 from index.catalog.readings import WAITING
@@ -113,6 +114,7 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
     if originals:
         files = every_original(catalog, progress)
         problems += files.sentences()
+    problems += network_problems(catalog)
     lying = page_files(catalog)
     problems += lying.problems()
     return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second), tuple(lying.sentences()))

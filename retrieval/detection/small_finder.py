@@ -79,8 +79,8 @@ class SmallHeadFinder:
         *,
         certified: bool = False,
     ) -> None:
-        self._backbone = backbone
-        self._networks = [one.eval().to(backbone.device) for one in networks]
+        self.backbone = backbone
+        self.networks = [one.eval().to(backbone.device) for one in networks]
         self.id = name
         self.threshold = threshold
         self.certified = certified
@@ -119,8 +119,8 @@ class SmallHeadFinder:
             rows = [row for row, one in enumerate(sizes) if one == size]
             for start in range(0, len(rows), self.BATCH):
                 batch = rows[start : start + self.BATCH]
-                levels = self._backbone.levels([resized(photos[row], size) for row in batch])
-                for row, seen in zip(batch, averaged(self._networks, levels), strict=True):
+                levels = self.backbone.levels([resized(photos[row], size) for row in batch])
+                for row, seen in zip(batch, averaged(self.networks, levels), strict=True):
                     found[row] = self._finding(seen, photos[row], size)
         return [found[row] for row in range(len(photos))]
 

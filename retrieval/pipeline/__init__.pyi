@@ -10,7 +10,6 @@ from .identification import identify as identify, unanswered as unanswered
 from .intake import (
     BATCH as BATCH,
     FINDER as FINDER,
-    MODELS as MODELS,
     Foreseen as Foreseen,
     HeadsReport as HeadsReport,
     Outcome as Outcome,
@@ -21,6 +20,7 @@ from .intake import (
     foresee as foresee,
     lost_originals as lost_originals,
     mark_alike as mark_alike,
+    original as original,
     outdated as outdated,
     own_finder as own_finder,
     reindex as reindex,

@@ -92,7 +92,7 @@ def _itself(reason: str, enrolled: Photo) -> str:
 
 
 def unanswered(photo: str, error: TurtleidxError, engine: Engine | None, seconds: float = 0.0) -> Identification:
-    """The answer about a photo that cannot be used; without head or keypoints it is NOT_COMPARABLE, which is not NEW."""
+    """The answer about a photo that cannot be used; without head or keypoints it is NOT_COMPARABLE, and not NEW."""
     not_new = isinstance(error, (TooFewKeypoints, HeadNotFound))
     verdict = Verdict.NOT_COMPARABLE if not_new else Verdict.REFUSED
     prediction = Prediction(verdict, None, str(error), ())

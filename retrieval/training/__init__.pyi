@@ -5,3 +5,4 @@ from .encoder import (
     train_encoder as train_encoder,
 )
 from .losses import MetricLoss as MetricLoss
+from .own_heads import DetectorReport as DetectorReport, train_detector as train_detector

@@ -10,8 +10,8 @@ import numpy as np
 from index.types import Float32
 from synthetic.surface import meet
 
-STEP = 2
-"""A ray is cast through every second pixel, and what it meets is interpolated."""
+STEP = 3
+"""A ray is cast through every third pixel, and what it meets is interpolated."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

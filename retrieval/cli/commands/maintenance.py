@@ -157,8 +157,8 @@ def reindex_command(
             by = Curator(catalog, common.who, why)
             looked = find_heads(catalog, replace(engine, locator=locator), by, advance)
         printing.say(
-            f"{looked.found} heads found; {looked.waiting} photos wait for their head box; {looked.untouched} are heads "
-            "that were cut out already."
+            f"{looked.found} heads found; {looked.waiting} photos wait for their head box; {looked.untouched} are "
+            "heads that were cut out already."
         )
         report = replace(report, refused=(*report.refused, *looked.refused))
     refused = [{"photo": one.path, "reason": one.reason} for one in report.refused]

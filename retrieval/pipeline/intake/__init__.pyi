@@ -3,7 +3,6 @@ from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, out
 from .enrollment import BATCH as BATCH, enroll as enroll, prepared as prepared
 from .heads import (
     FINDER as FINDER,
-    MODELS as MODELS,
     HeadsReport as HeadsReport,
     draw_box as draw_box,
     find_heads as find_heads,
@@ -12,4 +11,4 @@ from .heads import (
     remembered_heads as remembered_heads,
 )
 from .occasions import Occasions as Occasions
-from .reindexing import lost_originals as lost_originals, reindex as reindex
+from .reindexing import lost_originals as lost_originals, original as original, reindex as reindex

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
 
-from index.catalog import Browser, Catalog
+from index.catalog import Browser, Catalog, network_of
 from index.curation import Curator
 from index.errors import PhotoRefused, PhotoUnreadable
 from index.registry import ChangeReport, PhotoRecord
@@ -16,10 +16,10 @@ from retrieval.defaults import Heads
 from retrieval.engine import Engine, Extracted
 from retrieval.pipeline.intake.reindexing import original
 
-HEADS, FINDER = "heads", "head finder"
-"""Settings of a catalogue: what becomes of photos without a box, and the finder that was trained on its boxes."""
-MODELS = "models"
-"""Folder of a catalogue for networks that were trained on it."""
+HEADS = "heads"
+"""Setting of a catalogue: what becomes of photos without a box."""
+FINDER = "heads"
+"""Kind of the network that was trained on a catalogue's boxes."""
 
 BATCH = 64
 
@@ -36,9 +36,11 @@ def remember_heads(catalog: Catalog, heads: Heads, who: str) -> None:
 
 
 def own_finder(catalog: Catalog) -> Path | None:
-    """Weights of the finder that was trained on this catalogue's boxes; None where there is none."""
-    name = catalog.setting(FINDER)
-    return None if name is None else catalog.path / MODELS / name
+    """Weights of the finder that was trained on this catalogue's boxes; None where there is none.
+
+    Raises CatalogDamaged where they are missing or not what was trained.
+    """
+    return network_of(catalog, FINDER)
 
 
 def draw_box(
