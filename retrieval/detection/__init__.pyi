@@ -11,6 +11,7 @@ from .network import (
 from .small_finder import (
     SmallHeadFinder as SmallHeadFinder,
     averaged as averaged,
+    list_finders as list_finders,
     resized as resized,
     size_for as size_for,
 )

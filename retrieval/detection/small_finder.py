@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,22 @@ from retrieval.detection.decoding import heads_in
 from retrieval.detection.finder import Finding
 from retrieval.detection.network import HeadNetwork, Predictions, mirrored, mirrored_back
 from retrieval.devices import choose_device
-from retrieval.weights import read_state
+from retrieval.encoders import LITE0
+from retrieval.weights import WeightsListing, listing, read_state
 
 BUNDLED = "turtle-heads"
+
+
+def bundled_weights() -> Path:
+    """The file that comes with turtleidx."""
+    return Path(__file__).parents[1] / "data" / "detection" / f"{BUNDLED}.safetensors"
+
+
+def list_finders() -> list[WeightsListing]:
+    """The bundled networks, and the backbone under them."""
+    own = WeightsListing(BUNDLED, "head finder", "as turtleidx", "bundled", bundled_weights())
+    return [own, listing(LITE0, "head finder")]
+
 
 AREA = 672 * 448
 """Pixels that a photo is brought to, whatever its shape."""
@@ -97,8 +109,7 @@ class SmallHeadFinder:
         WeightsCorrupt
         """
         if path is None:
-            with resources.as_file(resources.files("retrieval") / "data" / f"{BUNDLED}.safetensors") as bundled:
-                return cls.load(bundled, device)
+            return cls.load(bundled_weights(), device)
         state, header = read_state(path)
         try:
             networks = [HeadNetwork() for _ in range(int(header["networks"]))]

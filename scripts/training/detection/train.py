@@ -2,7 +2,7 @@
 
     export PYTHONPATH=scripts:.
     python -m training.detection.scenes /tmp/heads --scenes 0 1600 --heads 0 300
-    python -m training.detection.train /tmp/heads retrieval/data/turtle-heads.safetensors --networks 3 --rounds 24
+    python -m training.detection.train /tmp/heads retrieval/data/detection/turtle-heads.safetensors
 
 A tenth of the scenes is held out and sets the threshold: the confidence over which at most 5 % of the boxes, enlarged
 1.25 times, hold under 90 % of the head. It promises that for drawings only, and the file says "not certified".
