@@ -123,6 +123,13 @@ HeadsOfPhotos = Annotated[
         "the catalogue remembers.",
     ),
 ]
+HeadFinder = Annotated[
+    str | None,
+    typer.Option(
+        "--head-finder",
+        help="What finds heads: own (trained here, else bundled), grounding-dino-tiny or omdet-turbo; remembered.",
+    ),
+]
 ExtractorWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a learned extractor.")]
 EncoderWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a timm encoder.")]
 PriorNew = Annotated[

@@ -8,6 +8,7 @@ from .network import (
     Predictions as Predictions,
     mirrored as mirrored,
 )
+from .prompted import PROMPTED as PROMPTED, PromptedFinder as PromptedFinder, list_prompted as list_prompted
 from .small_finder import (
     SmallHeadFinder as SmallHeadFinder,
     averaged as averaged,

@@ -46,6 +46,8 @@ from retrieval.matching import (
 SUCCEEDED = "asmk"
 """The encoder of older catalogues, whose place another has taken."""
 
+BUNDLED_FINDER = "turtle-heads"
+
 EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 
 SMALLEST = 64
@@ -77,10 +79,14 @@ def locator_of(options: EngineOptions) -> Locator:
     """
     if options.heads is not Heads.AUTO:
         return Locator(options.heads, None)
-    from retrieval.detection import SmallHeadFinder  # torch takes seconds to import
+    from retrieval.detection import PROMPTED, PromptedFinder, SmallHeadFinder  # torch takes seconds to import
 
+    chosen = options.head_finder
     try:
-        return Locator(options.heads, SmallHeadFinder.load(options.head_finder, options.device))
+        if isinstance(chosen, str) and chosen in PROMPTED:
+            return Locator(options.heads, PromptedFinder.load(chosen, options.device))
+        file = None if chosen in (None, BUNDLED_FINDER) else Path(str(chosen))
+        return Locator(options.heads, SmallHeadFinder.load(file, options.device))
     except WeightsUnavailable as error:
         raise WeightsUnavailable(
             f"{error} Until then --heads whole takes photos as heads that were cut out, and --heads given those whose "

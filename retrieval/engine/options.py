@@ -58,8 +58,9 @@ class EngineOptions:
         ``cpu``, ``cuda``, ``cuda:1``; None takes a GPU where there is one.
     heads : Heads
         What becomes of photos for which nobody gave a head box.
-    head_finder : Path or None
-        Weights that `turtleidx train detector` wrote; None takes the bundled ones.
+    head_finder : str, Path or None
+        The name of a detector that is downloaded, or weights that `turtleidx train detector` wrote; None takes the
+        bundled ones.
     """
 
     extractor: str | None = None
@@ -72,7 +73,7 @@ class EngineOptions:
     shortlist: int = SHORTLIST
     extractor_weights: Path | None = None
     heads: Heads = Heads.WHOLE
-    head_finder: Path | None = None
+    head_finder: str | Path | None = None
 
 
 def default_matcher(extractor: str) -> str:

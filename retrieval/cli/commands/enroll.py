@@ -103,6 +103,7 @@ def enroll_command(
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
     heads: options.HeadsOfPhotos = None,
+    head_finder: options.HeadFinder = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is, unless --update is given."""
     from retrieval.images import (
@@ -143,7 +144,16 @@ def enroll_command(
         _show_foreseen(common, rows, passed, as_json)
         return
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.pipeline import enroll, next_for_catalog, own_finder, remember_heads, remembered_heads
+    from retrieval.pipeline import (
+        OWN,
+        enroll,
+        finder_of,
+        next_for_catalog,
+        own_finder,
+        remember_finder,
+        remember_heads,
+        remembered_heads,
+    )
 
     choices = EngineOptions(
         extractor=extractor,
@@ -152,10 +162,13 @@ def enroll_command(
         extractor_weights=extractor_weights,
     )
     catalog = _open_or_create(common, choices, lambda: _require_one(brought(known, Passed(), silent)), heads)
-    choices = replace(choices, heads=heads or remembered_heads(catalog), head_finder=own_finder(catalog))
+    wanted = own_finder(catalog) if head_finder == OWN else head_finder or finder_of(catalog)
+    choices = replace(choices, heads=heads or remembered_heads(catalog), head_finder=wanted)
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
     if heads is not None:
         remember_heads(catalog, heads, common.who)
+    if head_finder is not None:
+        remember_finder(catalog, head_finder, common.who)
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
     with printing.progress_bar("enrolling", total) as advance:

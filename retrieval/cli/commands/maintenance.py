@@ -123,7 +123,7 @@ def reindex_command(
 ) -> None:
     """Read the originals again: with another extractor or encoder, or where records are missing or damaged."""
     from retrieval.engine import NEAREST, Engine, EngineOptions  # takes a second to import
-    from retrieval.pipeline import find_heads, lost_originals, own_finder, reindex, remember_heads
+    from retrieval.pipeline import find_heads, finder_of, lost_originals, reindex, remember_heads
 
     common: options.Common = context.obj
     catalog = opened(context)
@@ -139,7 +139,7 @@ def reindex_command(
     engine = Engine.load(catalog.recipe, choices)
     locator = None
     if heads is Heads.AUTO:  # before anything is changed, in case its weights are not there
-        locator = Engine.load(catalog.recipe, replace(choices, heads=heads, head_finder=own_finder(catalog))).locator
+        locator = Engine.load(catalog.recipe, replace(choices, heads=heads, head_finder=finder_of(catalog))).locator
     lost = lost_originals(catalog, engine)
     if lost and not (dry_run or yes):
         _name([one.reason for one in lost])

@@ -3,10 +3,13 @@ from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, out
 from .enrollment import BATCH as BATCH, enroll as enroll, prepared as prepared
 from .heads import (
     FINDER as FINDER,
+    OWN as OWN,
     HeadsReport as HeadsReport,
     draw_box as draw_box,
     find_heads as find_heads,
+    finder_of as finder_of,
     own_finder as own_finder,
+    remember_finder as remember_finder,
     remember_heads as remember_heads,
     remembered_heads as remembered_heads,
 )

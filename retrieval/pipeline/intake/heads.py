@@ -20,6 +20,10 @@ HEADS = "heads"
 """Setting of a catalogue: what becomes of photos without a box."""
 FINDER = "heads"
 """Kind of the network that was trained on a catalogue's boxes."""
+OWN = "own"
+"""Names the finder that was trained on the catalogue's boxes, or the bundled one where there is none."""
+NAMED_FINDER = "head finder"
+"""Setting of a catalogue: the name of a finder that somebody chose instead of its own or the bundled one."""
 
 BATCH = 64
 
@@ -41,6 +45,18 @@ def own_finder(catalog: Catalog) -> Path | None:
     Raises CatalogDamaged where they are missing or not what was trained.
     """
     return network_of(catalog, FINDER)
+
+
+def finder_of(catalog: Catalog) -> str | Path | None:
+    """What finds heads in this catalogue's photos: the finder that was chosen, its own, or None for the bundled one."""
+    return catalog.setting(NAMED_FINDER) or own_finder(catalog)
+
+
+def remember_finder(catalog: Catalog, name: str, who: str) -> None:
+    """Remember the finder of this name, unless it is so already; the name `own` forgets an earlier choice."""
+    chosen = "" if name == OWN else name
+    if (catalog.setting(NAMED_FINDER) or "") != chosen:
+        catalog.set_setting(NAMED_FINDER, chosen, who)
 
 
 def draw_box(

@@ -28,7 +28,8 @@ def test_a_peak_becomes_a_box_in_pixels_of_the_photo() -> None:
     [head] = heads_in(*seen((0.8, 10, 20, 3.0)), (2.0, 2.0))
     assert head.confidence == pytest.approx(0.8)
     assert head.box == HeadBox(17.5 * CELL * 2, 7.5 * CELL * 2, 6 * CELL * 2, 6 * CELL * 2)
-    assert (head.side, head.side_probability) == (Side.LEFT, pytest.approx(0.9))
+    assert head.side is Side.LEFT
+    assert head.side_probability == pytest.approx(0.9)
     assert head.angle == pytest.approx(0.0, abs=1e-6)
 
 
