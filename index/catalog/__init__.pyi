@@ -14,6 +14,7 @@ from .page_folders import (
 from .readings import (
     MOVE_HEAD as MOVE_HEAD,
     SET_HEAD as SET_HEAD,
+    WAITING as WAITING,
     bring_readings_back as bring_readings_back,
     replace_readings as replace_readings,
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from index.catalog import Browser, Catalog, check_catalog, compact_catalog
+from index.catalog import Browser, Catalog, Reindexing, check_catalog, compact_catalog
 from index.curation import Curator
+from index.exchange import import_table, join
 from index.types import BoxOrigin, GalleryFilter, HeadBox, LocalFeatures, PreparedPhoto, Side
 from tests.index.making import photo as prepared
 
@@ -110,6 +113,26 @@ def test_after_compact_an_undone_box_waits_for_reindex(catalog: Catalog) -> None
     record = Browser(catalog).photo("2")
     assert record.box is None
     assert record.read_box == BOX
+
+
+def test_photos_that_wait_come_with_a_field_copy(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([prepared(1, "T001")], "Ana")
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    field.enroll([prepared(3, "T002"), waiting(2)], "Ben")
+    assert join(catalog, field, "Ana").added == 2
+    assert [photo.path for photo in Browser(catalog).photos(no_head=True)] == [Browser(field).photo("3").path]
+    assert numbers(catalog) == [1, 2]
+    assert not check_catalog(catalog).problems
+
+
+def test_a_table_that_gives_a_waiting_photo_its_box_ends_the_wait(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([prepared(1, "T001"), waiting(2)], "Ana")
+    table = tmp_path / "boxes.csv"
+    table.write_text(f"sha256,x,y,w,h\n{waiting(2).sha256},10,20,60,40\n")
+    import_table(catalog, table, "Ana")
+    record = Browser(catalog).photo("2")
+    assert (record.box, record.box_origin, record.box_confidence) == (BOX, BoxOrigin.GIVEN, None)
+    assert [one.id for one in Reindexing(catalog, catalog.recipe).waiting()] == [2]
 
 
 def test_a_dry_run_changes_nothing(catalog: Catalog) -> None:
