@@ -15,7 +15,7 @@ from index.errors import WeightsCorrupt
 from index.types import Float32, Pixels
 from retrieval.detection.backbone import STRIDE, Backbone, Levels
 from retrieval.detection.decoding import heads_in
-from retrieval.detection.finder import Finding
+from retrieval.detection.finder import Finding, FoundHead
 from retrieval.detection.network import HeadNetwork, Predictions, mirrored, mirrored_back
 from retrieval.devices import choose_device
 from retrieval.encoders import LITE0
@@ -39,6 +39,9 @@ AREA = 672 * 448
 """Pixels that a photo is brought to, whatever its shape."""
 FLATTEST = 4.0
 """Longer panoramas are squeezed."""
+CUT_OUT, FILLS = 0.2, 0.5
+"""A photo is a head that was cut out when the networks say so with this probability, or when its surest head takes
+more than this part of its width and of its height."""
 
 
 def size_for(width: int, height: int, area: int = AREA) -> tuple[int, int]:
@@ -52,7 +55,7 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """The photo at another (width, height), free of aliases."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
-    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+    image = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]  # a copy, because photos may be read-only
     small = F.interpolate(image, size=(size[1], size[0]), mode="bilinear", antialias=True)
     return np.ascontiguousarray(small[0].permute(1, 2, 0).numpy())
 
@@ -87,7 +90,6 @@ class SmallHeadFinder:
         networks: Sequence[HeadNetwork],
         name: str,
         threshold: float,
-        cut_out_threshold: float = 0.5,
         *,
         certified: bool = False,
     ) -> None:
@@ -96,7 +98,6 @@ class SmallHeadFinder:
         self.id = name
         self.threshold = threshold
         self.certified = certified
-        self._cut_out_threshold = cut_out_threshold
 
     @classmethod
     def load(cls, path: Path | None = None, device: str | None = None) -> SmallHeadFinder:
@@ -138,7 +139,12 @@ class SmallHeadFinder:
     def _finding(self, seen: Averaged, photo: Pixels, size: tuple[int, int]) -> Finding:
         scale = photo.shape[1] / size[0], photo.shape[0] / size[1]
         heads = heads_in(seen.heat, seen.reach, seen.right, seen.snout, scale)
-        return Finding(tuple(heads), seen.cut_out > self._cut_out_threshold)
+        return Finding(tuple(heads), seen.cut_out > CUT_OUT or (bool(heads) and _fills(heads[0], photo)))
+
+
+def _fills(head: FoundHead, photo: Pixels) -> bool:
+    height, width = photo.shape[:2]
+    return bool(head.box.w > FILLS * width and head.box.h > FILLS * height)
 
 
 @torch.inference_mode()

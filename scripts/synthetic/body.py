@@ -82,8 +82,16 @@ def pose(rng: np.random.Generator, species: int, individual: int) -> Body:
     for side in (-1, 1):
         parts += _flipper(rng, shell, side, skin, length * spread)
     head_frame = _turned(yaw=rng.normal(0, 0.3), pitch=rng.normal(0, 0.15), roll=rng.normal(0, 0.1))
-    skull = Solid(head.axes, np.zeros(3, np.float32), head_frame, head.bumps, head.heights, head.sharpness)
-    return Body(skull, tuple(parts), species)
+    return Body(_skull(rng, head, head_frame), tuple(parts), species)
+
+
+def _skull(rng: np.random.Generator, head: Anatomy, frame: Float32) -> Solid:
+    """The species' head, sometimes longer and with a more pointed beak, as heads are seen from before and aslant."""
+    axes = head.axes * _row(rng.uniform(0.95, 1.25), rng.uniform(0.9, 1.1), 1)
+    heights, sharpness = head.heights.copy(), head.sharpness.copy()
+    heights[0] += np.float32(rng.uniform(0, 0.3))
+    sharpness[0] *= np.float32(rng.uniform(0.5, 1))
+    return Solid(axes, np.zeros(3, np.float32), frame, head.bumps, heights, sharpness)
 
 
 def _neck(shell: Solid, head: Anatomy, skin: Pelt) -> Part:

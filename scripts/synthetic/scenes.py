@@ -26,6 +26,8 @@ from synthetic.viewpoints import viewpoint
 SPECIES = 24
 """So many kinds, each with shapes and colours of its own, and of each so many individuals."""
 INDIVIDUALS = 3
+CHEEK = 0.15
+"""So far before the neck's first scales the box ends, on the flat skin: where people see the end of the cheek."""
 SMALLEST_VISIBLE = 0.45
 """A head of which less is seen has no box: nobody could tell who it is."""
 
@@ -135,7 +137,7 @@ def _turtle(
         depth[rows, columns] = np.where(alpha > 0.5, found.depth, depth[rows, columns])
         on_head[rows, columns] *= 1 - alpha
         if part is None:
-            before_neck = (_flat(found)[..., 0] < anatomy(species).neck).astype(np.float32)
+            before_neck = (_flat(found)[..., 0] < anatomy(species).neck - CHEEK).astype(np.float32)
             on_head[rows, columns] += alpha * before_neck
             whole = _whole(body.head, camera, (w, h), float((found.cover * before_neck > 0.5).sum()))
     return image, _Drawn(_head(on_head > 0.5, whole, body, camera), np.isfinite(depth))

