@@ -12,7 +12,8 @@ import argparse
 import csv
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from index.types import HeadBox, Pixels, Side
-from retrieval.detection import LOOKED_AT, MARGIN, Finding, HeadFinder, SmallHeadFinder, coverage, iou
+from benchmarks.scratch import scratch_folder
+from index.catalog import Catalog
+from index.types import HeadBox, Pixels, Side, Sighting
+from retrieval.defaults import Heads
+from retrieval.detection import LOOKED_AT, MARGIN, Finding, HeadFinder, Locator, SmallHeadFinder, coverage, iou
+from retrieval.engine import Engine, EngineOptions
 from retrieval.images import load_photo
+from retrieval.novelty import CatalogModel
+from retrieval.pipeline import enroll, identify
 from synthetic.scenes import draw_scene
 
 FIRST = 5_000_000
@@ -98,6 +105,13 @@ def main() -> None:
         left = Share(*alone(finder, options.cut_out, 40 if options.quick else options.most))
         table.add_row("cut-out heads left alone", "", str(left))
         figures["left_alone"] = _plain(left)
+    if options.top1:
+        top1, true, only_found, only_true = end_to_end(finder, options.frames, options.matcher)
+        table.add_row("top-1 with found boxes", "", str(top1))
+        table.add_row(
+            "top-1 with true boxes", "", f"{true}; {only_found} right with found boxes only, {only_true} less"
+        )
+        figures["top1"] = {"found": _plain(top1), "true": _plain(true), "difference": top1.hits - true.hits}
     Console(width=130).print(table)
     print(json.dumps(figures))
 
@@ -182,6 +196,65 @@ def alone(finder: HeadFinder, manifest: Path, most: int | None) -> tuple[int, in
     return sum(kept), len(kept)
 
 
+def end_to_end(finder: HeadFinder, table: Path, matcher: str | None) -> tuple[Share, Share, int, int]:
+    """Top-1 of each frame among the others of its side, all cut to found boxes and all to true ones.
+
+    Every frame is cut to its surest box, also where a person would have been asked. Frames of turtles that no other
+    frame shows from that side are in the gallery and not asked about.
+    """
+    rows = _rows(table, None)
+    counts = Counter((row["turtle"], row["side"]) for row in rows)
+    right: list[list[bool]] = []
+    for boxes in (_found_boxes(finder, table, rows), _true_boxes(rows)):
+        engine = Engine.load(options=EngineOptions(matcher=matcher))
+        with scratch_folder() as folder:
+            catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
+            sightings = [
+                Sighting(
+                    str(table.parent / row["photo"]), row["turtle"], Side(row["side"]), encounter=str(number), box=box
+                )
+                for number, (row, box) in enumerate(zip(rows, boxes, strict=True))
+            ]
+            enroll(catalog, sightings, engine, "benchmark")
+            model = CatalogModel.load(catalog, engine.evidence)
+            asked = [one for one in sightings if counts[str(one.turtle), str(one.side)] > 1]
+            answers = [identify(catalog, one, engine, model) for one in asked]
+            right.append(
+                [
+                    bool(found.candidates) and found.candidates[0].turtle == one.turtle
+                    for one, found in zip(asked, answers, strict=True)
+                ]
+            )
+    found, true = right
+    pairs = Counter(zip(found, true, strict=True))
+    return _share(found), _share(true), pairs[True, False], pairs[False, True]
+
+
+def _true_boxes(rows: Sequence[Mapping[str, str]]) -> list[HeadBox]:
+    return [HeadBox(*(float(row[name]) for name in ("x", "y", "w", "h"))) for row in rows]
+
+
+def _found_boxes(finder: HeadFinder, table: Path, rows: Sequence[Mapping[str, str]]) -> list[HeadBox | None]:
+    """The surest box of each frame as `enroll` would take it, whatever its confidence."""
+    always = Surest(finder)
+    located = Locator(Heads.AUTO, always).locate([Sighting(str(table.parent / row["photo"])) for row in rows])
+    return [one.box if isinstance(one, Sighting) else None for one in located]
+
+
+@dataclass(frozen=True, slots=True)
+class Surest:
+    """A finder that speaks of the surest head alone and is always sure of it."""
+
+    finder: HeadFinder
+    threshold: float = 0.0
+    certified: bool = False
+    id: str = "surest"
+
+    def find(self, photos: Sequence[Pixels]) -> list[Finding]:
+        """As the finder itself."""
+        return [Finding(one.heads[:1]) for one in self.finder.find(photos)]
+
+
 def _rows(table: Path, most: int | None) -> list[dict[str, str]]:
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -215,9 +288,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scenes", type=int, default=300, help="drawn scenes")
     parser.add_argument("--finder", type=Path, help="weights of `turtleidx train detector`; else the bundled ones")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--top1", action="store_true", help="also identify the table's turtles (column turtle)")
+    parser.add_argument("--matcher", help="for --top1; else the default")
     parser.add_argument("--most", type=int, help="so many rows of a table, evenly drawn")
     parser.add_argument("--quick", action="store_true", help="30 scenes, 40 heads")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.top1 and options.frames is None:
+        parser.error("--top1 needs a table of frames")
+    return options
 
 
 if __name__ == "__main__":
