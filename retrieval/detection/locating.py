@@ -22,6 +22,9 @@ MARGIN = 1.25
 SURE_SIDE = 0.9
 """A side is proposed when it is at least so probable."""
 
+RIVAL = 0.5
+"""A further head that is at least so sure makes it unclear which one is meant."""
+
 FLATTEST = 4.0
 """Longer panoramas are not looked at."""
 
@@ -79,11 +82,20 @@ class _Read:
     size: tuple[int, int]
 
 
+def sure_heads(finding: Finding, threshold: float) -> list[FoundHead]:
+    """The surest head, where it is over the threshold, and others that are over it and likelier there than not."""
+    return [
+        head
+        for number, head in enumerate(finding.heads)
+        if head.confidence >= (threshold if number == 0 else max(threshold, RIVAL))
+    ]
+
+
 def decided(sighting: Sighting, finding: Finding, photo: _Read, threshold: float) -> Sighting:
     """The sighting with what follows from a finding: untouched, with a box, or waiting."""
     if finding.cut_out:
         return sighting
-    sure = [head for head in finding.heads if head.confidence >= threshold]
+    sure = sure_heads(finding, threshold)
     if len(sure) > 1:
         return _waiting(sighting, f"{len(sure)} heads are in it, and somebody has to say which one is meant", sure[0])
     if not sure:

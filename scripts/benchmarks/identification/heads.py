@@ -27,7 +27,17 @@ from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.types import HeadBox, Pixels, Side, Sighting
 from retrieval.defaults import Heads
-from retrieval.detection import LOOKED_AT, MARGIN, Finding, HeadFinder, Locator, SmallHeadFinder, coverage, iou
+from retrieval.detection import (
+    LOOKED_AT,
+    MARGIN,
+    Finding,
+    HeadFinder,
+    Locator,
+    SmallHeadFinder,
+    coverage,
+    iou,
+    sure_heads,
+)
 from retrieval.engine import Engine, EngineOptions
 from retrieval.images import load_photo
 from retrieval.novelty import CatalogModel
@@ -128,7 +138,7 @@ def measured(finder: HeadFinder, frames: Iterator[Frame]) -> dict[str, Share | f
         if frame.boxes:
             looked.append(compared(finder, finding, frame))
         else:
-            empty.append(not sure(finder, finding))
+            empty.append(not sure_heads(finding, finder.threshold))
     accepted = [one for one in looked if one.accepted]
     sided = [one for one in accepted if one.side is not None]
     told = [one for one in looked if one.side is not None]
@@ -158,16 +168,11 @@ def compared(finder: HeadFinder, finding: Finding, frame: Frame) -> Looked:
     told = frame.sides[meant]
     return Looked(
         confidence=best.confidence,
-        accepted=not finding.cut_out and len(sure(finder, finding)) == 1,
+        accepted=not finding.cut_out and len(sure_heads(finding, finder.threshold)) == 1,
         overlap=overlaps[meant],
         covered=coverage(best.box, frame.boxes[meant], MARGIN),
         side=None if told is None or best.side is None else best.side is told,
     )
-
-
-def sure(finder: HeadFinder, finding: Finding) -> list[float]:
-    """Confidences over the threshold."""
-    return [head.confidence for head in finding.heads if head.confidence >= finder.threshold]
 
 
 def drawn(number: int) -> Iterator[Frame]:
