@@ -8,6 +8,7 @@ a threshold that promises something.
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,14 +24,17 @@ from index.types import BoxOrigin, HeadBox, Progress, Side
 from retrieval.detection import LOOKED_AT, HeadNetwork, SmallHeadFinder, resized, size_for
 from retrieval.images import load_photo
 from retrieval.pipeline import FINDER, original, own_finder
-from retrieval.training.detector import Example, Judged, misses, save_finder, stored, threshold_for, train
+from retrieval.training.detector import BATCH, Example, Judged, misses, save_finder, stored, threshold_for, train
 
 LEAST_BOXES, LEAST_TURTLES = 10, 5
 """Below which nothing is learnt that holds for others."""
 FOLDS = 5
-ROUNDS, RATE = 30, 1e-3
+STEPS, RATE = 60, 1e-3
+"""Batches that each network learns from, so that few boxes and many take the same minutes."""
 MISSED = 0.05
 """Share of accepted boxes that may miss."""
+DOUBT = 0.2
+"""Probability of a promise that does not hold, as elsewhere where few turtles have to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +210,8 @@ def _tuned(
     tuned = []
     for number, network in enumerate(networks):
         start = copy.deepcopy(network).cpu()
-        tuned.append(train(examples, ROUNDS, seed + number, start, RATE))
+        rounds = max(2, round(STEPS * BATCH / len(examples)))
+        tuned.append(train(examples, rounds, seed + number, start, RATE))
         told(1)
     return tuned
 
@@ -222,15 +227,26 @@ def _gained(before: Judged, after: Judged, codes: npt.NDArray[np.int64]) -> tupl
 def certified_threshold(judged: Judged, codes: npt.NDArray[np.int64]) -> tuple[float, bool]:
     """The lowest threshold that keeps the promise for turtles that nobody has seen yet, and whether there is one.
 
-    Conformal risk control (Angelopoulos et al., ICLR 2024) by turtle: the risk of a turtle is the share of its photos
-    that are accepted and miss, so that (sum of risks + 1) / (turtles + 1) bounds it for the next one. Where there are
-    too few turtles for that, the threshold is the one over which no more than 5 % missed here, and promises nothing.
+    Turtles count, not photos: of n that are accepted, so few miss that a share of 5 % or more would have given as few
+    with a probability of at most `DOUBT`. Thresholds are tested from the strictest one on, and the first that fails
+    ends it (fixed sequence testing; Angelopoulos et al., Learn then Test, 2021), because the best of many tries would
+    promise too much. Otherwise the threshold is the one over which no more than 5 % missed here, and promises nothing.
     """
-    count = np.bincount(codes)
-    for threshold in np.unique(judged.confidence):
+    kept: float | None = None
+    for threshold in np.unique(judged.confidence)[::-1]:
         accepted = judged.confidence >= threshold
-        risks = np.bincount(codes, accepted & judged.missed) / count
-        share = float((np.bincount(codes, accepted) / count).mean())
-        if (risks.sum() + 1) / (len(count) + 1) <= MISSED * share:
-            return float(threshold), True
-    return threshold_for(judged, MISSED), False
+        count = np.bincount(codes, accepted)
+        risks = np.bincount(codes, accepted & judged.missed) / np.maximum(count, 1)
+        turtles = int((count > 0).sum())
+        if _as_few(0, turtles) > DOUBT:
+            continue
+        if _as_few(math.ceil(risks.sum() - 1e-9), turtles) > DOUBT:
+            break
+        kept = float(threshold)
+    return (threshold_for(judged, MISSED), False) if kept is None else (kept, True)
+
+
+def _as_few(missed: int, turtles: int) -> float:
+    """Probability of so few misses or fewer, where each turtle misses with a probability of `MISSED`."""
+    each = (math.comb(turtles, k) * MISSED**k * (1 - MISSED) ** (turtles - k) for k in range(missed + 1))
+    return sum(each)

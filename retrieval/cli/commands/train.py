@@ -93,7 +93,7 @@ def detector_command(
         f"{kept}."
     )
     promise = (
-        "of those at most 5 % miss, which holds for turtles that come"
+        "of those at most 5 % miss, and four of five such promises hold for turtles that come"
         if done.certified
         else "not certified, because there are too few turtles or too many misses"
     )
