@@ -67,7 +67,6 @@ def draw_scene(
     size: tuple[int, int] = (672, 448),
     turtles: int | None = None,
     share: float | None = None,
-    behind: Pixels | None = None,
 ) -> Scene:
     """One photograph.
 
@@ -78,14 +77,10 @@ def draw_scene(
         How many are in it; None draws 0 to 3.
     share : float or None
         Of the width that the first head takes; None draws 0.05 to 0.7.
-    behind : uint8 RGB or None
-        A photograph to stand behind them instead of a drawn place.
     """
     rng = seeded(20, number)
     day, shot, place = draw_day(rng), _shot(rng), _place(rng)
     image = backdrop(rng, size, day, place)
-    if behind is not None:
-        image = (cv2.resize(behind, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255) ** np.float32(1.6)
     count = int(rng.choice([0, 1, 2, 3], p=[0.12, 0.72, 0.12, 0.04])) if turtles is None else turtles
     image = strewn(rng, image, day)
     heads: list[Head] = []
