@@ -13,6 +13,7 @@ from .small_finder import (
     SmallHeadFinder as SmallHeadFinder,
     averaged as averaged,
     list_finders as list_finders,
+    read_finder as read_finder,
     resized as resized,
     size_for as size_for,
 )

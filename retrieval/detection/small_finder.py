@@ -29,6 +29,28 @@ def bundled_weights() -> Path:
     return Path(__file__).parents[1] / "data" / "detection" / f"{BUNDLED}.safetensors"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredFinder:
+    """What a finder's file holds: `retrieval.training.detector` writes it."""
+
+    networks: list[HeadNetwork]
+    threshold: float
+    certified: bool
+
+
+def read_finder(path: Path) -> StoredFinder:
+    """Read a finder's file. Raises WeightsUnavailable, WeightsCorrupt."""
+    state, header = read_state(path)
+    try:
+        networks = [HeadNetwork() for _ in range(int(header["networks"]))]
+        for number, network in enumerate(networks):
+            own = {name.split(".", 1)[1]: one for name, one in state.items() if name.startswith(f"{number}.")}
+            network.load_state_dict(own)
+        return StoredFinder(networks, float(header["threshold"]), header["certified"] == "yes")
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise WeightsCorrupt(f"{path} does not hold the networks of a head finder.") from error
+
+
 def list_finders() -> list[WeightsListing]:
     """The bundled networks, and the backbone under them."""
     own = WeightsListing(BUNDLED, "head finder", "as turtleidx", "bundled", bundled_weights())
@@ -111,17 +133,9 @@ class SmallHeadFinder:
         """
         if path is None:
             return cls.load(bundled_weights(), device)
-        state, header = read_state(path)
-        try:
-            networks = [HeadNetwork() for _ in range(int(header["networks"]))]
-            for number, network in enumerate(networks):
-                own = {name.split(".", 1)[1]: one for name, one in state.items() if name.startswith(f"{number}.")}
-                network.load_state_dict(own)
-            threshold, certified = float(header["threshold"]), header["certified"] == "yes"
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise WeightsCorrupt(f"{path} does not hold the networks of a head finder.") from error
+        read = read_finder(path)
         name = f"{path.stem}#{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
-        return cls(Backbone(choose_device(device)), networks, name, threshold, certified=certified)
+        return cls(Backbone(choose_device(device)), read.networks, name, read.threshold, certified=read.certified)
 
     def find(self, photos: Sequence[Pixels]) -> list[Finding]:
         """Heads, and whether the photo is one, of RGB uint8 [h, w, 3] photos of any size."""
