@@ -1,1 +1,2 @@
-from .checkpoints import PUBLISHED as PUBLISHED, list_weights as list_weights, load_matcher as load_matcher
+from .checkpoints import load_matcher as load_matcher
+from .published import PUBLISHED as PUBLISHED, id_without_network as id_without_network, list_weights as list_weights

@@ -118,7 +118,7 @@ def test_identify_and_audit_draw_what_they_tell(own: Shell, samples: SampleSet, 
     own("identify", str(group["encounters"][0]), "--new")
     audited = own("audit", "--least", "0", "--plot", tmp_path / "audit", "--matcher", "nearest+views", "--json")
     assert audited.code == 0
-    assert len(list((tmp_path / "audit").glob("*.png"))) == len(audited.records)
+    assert len(list((tmp_path / "audit").glob("*.png"))) == len(audited.records) > 3
 
 
 def test_a_match_picture_that_cannot_be_written_costs_nothing(own: Shell, samples: SampleSet, tmp_path: Path) -> None:

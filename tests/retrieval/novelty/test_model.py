@@ -206,7 +206,7 @@ def calibration_error(seed: int, turtles: int, gallery: int, shared: float, boun
 @pytest.mark.parametrize(
     ("turtles", "gallery", "shared", "bounded", "seeds"),
     [
-        (60, 10, 0.25, False, 9),
+        (60, 10, 0.25, False, 3),
         (300, 300, 0.0, True, 3),
         (3000, 3000, 0.5, False, 3),
         (100_000, 100_000, 0.25, False, 3),

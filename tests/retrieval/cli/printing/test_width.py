@@ -51,7 +51,7 @@ table("info", lambda: registry.print_pairs([("catalogue", PATH), ("known or new"
 table("intake", lambda: intake.print_foreseen(
     [S(outcome="already there", size=(6000, 4000), path=PATH, reason=WORDS,
        seen=S(turtle=ID, side="right", taken_on=None))], False))
-from retrieval.weights import WeightsListing
+from retrieval.weight_files import (WeightsListing)
 from pathlib import Path
 table("weights", lambda: registry.print_weights(
     [WeightsListing(kind="extractor", name="superpoint", licence="non-commercial research only (Magic Leap)",
