@@ -3,6 +3,7 @@ from .browser import Browser as Browser, Page as Page, TurtleOrder as TurtleOrde
 from .catalog import Catalog as Catalog
 from .gallery import read_photos as read_photos
 from .maintenance import check_catalog as check_catalog, compact_catalog as compact_catalog
+from .model_files import MODELS as MODELS, keep_model as keep_model
 from .originals import sampled_originals as sampled_originals
 from .page_folders import (
     INCOMING as INCOMING,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.catalog.catalog import FEATURES, REGISTRY, Catalog
+from index.catalog.model_files import is_model_file, model_files
 from index.catalog.page_folders import is_kept_by_page, kept_by_page
 from index.errors import CatalogDamaged, CatalogExists, CatalogTooNew
 from index.files import full_disk_named, replacing, sync_folder
@@ -46,7 +47,7 @@ def write_backup(catalog: Catalog, target: Path) -> BackupReport:
         catalog.registry.copy(parts[REGISTRY])
         catalog.feature_store.copy(parts[DATA])
         contents = {name: {"bytes": part.stat().st_size, "sha256": _digest(part)} for name, part in parts.items()}
-        own = {name: catalog.path / name for name in kept_by_page(catalog.path)}
+        own = {name: catalog.path / name for name in (*kept_by_page(catalog.path), *model_files(catalog.path))}
         contents |= {name: {"bytes": part.stat().st_size, "sha256": _digest(part)} for name, part in own.items()}
         with (
             replacing(target) as temporary,
@@ -84,7 +85,11 @@ def restore_backup(source: Path, folder: Path) -> Catalog:
             if contents["format"] > FORMAT:
                 raise CatalogTooNew(f"{source} was written by a newer turtleidx; update turtleidx.")
             (draft / FEATURES).mkdir(parents=True)
-            own = {name: str(said["sha256"]) for name, said in contents["files"].items() if is_kept_by_page(name)}
+            own = {
+                name: str(said["sha256"])
+                for name, said in contents["files"].items()
+                if is_kept_by_page(name) or is_model_file(name)
+            }
             for name in (REGISTRY, DATA, *own):
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 _unpack(archive, name, draft / name, contents["files"][name]["sha256"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
+from index.catalog.model_files import damaged_models
 from index.catalog.originals import Originals, every_original
 from index.catalog.page_folders import page_files
 from index.errors import CatalogDamaged, CatalogReadOnly
@@ -112,7 +113,7 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
         files = every_original(catalog, progress)
         problems += files.sentences()
     lying = page_files(catalog)
-    problems += lying.problems()
+    problems += [*lying.problems(), *damaged_models(catalog.path)]
     return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second), tuple(lying.sentences()))
 
 

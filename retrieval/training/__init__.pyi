@@ -5,3 +5,10 @@ from .encoder import (
     train_encoder as train_encoder,
 )
 from .losses import MetricLoss as MetricLoss
+from .matcher import (
+    MatcherRound as MatcherRound,
+    MatcherTraining as MatcherTraining,
+    PairLoss as PairLoss,
+    TrainedMatcher as TrainedMatcher,
+    train_matcher as train_matcher,
+)

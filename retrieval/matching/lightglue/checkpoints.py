@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from index.errors import WeightsUnavailable
 from retrieval.matching.lightglue.config import LightGlueConfig, network_id
@@ -73,8 +73,14 @@ def read_network(path: Path, name: str | None = None, config: LightGlueConfig | 
 
 
 def save_network(path: Path, network: LightGlue, name: str, version: str, dtype: torch.dtype = torch.float16) -> None:
-    """Write an own checkpoint: safetensors in `dtype` with name, version and configuration in its header."""
+    """Write an own checkpoint, see `network_bytes`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(network_bytes(network, name, version, dtype))
+
+
+def network_bytes(network: LightGlue, name: str, version: str, dtype: torch.dtype = torch.float16) -> bytes:
+    """An own checkpoint: safetensors in `dtype` with name, version and configuration in its header."""
     header = {"name": name, "version": version, "config": json.dumps(asdict(network.config))}
     state = {key: value.detach().to("cpu", dtype).contiguous() for key, value in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(state, path, metadata=header)
+    content: bytes = save(state, metadata=header)
+    return content

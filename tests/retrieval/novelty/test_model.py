@@ -243,7 +243,10 @@ def test_the_best_candidates_probability_is_not_overstated() -> None:
     assert figure.error < 0.1
 
 
-@pytest.mark.parametrize(("shared", "bounded"), [(0.25, False), (0.5, False), (0.0, True)])
+@pytest.mark.parametrize(
+    ("shared", "bounded"),
+    [(0.25, False), pytest.param(0.5, False, marks=pytest.mark.slow), pytest.param(0.0, True, marks=pytest.mark.slow)],
+)
 def test_false_known_keeps_its_promise_while_the_gallery_grows_tenfold(shared: float, bounded: bool) -> None:
     realised, fixed = [], []
     for seed in range(2):
