@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from index.catalog import MODELS, Catalog, keep_model
 from index.errors import InputError
-from index.types import GalleryFilter
+from index.types import GalleryFilter, Int64
 from retrieval.devices import choose_device
 from retrieval.matching.lightglue import (
     DEFAULT,
@@ -29,7 +29,7 @@ from retrieval.matching.lightglue import (
 )
 from retrieval.training.pairs import ComparedPhotos, correspondence_loss, triplet_loss
 from retrieval.training.progress import STATE, load_state, named, save_state
-from retrieval.training.sampling import LabelledPhotos, ranks_of, split
+from retrieval.training.sampling import LabelledPhotos, split
 
 
 class PairLoss(StrEnum):
@@ -69,7 +69,7 @@ class MatcherTraining:
 
 @dataclass(frozen=True, slots=True)
 class MatcherRound:
-    """One round; its ranks are those of the held-out turtles' photos, each asked about among those of other occasions.
+    """One round; its ranks are those of the held-out turtles' photos, each asked about among all of other occasions.
 
     Attributes
     ----------
@@ -167,7 +167,10 @@ class _Training:
         self._catalog, self._options, self._tell = catalog, options, tell
         self._device = choose_device(options.device)
         self._network = network.to(self._device)
-        self._learnt, self._kept = (ComparedPhotos(catalog.features(one.photos), one) for one in (learnt, kept))
+        self._learnt, self._kept = ComparedPhotos(catalog.features(learnt.photos), learnt), kept
+        every = LabelledPhotos.of([*kept.photos, *learnt.photos])
+        self._every = ComparedPhotos(catalog.features(every.photos), every)
+        self._asked = self._every.anchors[self._every.anchors < len(kept)]
         self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=options.rate, weight_decay=options.decay)
         self._rounds: list[MatcherRound] = []
         self._best: dict[str, Tensor] = {}
@@ -180,10 +183,10 @@ class _Training:
             self._note(self._epoch + 1, self._round(self._epoch + 1))
             self._save()
             advance(self._rounds[-1])
-        gain, error = gained(self._rounds[0], self._best_round, self._kept.photos)
+        gain, error = gained(self._rounds[0], self._best_round, self._kept.turtles[self._asked])
         path = self._keep() if gain > error else None
         self._state_file.unlink(missing_ok=True)
-        turtles = (len(np.unique(one.photos.turtles)) for one in (self._learnt, self._kept))
+        turtles = (len(np.unique(one.turtles)) for one in (self._learnt.photos, self._kept))
         return TrainedMatcher(
             path, self._rounds[0], self._best_round, self._epoch, gain, error, len(self._learnt.photos), *turtles
         )
@@ -197,7 +200,7 @@ class _Training:
         return max(self._rounds, key=lambda one: (one.reciprocal_rank, -one.epoch))
 
     def _note(self, epoch: int, loss: float) -> None:
-        ranks = ranks_of(self._kept.likeness(self._network, self._device), self._kept.photos)
+        ranks = self._every.ranks(self._network, self._device, self._asked)
         self._rounds.append(MatcherRound(epoch, loss, tuple(ranks.tolist())))
         if self._best_round.epoch == epoch:
             self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
@@ -230,7 +233,7 @@ class _Training:
 
     @property
     def _named(self) -> str:
-        return named(self._options, [*self._learnt.photos.photos, *self._kept.photos.photos])
+        return named(self._options, [*self._learnt.photos.photos, *self._kept.photos])
 
     def _save(self) -> None:
         state = {
@@ -260,14 +263,9 @@ class _Training:
         return keep_model(self._catalog.path, name, content, _card(options, self._rounds[0], best, self._learnt.photos))
 
 
-def gained(start: MatcherRound, best: MatcherRound, photos: LabelledPhotos) -> tuple[float, float]:
-    """Mean gain in reciprocal rank over held-out turtles, and its standard error."""
-    asked = [
-        int(turtle)
-        for row, turtle in enumerate(photos.turtles)
-        if ((photos.sides == photos.sides[row]) & (photos.occasions != photos.occasions[row])).any()
-    ]
-    _, code = np.unique(asked, return_inverse=True)
+def gained(start: MatcherRound, best: MatcherRound, turtles: Int64) -> tuple[float, float]:
+    """Mean gain in reciprocal rank over held-out turtles, int64 [asked], and its standard error."""
+    _, code = np.unique(turtles, return_inverse=True)
     change = 1 / np.array(best.ranks) - 1 / np.array(start.ranks)
     by_turtle = np.bincount(code, change) / np.bincount(code)
     several = len(by_turtle) > 1

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from index.types import Float32, Int64, LocalFeatures, Matches
-from retrieval.matching import Verification, first_stage, strength, verified
+from index.types import Int64, LocalFeatures, Matches
+from retrieval.matching import Matcher, Verification, first_stage, strength, verified
 from retrieval.matching.lightglue import Assignment, LightGlue, LightGlueMatcher
 from retrieval.training.sampling import LabelledPhotos
 
 MARGIN = 1.0
 """By so much the logarithm of the expected number of matches of a positive pair is to exceed a negative one's."""
+KEEP, BEHIND = 10, 1e6
+"""Photos that the network sees of those that a photo is compared with, and how far the others stand behind them."""
 AMONG = 16
 """Photos of other turtles that are drawn for each anchor, of which the hardest is taken."""
 
@@ -61,20 +63,26 @@ class ComparedPhotos:
         self._seen.update({(row, other): look for other, look in zip(new, found, strict=True)})
         return [self._seen[row, other] for other in others]
 
-    def likeness(self, network: LightGlue, device: torch.device) -> Float32:
-        """Sums of verified confidences float32 [n, n] by a network; -inf between photos that are not to be compared."""
+    def ranks(self, network: LightGlue, device: torch.device, asked: Int64) -> Int64:
+        """At which place photos, by rows with a partner, find another of their turtle and side, int64 [asked].
+
+        Each is asked about among all photos of other occasions that show the same side of a head. The network sees the
+        `KEEP` that look most alike at first, as in a search; the others stand behind them.
+        """
         matcher = LightGlueMatcher(copy.deepcopy(network).eval(), "in training", device)
-        like = np.full((len(self.photos), len(self.photos)), -np.inf, np.float32)
-        sides = np.array([str(photo.side) for photo in self.photos.photos])
-        for row, query in enumerate(self.features):
-            others = np.flatnonzero((sides == sides[row]) & (self.photos.occasions != self.photos.occasions[row]))
-            if not len(self._partners(row)):
-                continue
-            compared = [self.features[int(other)] for other in others]
-            found = matcher.match(query, compared, self.looks(row, others.tolist()))
-            kept = verified(query, compared, found, Verification())
-            like[row, others] = [strength(one.confidence) for one in kept]
-        return like
+        return np.array([self._rank(matcher, int(row)) for row in asked], np.int64)
+
+    def _rank(self, matcher: Matcher, row: int) -> int:
+        facing = np.array([photo.side is self.photos.photos[row].side for photo in self.photos.photos])
+        others = np.flatnonzero(facing & (self.photos.occasions != self.photos.occasions[row]))
+        looks = self.looks(row, others.tolist())
+        like = np.array([strength(look.confidence) - BEHIND for look in looks])
+        seen = np.argsort(-like, kind="stable")[:KEEP]
+        query, compared = self.features[row], [self.features[int(others[place])] for place in seen]
+        found = matcher.match(query, compared, [looks[place] for place in seen])
+        like[seen] = [strength(one.confidence) for one in verified(query, compared, found, Verification())]
+        right = self.photos.sides[others] == self.photos.sides[row]
+        return 1 + int((like[~right] >= like[right].max()).sum())  # whoever tells nothing apart finds nobody
 
 
 def triplet_loss(assigned: Assignment) -> Tensor:
