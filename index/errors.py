@@ -4,7 +4,8 @@ TurtleidxError
 ├── PhotoRefused              one photo; the rest of the batch goes on
 │   ├── PhotoUnreadable       missing, empty, truncated, not an image
 │   ├── PhotoTooLarge         more pixels than any camera makes (decompression bomb)
-│   └── TooFewKeypoints       nothing to compare: too small, too blurred, too dark
+│   ├── TooFewKeypoints       nothing to compare: too small, too blurred, too dark
+│   └── HeadNotFound          a whole photograph in which no head was found surely
 ├── InputError                what was asked for does not fit together
 │   ├── ManifestError         no photo column, duplicate rows, unreadable values
 │   ├── NoPhotos              a folder or pattern without one photo
@@ -45,6 +46,10 @@ class PhotoTooLarge(PhotoRefused):
 
 class TooFewKeypoints(PhotoRefused):
     """The photo has too few keypoints to be compared with anything."""
+
+
+class HeadNotFound(PhotoRefused):
+    """No head was found surely in the photo: a person says where it is."""
 
 
 class InputError(TurtleidxError):

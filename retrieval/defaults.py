@@ -13,6 +13,17 @@ AUDIT_BUDGET = 20_000
 """Pairs that an audit compares at most; those that are cached cost nothing."""
 
 
+class Heads(StrEnum):
+    """What becomes of a photo for which nobody gave a head box."""
+
+    AUTO = "auto"
+    """The head is found; where that is not sure, the photo waits for a person."""
+    GIVEN = "given"
+    """It waits for a person."""
+    WHOLE = "whole"
+    """It is a head that was cut out, and is used whole; catalogues that say nothing do so."""
+
+
 class EncountersBy(StrEnum):
     """How undated photos are told apart into encounters."""
 

@@ -70,7 +70,7 @@ class WeightsListing:
     Attributes
     ----------
     kind : str
-        ``matcher``, ``extractor`` or ``encoder``.
+        ``matcher``, ``extractor``, ``head finder`` or ``encoder``.
     path : Path or None
         None while the file is not on this machine.
     """

@@ -1,8 +1,8 @@
 """A whole catalogue as one portable file, and back.
 
-The archive is an ordinary ZIP of the two stores that cannot be had from others, and of what the review page keeps
-in the catalogue's folder: begun imports, answers that wait, photos that came in by it. Only names that are expected are
-ever read from it, so an archive from a stranger cannot write anywhere else.
+The archive is an ordinary ZIP of the two stores that cannot be had from others, of networks that were trained on the
+catalogue, and of what the review page keeps in its folder: begun imports, answers that wait, photos. Only names that
+are expected are ever read from it, so an archive from a stranger cannot write anywhere else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.catalog.catalog import FEATURES, REGISTRY, Catalog
-from index.catalog.model_files import is_model_file, model_files
+from index.catalog.networks import is_network, kept_networks
 from index.catalog.page_folders import is_kept_by_page, kept_by_page
 from index.errors import CatalogDamaged, CatalogExists, CatalogTooNew
 from index.files import full_disk_named, replacing, sync_folder
@@ -47,7 +47,7 @@ def write_backup(catalog: Catalog, target: Path) -> BackupReport:
         catalog.registry.copy(parts[REGISTRY])
         catalog.feature_store.copy(parts[DATA])
         contents = {name: {"bytes": part.stat().st_size, "sha256": _digest(part)} for name, part in parts.items()}
-        own = {name: catalog.path / name for name in (*kept_by_page(catalog.path), *model_files(catalog.path))}
+        own = {name: catalog.path / name for name in (*kept_by_page(catalog.path), *kept_networks(catalog.path))}
         contents |= {name: {"bytes": part.stat().st_size, "sha256": _digest(part)} for name, part in own.items()}
         with (
             replacing(target) as temporary,
@@ -88,7 +88,7 @@ def restore_backup(source: Path, folder: Path) -> Catalog:
             own = {
                 name: str(said["sha256"])
                 for name, said in contents["files"].items()
-                if is_kept_by_page(name) or is_model_file(name)
+                if is_kept_by_page(name) or is_network(name)
             }
             for name in (REGISTRY, DATA, *own):
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)

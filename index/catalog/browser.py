@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from index.catalog.catalog import Catalog
+from index.catalog.readings import WAITING
 from index.catalog.summary import Undated, read_undated
 from index.errors import UnknownRecord
 from index.registry import (
@@ -149,6 +150,7 @@ class Browser:
         taken_to: dt.date | None = None,
         unidentified: bool = False,
         removed: bool = False,
+        no_head: bool = False,
         page: Page = ALL,
     ) -> list[PhotoRecord]:
         """Photos that meet every given condition, in order of enrolment; removed ones only when asked for."""
@@ -163,6 +165,7 @@ class Browser:
         conditions.add("taken_on <= ?", taken_to)
         nobodys = "encounter IN (SELECT id FROM encounters WHERE turtle IS NULL) = ?"
         conditions.add(nobodys, unidentified or None)
+        conditions.add(f"({WAITING}) = ?", no_head or None)
         chosen = f"SELECT * FROM photos WHERE {conditions.sql} ORDER BY id {page.sql()}"
         with self._session() as session:
             return read_records(session, chosen, *conditions.values)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.catalog.catalog import Catalog
-from index.catalog.model_files import damaged_models
+from index.catalog.networks import network_problems
 from index.catalog.originals import Originals, every_original
 from index.catalog.page_folders import page_files
+from index.catalog.readings import WAITING
 from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import broken_rules
 from index.types import Progress
@@ -54,7 +55,7 @@ class CompactReport:
 
 
 _KNOWN = """
-SELECT coalesce(sighting, sha256) FROM photos UNION SELECT sha256 FROM queries
+SELECT coalesce(sighting, sha256) FROM photos UNION SELECT sha256 FROM queries UNION SELECT sighting FROM readings
 UNION SELECT coalesce(json_extract_string(before, 'sighting'), json_extract_string(before, 'sha256'))
 FROM journal WHERE record = 'photos' AND after IS NULL
 """
@@ -81,7 +82,8 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
         with catalog.reading() as session:
             problems = broken_rules(session)
             rows = session.rows(
-                "SELECT coalesce(sighting, sha256), keypoints, path FROM photos WHERE NOT removed ORDER BY id"
+                f"SELECT coalesce(sighting, sha256), keypoints, path FROM photos WHERE NOT removed AND NOT {WAITING} "
+                "ORDER BY id"
             )
             known = {str(row[0]) for row in session.rows(_KNOWN)}
         for digest, keypoints, path in rows:
@@ -112,8 +114,9 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
     if originals:
         files = every_original(catalog, progress)
         problems += files.sentences()
+    problems += network_problems(catalog)
     lying = page_files(catalog)
-    problems += [*lying.problems(), *damaged_models(catalog.path)]
+    problems += lying.problems()
     return CheckReport(tuple(problems), tuple(repaired), len(rows), files, len(second), tuple(lying.sentences()))
 
 
@@ -148,6 +151,7 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             transaction.run("DELETE FROM descriptors WHERE photo IN (SELECT unnest(?::BIGINT[]))", ids)
             transaction.run("DELETE FROM descriptors WHERE photo NOT IN (SELECT id FROM photos)")
             transaction.run("DELETE FROM reread")
+            transaction.run("DELETE FROM readings")  # an undone box is then read again by `reindex`
             transaction.journal.put("settings", [{"name": "compacted", "value": transaction.at.isoformat(sep=" ")}])
         further = {digest for digests in catalog.feature_store.second.digests().values() for digest in digests}
         catalog.feature_store.delete((catalog.feature_store.digests() | further) - stay)

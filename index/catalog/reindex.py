@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from index.catalog.catalog import VECTORS, Catalog
+from index.catalog.readings import WAITING
 from index.errors import CatalogDamaged
 from index.features import FeatureStore
 from index.files import OnStep, no_steps
@@ -42,7 +43,8 @@ class Reindexing:
 
     def waiting(self) -> list[PhotoRecord]:
         """Photos whose originals have to be read, those already staged left out."""
-        staged = "id NOT IN (SELECT photo FROM reread WHERE recipe = ?)"
+        # a photo whose head nobody has drawn yet is not read: there is nothing to search in it
+        staged = f"id NOT IN (SELECT photo FROM reread WHERE recipe = ?) AND NOT {WAITING}"
         with self._catalog.reading() as session:
             records = read_records(session, f"SELECT * FROM photos WHERE {KEPT} AND {staged} ORDER BY id", self._name)
             whole = "SELECT photo FROM descriptors WHERE octet_length(vector) = ?"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from index.catalog.gallery import NONE, Gallery, capped, read_checkpoint, read_gallery, read_photos
+from index.catalog.readings import REPLACING
 from index.errors import CatalogDamaged
 from index.files import OnStep
 from index.registry import Registry, Session, unpack_descriptors
@@ -212,7 +213,7 @@ class Searcher:
         """Bring the index in memory to the session's state; it then holds at least every photo of the gallery."""
         index = self._index
         known = session.row("SELECT token FROM events WHERE id = ?", self._held.event)
-        replaced = session.number("SELECT max(id) FROM events WHERE action = 'reindex'")
+        replaced = session.number(f"SELECT max(id) FROM events WHERE {REPLACING}")
         if index is None or known != (self._held.token,) or self._held.event < replaced:
             index, self._held = self._empty(), Checkpoint(0, "")
         _add_newer(session, index, self._held.event, self._recipe)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from index.catalog.access import second_copies
 from index.catalog.gallery import SIDES
+from index.catalog.readings import MOVED_SINCE_FIT, WAITING
 from index.errors import CatalogDamaged
 from index.features import FeatureStore
 from index.registry import MIGRATIONS, SIGHTINGS, CatalogSummary, Session, read_models
@@ -61,14 +62,20 @@ def summarize(session: Session, features: FeatureStore, vectors: Path, registry:
         vectors_recall=_recall(vectors),
         models=tuple(read_models(session)),
         health=tuple(_health(session, features, vectors)),
+        waiting=session.number(f"SELECT count(*) FROM photos WHERE NOT removed AND {WAITING}"),
     )
 
 
 def _health(session: Session, features: FeatureStore, vectors: Path) -> list[str]:
     sentences = _older_models(session)
+    if moved := session.number(MOVED_SINCE_FIT):
+        sentences.append(
+            f"Head boxes of {moved} photos were changed since the model was fitted, which makes it stale: run "
+            "`turtleidx fit`."
+        )
     sentences += second_copies(vectors.parent, ("registry.duckdb", "vectors.faiss"))
     searchable = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints > 0")
-    unread = session.number("SELECT count(*) FROM photos WHERE NOT removed AND keypoints = 0")
+    unread = session.number(f"SELECT count(*) FROM photos WHERE NOT removed AND keypoints = 0 AND NOT {WAITING}")
     if unread:
         sentences.append(
             f"{unread} photos cannot be searched, because their originals could not be read again: run "

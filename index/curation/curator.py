@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from index.catalog import Catalog
+from index.catalog import MOVE_HEAD, SET_HEAD, Catalog, bring_readings_back, replace_readings
 from index.curation.encounters import (
     identify_encounters,
     merge_encounters,
@@ -31,7 +31,7 @@ from index.registry import (
     several,
     undone,
 )
-from index.types import Side
+from index.types import PreparedPhoto, Side
 
 FINAL = {
     "create": "made the catalogue itself",
@@ -207,6 +207,39 @@ class Curator:
 
         return self._do("set date", change)
 
+    def set_heads(self, read: Mapping[int, PreparedPhoto]) -> ChangeReport:
+        """Say where heads are, in photos that were read again within these boxes.
+
+        What was read before is kept for undo; pairs that were compared are kept under it and count no more.
+
+        Parameters
+        ----------
+        read : mapping
+            By the photos' numbers; each sighting says the box, its origin, and the side, which stays where it is None.
+        """
+        if not self._dry_run:
+            self._catalog.feature_store.put_beside(list(read.values()))
+
+        def change(transaction: Transaction) -> None:
+            require_photos(transaction, read.keys())
+            for number, photo in read.items():
+                seen = photo.sighting
+                box = (None,) * 4 if seen.box is None else (seen.box.x, seen.box.y, seen.box.w, seen.box.h)
+                transaction.journal.update(
+                    "photos",
+                    "?::DOUBLE AS box_x, ?::DOUBLE AS box_y, ?::DOUBLE AS box_w, ?::DOUBLE AS box_h, "
+                    "?::VARCHAR AS box_origin, ?::DOUBLE AS box_confidence, coalesce(?::VARCHAR, side) AS side",
+                    "id = ?",
+                    *(*box, seen.box_origin and str(seen.box_origin), seen.box_confidence),
+                    *(seen.side and str(seen.side), number),
+                )
+            replace_readings(transaction, read)
+
+        with self._catalog.reading() as session:
+            known = f"SELECT count(*) FROM descriptors WHERE photo IN ({several(read.keys())})"
+            action = MOVE_HEAD if session.number(known) else SET_HEAD
+        return self._do(action, change)
+
     def relocate_photos(self, found: Mapping[int, Path]) -> ChangeReport:
         """Say where the originals of photos lie now."""
 
@@ -252,6 +285,7 @@ class Curator:
 
         def change(transaction: Transaction) -> None:
             transaction.journal.take_back(event)
+            bring_readings_back(transaction)
             settle_encounters(transaction, touched_turtles(transaction))
             later = builders_on(transaction, event)
             if later:

@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from index.catalog import Browser, Catalog, read_photos
+import numpy as np
+
+from index.catalog import WAITING, Browser, Catalog, read_photos
 from index.exchange.shared_names import NameConflict, Names, SharedPhotos, shared_photos, told_apart, who_is_who
 from index.exchange.table_export import COLUMNS, cells_of
 from index.registry import PhotoRecord, Transaction, Turtle, place_photos
@@ -124,7 +126,8 @@ class _Both:
         several = _several_heads(*lists)
         ours, removed, theirs, dropped = ({_name(one, several): one for one in records} for records in lists)
         with field.reading() as session:  # also those of retired turtles, which no search would give
-            photos = {photo.id: photo for photo in read_photos(session, "NOT removed AND keypoints > 0")}
+            searched_or_waiting = f"NOT removed AND (keypoints > 0 OR {WAITING})"
+            photos = {photo.id: photo for photo in read_photos(session, searched_or_waiting)}
         there = ours.keys() | removed.keys()
         fresh = [record for digest, record in theirs.items() if digest not in there]
         here = {turtle.id: turtle for turtle in Browser(main).turtles()}
@@ -247,7 +250,11 @@ def _name(record: PhotoRecord, several: Set[str]) -> str:
 
 
 def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:
-    parts = zip(records, photos, field.features(photos), field.vectors(photos), strict=True)
+    searched = [photo for photo in photos if photo.keypoints]
+    found = dict(zip([photo.id for photo in searched], field.vectors(searched), strict=True)) if searched else {}
+    nothing = np.zeros(field.recipe.dimension, np.uint8 if field.recipe.votes else np.float32)
+    vectors = [found.get(photo.id, nothing) for photo in photos]
+    parts = zip(records, photos, field.features(photos), vectors, strict=True)
     return [
         PreparedPhoto(
             sighting=Sighting(
@@ -263,6 +270,8 @@ def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[P
                 longitude=record.longitude,
                 box=record.box,
                 notes=record.notes,
+                box_origin=record.box_origin,
+                box_confidence=record.box_confidence,
             ),
             sha256=record.sha256,
             features=features,

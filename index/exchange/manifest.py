@@ -31,7 +31,7 @@ from index.exchange.tables import (
     parse_side,
 )
 from index.naming import checked_id, checked_path
-from index.types import HeadBox, Sighting
+from index.types import BoxOrigin, HeadBox, Sighting
 
 MOST_PIXELS = 1e9
 """Further out than a head box can lie."""
@@ -159,13 +159,16 @@ def sighting_of(path: str, columns: Mapping[str, str], writing: Writing = Writin
     if text["turtle"] is not None:
         checked_id(text["turtle"])
     day, remarks = _day(columns.get("taken_on"), writing.dates)
+    box = _box(columns, writing.commas)
     return Sighting(
         path=path,
         side=parse_side(columns["side"]) if columns.get("side") else None,
         taken_on=day,
         latitude=_degrees(columns, "latitude", 90.0, writing.commas),
         longitude=_degrees(columns, "longitude", 180.0, writing.commas),
-        box=_box(columns, writing.commas),
+        box=box,
+        box_origin=None if box is None else BoxOrigin.GIVEN,
+        box_confidence=None,
         notes={name: value for name, value in columns.items() if name not in KNOWN_COLUMNS and value},
         remarks=remarks,
         **text,

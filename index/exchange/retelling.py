@@ -14,7 +14,7 @@ from index.exchange.table_export import cells_of
 from index.exchange.tables import BOX_COLUMNS
 from index.naming import whole_path
 from index.registry import PhotoRecord, Placement, Transaction, several
-from index.types import Sighting
+from index.types import BoxOrigin, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,8 @@ def apply_changes(transaction: Transaction, changes: Sequence[PhotoChange]) -> N
         if (new.turtle, new.taken_on, new.encounter_name) != (old.turtle, old.taken_on, old.encounter_name):
             key = None if new.turtle is None else placing.turtle(new.turtle, new.species)
             row["encounter"] = placing.encounter(key, new.taken_on, new.encounter_name)
+        if any(f"box_{name}" in row for name in BOX_COLUMNS):
+            row |= {"box_origin": None if new.box is None else str(BoxOrigin.GIVEN), "box_confidence": None}
         if row:
             rows.append((old.id, row))
     placing.write()
@@ -111,7 +113,7 @@ _TYPES = {
     "encounter": "BIGINT",
     "taken_on": "DATE",
     "notes": "JSON",
-    **dict.fromkeys(("latitude", "longitude", "box_x", "box_y", "box_w", "box_h"), "DOUBLE"),
+    **dict.fromkeys(("latitude", "longitude", "box_x", "box_y", "box_w", "box_h", "box_confidence"), "DOUBLE"),
 }
 
 

@@ -100,8 +100,9 @@ def place_photos(transaction: Transaction, photos: Sequence[PreparedPhoto], base
         rows.append({"id": ids[photo.key], "encounter": encounter, **_photo_row(photo, base)})
     placing.write()
     transaction.journal.put("photos", rows)
-    if fresh:
-        transaction.add_vectors([ids[p.key] for p in fresh], np.stack([p.vector for p in fresh]))
+    found = [photo for photo in fresh if not photo.waiting]
+    if found:
+        transaction.add_vectors([ids[p.key] for p in found], np.stack([p.vector for p in found]))
     return [ids[photo.key] for photo in photos]
 
 
@@ -165,5 +166,7 @@ def _sighting_columns(seen: Sighting) -> Row:
         "box_y": None if box is None else box.y,
         "box_w": None if box is None else box.w,
         "box_h": None if box is None else box.h,
+        "box_origin": None if seen.box_origin is None else str(seen.box_origin),
+        "box_confidence": seen.box_confidence,
         "notes": dict(seen.notes),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from index.registry.records import Encounter, Event, PhotoRecord, StoredModel, Turtle, TurtleStatus
 from index.registry.session import Session
-from index.types import HeadBox, Side
+from index.types import BoxOrigin, HeadBox, Side
 
 _TURTLES = """
 WITH chosen AS ({chosen}), seen AS (
@@ -29,7 +29,7 @@ WITH chosen AS MATERIALIZED ({chosen}),
 SELECT p.id, p.sha256, p.path, p.relative, t.id, p.encounter, e.name, p.side, p.taken_on, p.species, p.site, p.observer,
        p.latitude, p.longitude, p.box_x, p.box_y, p.box_w, p.box_h, p.keypoints, p.quality, p.width, p.height,
        p.removed, p.notes, p.sighting, coalesce(p.reader, 1), coalesce(p.reading, 1), p.read_box, p.taken_at,
-       p.content
+       p.content, p.box_origin, p.box_confidence
 FROM chosen p JOIN around e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle ORDER BY p.id
 """
 
@@ -117,7 +117,10 @@ def _turtle(row: tuple[Any, ...]) -> Turtle:
 def _record(row: tuple[Any, ...]) -> PhotoRecord:
     head, box, tail = row[:14], row[14:18], row[18:]
     number, sha256, path, relative, turtle, encounter, name, side, taken_on, species, site, observer, north, east = head
-    keypoints, quality, width, height, removed, notes, sighting, reader, reading, read_box, taken_at, content = tail
+    keypoints, quality, width, height, removed, notes, sighting, reader, reading, read_box, taken_at, content = tail[
+        :12
+    ]
+    origin, confidence = tail[12:]
     return PhotoRecord(
         id=number,
         sha256=sha256,
@@ -145,6 +148,8 @@ def _record(row: tuple[Any, ...]) -> PhotoRecord:
         read_box=HeadBox(*read_box) if read_box else None,
         taken_at=taken_at,
         content=content,
+        box_origin=BoxOrigin(origin) if origin else None if box[0] is None else BoxOrigin.GIVEN,
+        box_confidence=confidence,
     )
 
 

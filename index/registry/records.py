@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from index.types import HeadBox, Side
+from index.types import BoxOrigin, HeadBox, Side
 
 
 class TurtleStatus(StrEnum):
@@ -93,6 +93,10 @@ class PhotoRecord:
         The moment as the camera wrote it, ISO 8601.
     content : str or None
         Digest of the file without its metadata.
+    box_origin : BoxOrigin or None
+        Who says where the head is; None where nobody looked for one.
+    box_confidence : float or None
+        The head finder's, 0 to 1.
     """
 
     id: int
@@ -121,6 +125,8 @@ class PhotoRecord:
     read_box: HeadBox | None = None
     taken_at: str | None = None
     content: str | None = None
+    box_origin: BoxOrigin | None = None
+    box_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,8 @@ class CatalogSummary:
         Photos by the side they show.
     unidentified : int
         Encounters without a turtle.
+    waiting : int
+        Photos in which no head was found surely, and which wait for a person to draw its box.
     registry_bytes, features_bytes, vectors_bytes : int
         Size on disk.
     vectors_recall : float or None
@@ -191,6 +199,7 @@ class CatalogSummary:
     vectors_recall: float | None
     models: tuple[StoredModel, ...]
     health: tuple[str, ...]
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

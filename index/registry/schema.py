@@ -85,7 +85,20 @@ CREATE TABLE answers (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, SIGHTINGS, ANSWERS)
+HEADS = """
+ALTER TABLE photos ADD COLUMN box_origin VARCHAR;
+ALTER TABLE photos ADD COLUMN box_confidence DOUBLE;
+CREATE TABLE readings (
+    photo BIGINT, event BIGINT, waiting BOOLEAN, keypoints INTEGER, quality DOUBLE, width INTEGER, height INTEGER,
+    sighting VARCHAR, reader INTEGER, reading INTEGER, read_box DOUBLE[], taken_at VARCHAR, content VARCHAR, vector BLOB
+);
+"""
+"""Who says where a head is. `readings` holds what photos gave in head boxes that they no longer have, for undo.
+
+Boxes of before keep an origin of NULL, which is "given".
+"""
+
+MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, SIGHTINGS, ANSWERS, HEADS)
 
 JOURNALLED = (
     *("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews", "rejections"),
@@ -99,5 +112,5 @@ DERIVED = {
     )
 }
 """Columns that tell what the program read from a file, not what people said: they change without a journal, by
-`index.catalog.reindex` alone, and undo leaves them as they are.
+`index.catalog.reindex` and `index.catalog.readings` alone, and undo leaves them as they are.
 """

@@ -28,6 +28,7 @@ from .progress import Progress as Progress
 from .search import GalleryFilter as GalleryFilter, Owners as Owners, Shortlist as Shortlist
 from .sightings import (
     SAME_HEAD as SAME_HEAD,
+    BoxOrigin as BoxOrigin,
     HeadBox as HeadBox,
     PreparedPhoto as PreparedPhoto,
     Side as Side,

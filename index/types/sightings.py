@@ -21,6 +21,19 @@ class Side(StrEnum):
     FRONT = "front"
 
 
+class BoxOrigin(StrEnum):
+    """Who says where the head is."""
+
+    GIVEN = "given"
+    """A manifest, or whoever enrolled the photo; also every box of a photo that does not say."""
+    FOUND = "found"
+    """The head finder, surely enough."""
+    PERSON = "person"
+    """Somebody who looked at the photo."""
+    MISSING = "missing"
+    """Nobody yet: a head was looked for and not found surely, and the photo waits for a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadBox:
     """The head in pixels of the EXIF-oriented original; keypoints outside are dropped."""
@@ -81,6 +94,10 @@ class Sighting:
         Every other column of a manifest, as text.
     remarks : tuple of str
         What whoever brings the photo should be told, to stand behind its name; not kept.
+    box_origin : BoxOrigin or None
+        None is GIVEN where there is a box, and otherwise a photo whose head nobody looked for.
+    box_confidence : float or None
+        Of the head finder, 0 to 1.
     """
 
     path: str
@@ -96,6 +113,8 @@ class Sighting:
     box: HeadBox | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    box_origin: BoxOrigin | None = None
+    box_confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +125,8 @@ class PreparedPhoto:
     ----------
     sha256 : str
         Hex digest of the file's bytes; with the head box, the sighting's identity.
+    features, vector
+        Of a photo that waits for its head's box: no keypoints, and zeros.
     vector : float32 [d] or uint8 [b]
         Global descriptor: a vector of unit length, or a signature.
     thumbnail : bytes
@@ -138,6 +159,11 @@ class PreparedPhoto:
     taken_at: str | None = None
     content: str | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether its head was not found, so that a person draws its box before it can be searched."""
+        return self.sighting.box_origin is BoxOrigin.MISSING
 
     @property
     def key(self) -> str:

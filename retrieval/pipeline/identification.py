@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from index.catalog import Catalog
-from index.errors import PhotoRefused, TooFewKeypoints, TurtleidxError
+from index.errors import HeadNotFound, PhotoRefused, TooFewKeypoints, TurtleidxError
 from index.types import GalleryFilter, Photo, PreparedPhoto, Side, Sighting
 from retrieval.engine import Engine
 from retrieval.novelty import CatalogModel, DecisionPolicy, Prediction, Verdict
@@ -44,6 +44,8 @@ def identify(
     sighting = photo if isinstance(photo, Sighting) else Sighting(str(Path(photo)))
     sighting = replace(sighting, side=sighting.side or side)
     query = read_query(sighting, engine) if query is None else query
+    if isinstance(query, PreparedPhoto):
+        sighting = replace(sighting, side=sighting.side or query.sighting.side, box=query.sighting.box)
     if isinstance(query, PhotoRefused):
         return unanswered(sighting.path, query, engine, time.perf_counter() - started)
     [enrolled] = catalog.sightings([(query.sha256, sighting.box)], [query.content])
@@ -76,6 +78,11 @@ def read_query(sighting: Sighting, engine: Engine) -> PreparedPhoto | PhotoRefus
         [query] = engine.encode([engine.extract(sighting)])
     except PhotoRefused as refusal:
         return refusal
+    if query.waiting:
+        return HeadNotFound(
+            f"{sighting.path} is not compared, because its head was not found surely: give its box in a manifest "
+            "(columns x, y, w, h), or cut the head out and ask with --heads whole."
+        )
     return query
 
 
@@ -85,7 +92,8 @@ def _itself(reason: str, enrolled: Photo) -> str:
 
 
 def unanswered(photo: str, error: TurtleidxError, engine: Engine | None, seconds: float = 0.0) -> Identification:
-    """The answer about a photo that cannot be used; too few keypoints make it NOT_COMPARABLE, which is not NEW."""
-    verdict = Verdict.NOT_COMPARABLE if isinstance(error, TooFewKeypoints) else Verdict.REFUSED
+    """The answer about a photo that cannot be used; without head or keypoints it is NOT_COMPARABLE, and not NEW."""
+    not_new = isinstance(error, (TooFewKeypoints, HeadNotFound))
+    verdict = Verdict.NOT_COMPARABLE if not_new else Verdict.REFUSED
     prediction = Prediction(verdict, None, str(error), ())
     return Identification(QueryPhoto(photo), prediction, Coverage(), engine.matcher.id if engine else "", seconds)

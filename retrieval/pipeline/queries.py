@@ -91,6 +91,7 @@ def _identified(
     found = identify(catalog, sighting, engine, model, policy, query)
     if isinstance(query, PhotoRefused):
         return found
+    sighting = replace(sighting, side=found.query.side)
     return look_at_other_side(catalog, sighting, engine, model, policy, query, found)
 
 

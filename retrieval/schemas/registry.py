@@ -48,6 +48,8 @@ def summary_rows(path: str, recipe: Recipe, summary: CatalogSummary) -> list[tup
             f"vectors {_size(summary.vectors_bytes)}",
         ),
     ]
+    if summary.waiting:
+        rows.append(("head not found", f"{summary.waiting} photos: `turtleidx photos list --no-head`"))
     if summary.vectors_recall is not None:
         rows.append(("shortlists", f"find {summary.vectors_recall:.1%} of what an exact search finds"))
     rows += [
@@ -107,6 +109,8 @@ PHOTOS = Kind(
             "notes",
             "taken_at",
             "reader",
+            "box_origin",
+            "box_confidence",
         ),
     ),
     ("number", "turtle", "encounter", "side", "taken_on", "quality", "photo"),
@@ -146,6 +150,7 @@ def photo_record(photo: PhotoRecord, exact_locations: bool = False) -> dict[str,
         *(photo.id, photo.path, photo.sha256, photo.turtle, photo.encounter, photo.encounter_name, photo.side),
         *(_day(photo.taken_on), photo.species, photo.site, photo.observer, *places, box, photo.keypoints),
         *(round(photo.quality, 3), list(photo.size), photo.removed, dict(photo.notes), photo.taken_at, photo.reader),
+        *(None if photo.box_origin is None else str(photo.box_origin), photo.box_confidence),
     )
     return dict(zip(PHOTOS.columns, values, strict=True))
 

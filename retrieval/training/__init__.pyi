@@ -12,3 +12,4 @@ from .matcher import (
     TrainedMatcher as TrainedMatcher,
     train_matcher as train_matcher,
 )
+from .own_heads import DetectorReport as DetectorReport, train_detector as train_detector

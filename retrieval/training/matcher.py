@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from index.catalog import MODELS, Catalog, keep_model
+from index.catalog import MODELS, Catalog, keep_network
 from index.errors import InputError
 from index.types import GalleryFilter, Int64
 from retrieval.devices import choose_device
@@ -260,7 +260,8 @@ class _Training:
         best, options = self._best_round, self._options
         name = f"matcher-{Path(options.start).stem}"
         content = network_bytes(self._network, name, f"{best.epoch}-{len(self._learnt.photos)}")
-        return keep_model(self._catalog.path, name, content, _card(options, self._rounds[0], best, self._learnt.photos))
+        card = _card(options, self._rounds[0], best, self._learnt.photos)
+        return keep_network(self._catalog.path, name, content, card)
 
 
 def gained(start: MatcherRound, best: MatcherRound, turtles: Int64) -> tuple[float, float]:

@@ -16,8 +16,10 @@ from index.errors import PhotoRefused
 from index.registry import PhotoRecord
 from retrieval.images import file_sha256, jpeg, load_photo
 
-LONG_SIDES = {"thumb": 320, "large": 1600, "full": 6000}
-"""Longest sides in pixels by the name of a size; the thumbnail is the stored working image."""
+LONG_SIDES = {"thumb": 320, "large": 1600, "full": 6000, "frame": 1600}
+"""Longest sides in pixels by the name of a size: the thumbnail is the stored working image, the frame the whole photo,
+whatever its head box is.
+"""
 REMEMBERED_BYTES = 128 << 20
 
 
@@ -39,13 +41,13 @@ class Pictures:
         self._verified: dict[tuple[str, int, int], str] = {}
 
     def picture(self, photo: PhotoRecord, size: str) -> Picture | None:
-        """The part of a photo that is compared (the head, where its box is known); None where nothing is left of it."""
+        """The part of a photo that is compared (within its head box), or the whole frame; None where it is lost."""
         key = (photo.key, size)
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
                 return self._made[key]
-        made = None if size == "thumb" else self._original(photo, LONG_SIDES[size])
+        made = None if size == "thumb" else self._original(photo, size)
         if made is None:
             stored = self._catalog.feature_store.thumbnail(photo.key)
             if stored is not None:
@@ -66,12 +68,12 @@ class Pictures:
         except (OSError, ValueError, PhotoRefused):
             return None
 
-    def _original(self, photo: PhotoRecord, long_side: int) -> Picture | None:
+    def _original(self, photo: PhotoRecord, size: str) -> Picture | None:
         path = self.original_of(photo)
         if path is None:
             return None
         try:
-            loaded = load_photo(path, long_side, photo.read_box)
+            loaded = load_photo(path, LONG_SIDES[size], None if size == "frame" else photo.read_box)
         except PhotoRefused:
             return None
         return Picture(jpeg(loaded.pixels, 88), original=True) if loaded.sha256 == photo.sha256 else None

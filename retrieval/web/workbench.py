@@ -36,9 +36,15 @@ class Workbench:
     def load(self) -> bool:
         """Load the engine; False where it cannot be, and `failed` says why in one sentence."""
         from retrieval.engine import Engine, EngineOptions  # what compares photos takes seconds to import
+        from retrieval.pipeline import finder_of, remembered_heads
 
         try:
-            choices = EngineOptions(matcher=self._matcher, device=self._device)
+            choices = EngineOptions(
+                matcher=self._matcher,
+                device=self._device,
+                heads=remembered_heads(self._catalog),
+                head_finder=finder_of(self._catalog),
+            )
             engine = Engine.load(self._catalog.recipe, choices)
             self._catalog.require(engine.recipe)
             self.engine = engine

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from index.types import Float32
 
@@ -38,3 +42,29 @@ def smoothstep(values: Float32, low: float, high: float) -> Float32:
     t = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
     result: Float32 = t * t * (3 - 2 * t)
     return result
+
+
+def single(values: npt.ArrayLike) -> Float32:
+    """The values at single precision."""
+    return np.asarray(values, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """For every place: distance to the nearest point and to the next, float32 [h, w], and which one is nearest."""
+
+    nearest: Float32
+    second: Float32
+    owner: npt.NDArray[np.int64]
+
+    @property
+    def border(self) -> Float32:
+        """0 on the border of two cells, growing inwards."""
+        return self.second - self.nearest
+
+
+def cells(points: npt.NDArray[np.float64], x: Float32, y: Float32) -> Cells:
+    """Voronoi cells of points [n, 2] at the places x, y [h, w]."""
+    distance, owner = cKDTree(points).query(np.stack([x, y], -1), k=2)
+    distance, owner = np.asarray(distance), np.asarray(owner)
+    return Cells(single(distance[..., 0]), single(distance[..., 1]), owner[..., 0].astype(np.int64))

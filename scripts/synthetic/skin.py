@@ -40,7 +40,7 @@ class Seams:
     scute: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def paint_skin(species: int, individual: int, side: int) -> Skin:
     """The skin as it was on the first day; the same numbers always give the same one."""
     body = anatomy(species)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -11,6 +12,19 @@ from index.types import Float32
 from synthetic.anatomy import EXTENT, Anatomy
 from synthetic.noise import fractal_noise, smoothstep
 from synthetic.skin import TEXELS
+
+
+class Shape(Protocol):
+    """An ellipsoid that bulges: half axes [3]; directions [m, 3], heights [m] and sharpness [m] of the bulges."""
+
+    @property
+    def axes(self) -> Float32: ...
+    @property
+    def bumps(self) -> Float32: ...
+    @property
+    def heights(self) -> Float32: ...
+    @property
+    def sharpness(self) -> Float32: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,7 @@ def project(body: Anatomy, view: View, size: tuple[int, int]) -> Projection:
     y = (np.arange(h, dtype=np.float32) * 3 + 1 - height * (0.5 + view.offset_y)) / np.float32(focal)
     rays = np.stack([*np.meshgrid(x, y), np.full((h, w), -1, np.float32)], -1).reshape(-1, 3) @ rotation
     eye = np.array([0, 0, view.distance], dtype=np.float32) @ rotation
-    direction, inside = _hit(body, eye, rays)
+    direction, inside, _ = meet(body, eye, rays)
     surface_normal = direction / body.axes
     normals = (surface_normal / np.linalg.norm(surface_normal, axis=1, keepdims=True)) @ rotation.T
     flat = direction[:, :2] * np.sqrt(2 / np.maximum(1 + direction[:, 2:], 0.05))
@@ -102,22 +116,23 @@ def _rotation(view: View) -> Float32:
     return turn
 
 
-def _hit(body: Anatomy, eye: Float32, rays: Float32) -> tuple[Float32, Float32]:
-    """Directions from the head's centre to where the rays meet it, and how far inside the outline they pass.
+def meet(shape: Shape, eye: Float32, rays: Float32) -> tuple[Float32, Float32, Float32]:
+    """Directions from the middle to where the rays [n, 3] meet it, how far inside the outline they pass, how far away.
 
     The bulges make the radius depend on the direction, so the ellipsoid's size is found by iteration.
     """
-    start, rays = eye / body.axes, rays / body.axes
+    start, rays = eye / shape.axes, rays / shape.axes
     a = np.einsum("ij,ij->i", rays, rays)
     b = rays @ start
     radius: Float32 = np.ones(len(rays), dtype=np.float32)
     for _ in range(4):
         root = b * b - a * (start @ start - radius**2)
-        points = start + ((-b - np.sqrt(np.maximum(root, 0))) / a)[:, None] * rays
+        reach = (-b - np.sqrt(np.maximum(root, 0))) / a
+        points = start + reach[:, None] * rays
         points /= np.linalg.norm(points, axis=1, keepdims=True)
-        bulge = np.exp(body.sharpness * (points @ body.bumps.T - 1)) @ body.heights
+        bulge = np.exp(shape.sharpness * (points @ shape.bumps.T - 1)) @ shape.heights
         radius = (0.5 * radius + 0.5 * (1 + bulge)).astype(np.float32)
-    return points.astype(np.float32), (root / (a * radius**2)).astype(np.float32)
+    return points.astype(np.float32), (root / (a * radius**2)).astype(np.float32), reach.astype(np.float32)
 
 
 def _pull(view: View, size: tuple[int, int], flat: Float32) -> Float32:

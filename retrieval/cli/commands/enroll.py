@@ -27,8 +27,9 @@ from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.commands.fit import fit_if_due, tell_of_undated
-from retrieval.cli.common import tell_of_retired
+from retrieval.cli.common import tell_of_retired, tell_of_waiting
 from retrieval.cli.exit_codes import ExitCode
+from retrieval.defaults import Heads
 
 MOST_TOLD = 10
 """Differences of photos that are there already, before they are only counted."""
@@ -50,6 +51,7 @@ def init_command(
     encoder: Annotated[str, typer.Option(help="words or vlad (bundled), or timm:MODEL.")] = "words",
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
+    heads: options.HeadsOfPhotos = None,
 ) -> None:
     """Make an empty catalogue."""
     from retrieval.engine import EngineOptions
@@ -64,6 +66,7 @@ def init_command(
             device=common.device,
             extractor_weights=extractor_weights,
         ),
+        heads,
     )
     printing.out.print(f"made {made.path} with {made.recipe.extractor} and {made.recipe.encoder}")
 
@@ -99,6 +102,8 @@ def enroll_command(
     extractor: options.Extractor = None,
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
+    heads: options.HeadsOfPhotos = None,
+    head_finder: options.HeadFinder = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is, unless --update is given."""
     from retrieval.images import (
@@ -139,7 +144,16 @@ def enroll_command(
         _show_foreseen(common, rows, passed, as_json)
         return
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.pipeline import enroll, next_for_catalog
+    from retrieval.pipeline import (
+        OWN,
+        enroll,
+        finder_of,
+        next_for_catalog,
+        own_finder,
+        remember_finder,
+        remember_heads,
+        remembered_heads,
+    )
 
     choices = EngineOptions(
         extractor=extractor,
@@ -147,8 +161,14 @@ def enroll_command(
         device=common.device,
         extractor_weights=extractor_weights,
     )
-    catalog = _open_or_create(common, choices, lambda: _require_one(brought(known, Passed(), silent)))
+    catalog = _open_or_create(common, choices, lambda: _require_one(brought(known, Passed(), silent)), heads)
+    wanted = own_finder(catalog) if head_finder == OWN else head_finder or finder_of(catalog)
+    choices = replace(choices, heads=heads or remembered_heads(catalog), head_finder=wanted)
     engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
+    if heads is not None:
+        remember_heads(catalog, heads, common.who)
+    if head_finder is not None:
+        remember_finder(catalog, head_finder, common.who)
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
     with printing.progress_bar("enrolling", total) as advance:
@@ -157,6 +177,7 @@ def enroll_command(
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_enrolment(report)
+    tell_of_waiting(catalog, report.enrolled)
     tell_of_retired(catalog, report.enrolled)
     if report.already_there or report.refused:
         _retell(catalog, heard)
@@ -262,14 +283,16 @@ def _require_one(rows: Iterable[Sighting | RefusedRow]) -> None:
     raise InputError(f"{first}{others} No catalogue was made.")
 
 
-def _open_or_create(common: options.Common, choices: EngineOptions, require: Callable[[], None]) -> Catalog:
+def _open_or_create(
+    common: options.Common, choices: EngineOptions, require: Callable[[], None], heads: Heads | None
+) -> Catalog:
     """The catalogue; a new one where there is none and `require` raises nothing."""
     try:
         return Catalog.open(common.catalog)
     except CatalogMissing:
         require()
         try:
-            made = _create(common, choices)
+            made = _create(common, choices, heads)
         except CatalogExists as exists:
             with contextlib.suppress(CatalogMissing):  # another process was quicker
                 return Catalog.open(common.catalog)
@@ -278,10 +301,15 @@ def _open_or_create(common: options.Common, choices: EngineOptions, require: Cal
         return made
 
 
-def _create(common: options.Common, choices: EngineOptions) -> Catalog:
+def _create(common: options.Common, choices: EngineOptions, heads: Heads | None) -> Catalog:
     from retrieval.engine import NEAREST, Engine, licences
+    from retrieval.pipeline import remember_heads
 
-    made = Catalog.create(common.catalog, Engine.load(options=replace(choices, matcher=NEAREST)).recipe)
+    # the finder is loaded too, so that a catalogue is not made which could not use it
+    loaded = Engine.load(options=replace(choices, matcher=NEAREST, heads=heads or Heads.WHOLE))
+    made = Catalog.create(common.catalog, loaded.recipe)
+    if heads is not None:
+        remember_heads(made, heads, common.who)
     for sentence in licences(made.recipe):
         printing.say(sentence)
     return made

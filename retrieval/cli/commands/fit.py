@@ -61,6 +61,7 @@ def weights_command(
     as_json: options.Json = False,
 ) -> None:
     """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
+    from retrieval.detection import list_finders, list_prompted
     from retrieval.encoders import list_encoders
     from retrieval.features import list_extractors  # torch takes seconds to import
     from retrieval.matching.lightglue import list_weights
@@ -73,7 +74,9 @@ def weights_command(
         for path in fetch_weights(fetch[1]):
             printing.out.print(str(path))
         return
-    printing.print_weights([*list_weights(), *list_extractors(), *list_encoders()], as_json)
+    printing.print_weights(
+        [*list_weights(), *list_extractors(), *list_finders(), *list_prompted(), *list_encoders()], as_json
+    )
 
 
 def fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> bool:

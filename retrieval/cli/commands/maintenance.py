@@ -10,10 +10,12 @@ from typing import Annotated
 import typer
 
 from index.catalog import Browser, check_catalog, compact_catalog, is_backup, restore_backup, write_backup
+from index.curation import Curator
 from index.files import refuse_foreign
 from retrieval.cli import options, printing
 from retrieval.cli.common import ask, opened
 from retrieval.cli.exit_codes import ExitCode
+from retrieval.defaults import Heads
 
 MOST_NAMED = 20
 
@@ -113,6 +115,7 @@ def reindex_command(
     encoder: Annotated[str | None, typer.Option(help="As for `turtleidx init`; else the catalogue's own.")] = None,
     encoder_weights: options.EncoderWeights = None,
     extractor_weights: options.ExtractorWeights = None,
+    heads: options.HeadsOfPhotos = None,
     why: options.Why = "",
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
@@ -120,7 +123,7 @@ def reindex_command(
 ) -> None:
     """Read the originals again: with another extractor or encoder, or where records are missing or damaged."""
     from retrieval.engine import NEAREST, Engine, EngineOptions  # takes a second to import
-    from retrieval.pipeline import lost_originals, reindex
+    from retrieval.pipeline import find_heads, finder_of, lost_originals, reindex, remember_heads
 
     common: options.Common = context.obj
     catalog = opened(context)
@@ -134,6 +137,9 @@ def reindex_command(
         extractor_weights=extractor_weights,
     )
     engine = Engine.load(catalog.recipe, choices)
+    locator = None
+    if heads is Heads.AUTO:  # before anything is changed, in case its weights are not there
+        locator = Engine.load(catalog.recipe, replace(choices, heads=heads, head_finder=finder_of(catalog))).locator
     lost = lost_originals(catalog, engine)
     if lost and not (dry_run or yes):
         _name([one.reason for one in lost])
@@ -144,6 +150,17 @@ def reindex_command(
         return
     with printing.progress_bar("reading", None) as advance:
         report = reindex(catalog, engine, common.who, why, advance)
+    if heads is not None:
+        remember_heads(catalog, heads, common.who)
+    if locator is not None:
+        with printing.progress_bar("looking for heads", None) as advance:
+            by = Curator(catalog, common.who, why)
+            looked = find_heads(catalog, replace(engine, locator=locator), by, advance)
+        printing.say(
+            f"{looked.found} heads found; {looked.waiting} photos wait for their head box; {looked.untouched} are "
+            "heads that were cut out already."
+        )
+        report = replace(report, refused=(*report.refused, *looked.refused))
     refused = [{"photo": one.path, "reason": one.reason} for one in report.refused]
     if as_json:
         made_with = {"extractor": report.recipe.extractor, "encoder": report.recipe.encoder}

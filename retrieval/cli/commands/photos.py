@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from index.registry import ChangeReport
-from index.types import Side
+from index.types import HeadBox, Side
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import (
@@ -61,6 +61,7 @@ def list_photos(
     ] = None,
     unidentified: Annotated[bool, typer.Option("--unidentified", help="Only photos without a turtle.")] = False,
     removed: Annotated[bool, typer.Option("--removed", help="Only removed photos.")] = False,
+    no_head: Annotated[bool, typer.Option("--no-head", help="Only photos that wait for their head box.")] = False,
     exact_locations: options.ExactLocations = False,
     *,
     how: options.Listing,
@@ -76,10 +77,13 @@ def list_photos(
         taken_to=taken_to,
         unidentified=unidentified,
         removed=removed,
+        no_head=no_head,
         page=page_of(how.page, how.page_size),
     )
     printing.print_records([schemas.photo_record(photo, exact_locations) for photo in found], schemas.PHOTOS, form)
     tell_of_more(len(found), how.page, how.page_size)
+    if no_head and found and form is printing.Form.TABLE:
+        printing.say(f"next: `turtleidx photos box {found[0].id} X,Y,W,H` draws a box, `turtleidx review` by mouse.")
 
 
 @app.command("show")
@@ -162,6 +166,29 @@ def set_side(
     _choose_one(side is not None, unknown, "--is", "--unknown")
     chosen = numbers_of(context, photos)
     change(context, how, lambda curator: curator.set_side(chosen, side))
+
+
+@app.command("box")
+@options.spread
+def set_box(
+    context: typer.Context,
+    photo: Annotated[str, typer.Argument(metavar="PHOTO", help="A number, a path, or the beginning of a sha256.")],
+    box: Annotated[
+        HeadBox, typer.Argument(parser=options.parsed_box, metavar="X,Y,W,H", help="In pixels of the upright photo.")
+    ],
+    side: options.SideOfHead = None,
+    *,
+    how: options.Change,
+) -> None:
+    """Say where the head of a photo is; the photo is read again within the box."""
+    from retrieval.engine import NEAREST, Engine, EngineOptions  # takes a second to import
+    from retrieval.pipeline import draw_box
+
+    catalog = opened(context)
+    number = browser(context).photo(photo).id
+    engine = Engine.load(catalog.recipe, EngineOptions(matcher=NEAREST, device=context.obj.device))
+    catalog.require(engine.recipe)
+    change(context, how, lambda curator: draw_box(catalog, engine, number, box, side, curator))
 
 
 @app.command("date")

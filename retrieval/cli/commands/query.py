@@ -76,6 +76,7 @@ def query_command(
     shortlist: options.ShortlistLength = SHORTLIST,
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
+    heads: options.HeadsOfPhotos = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
     from retrieval.cli.answering import (
@@ -89,7 +90,7 @@ def query_command(
     from retrieval.cli.outputs import picture_files
     from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy, Rates
-    from retrieval.pipeline import FollowUp
+    from retrieval.pipeline import FollowUp, finder_of, remembered_heads
 
     common: options.Common = context.obj
     form = form_of(as_json, as_csv)
@@ -115,6 +116,8 @@ def query_command(
                 device=common.device,
                 encoder_weights=encoder_weights,
                 extractor_weights=extractor_weights,
+                heads=heads or remembered_heads(catalog),
+                head_finder=finder_of(catalog),
             ),
         )
     if engine is not None and engine.lacking:

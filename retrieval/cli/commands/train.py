@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     train = typer.Typer(no_args_is_help=True, help="Train networks on the catalogue's own photos.")
     train.command("encoder")(encoder_command)
     train.command("matcher")(matcher_command)
+    train.command("detector")(detector_command)
     app.add_typer(train, name="train")
 
 
@@ -113,3 +115,31 @@ def matcher_command(
         printing.say("That is no more than chance gives, so that nothing was kept.")
     else:
         printing.say(f"next: `turtleidx fit --matcher {trained.path}+views`, and the same --matcher with every command")
+
+
+def detector_command(
+    context: typer.Context,
+    seed: Annotated[int, typer.Option(help="Of batches and folds.")] = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Teach the head finder the boxes that people gave or drew, and set its threshold; kept only if it is better."""
+    from retrieval.training import train_detector  # torch takes seconds to import
+
+    common: options.Common = context.obj
+    with printing.progress_bar("learning", None) as advance:
+        done = train_detector(opened(context), common.who, common.device, seed, advance)
+    if as_json:
+        printing.print_json(asdict(done) | {"path": str(done.path)})
+        return
+    kept = "the new networks are in use" if done.replaced else "no more than chance, so the networks stay as they were"
+    printing.out.print(
+        f"{done.boxes} boxes of {done.turtles} turtles: {done.found_after:.1%} of heads found on turtles that were not "
+        f"learnt from ({done.found_before:.1%} before; a gain of {done.gain:.1%} with an error of {done.error:.1%}): "
+        f"{kept}."
+    )
+    promise = (
+        "of those at most 5 % miss, which holds for turtles that come"
+        if done.certified
+        else "not certified, because there are too few turtles or too many misses"
+    )
+    printing.out.print(f"{done.accepted:.0%} of these heads are over the threshold: {promise}.")

@@ -1,5 +1,17 @@
 from .dry_run import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
 from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, outdated as outdated
 from .enrollment import BATCH as BATCH, enroll as enroll, prepared as prepared
+from .heads import (
+    FINDER as FINDER,
+    OWN as OWN,
+    HeadsReport as HeadsReport,
+    draw_box as draw_box,
+    find_heads as find_heads,
+    finder_of as finder_of,
+    own_finder as own_finder,
+    remember_finder as remember_finder,
+    remember_heads as remember_heads,
+    remembered_heads as remembered_heads,
+)
 from .occasions import Occasions as Occasions
-from .reindexing import lost_originals as lost_originals, reindex as reindex
+from .reindexing import lost_originals as lost_originals, original as original, reindex as reindex

@@ -6,6 +6,7 @@ from retrieval.web.pages import (
     audit,
     compare,
     encounters,
+    heads,
     history,
     home,
     imports,
@@ -16,7 +17,7 @@ from retrieval.web.pages import (
     turtles,
 )
 
-_PAGES = (home, compare, known, turtles, turtle, encounters, audit, history, report, settings, imports)
+_PAGES = (home, compare, known, turtles, turtle, encounters, heads, audit, history, report, settings, imports)
 
 SHOWN = [one for page in _PAGES for one in page.SHOWN]
 CHANGED = [one for page in _PAGES for one in page.CHANGED]

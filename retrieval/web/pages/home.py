@@ -31,6 +31,7 @@ def home(screen: Screen, request: Request, fields: Fields) -> Response:
     return screen.page(
         request,
         "home",
+        headless=len(desk.browser.photos(no_head=True)),
         look=len(queue) - known,
         known=known,
         unsided=unsided,

@@ -150,6 +150,43 @@ if (drop) {
   });
 }
 
+// the box around a head: dragged on the frame or typed, both show the same
+const frame = /** @type {HTMLElement | null} */ (document.querySelector("form.head-box .frame"));
+if (frame) {
+  const drawn = /** @type {HTMLElement} */ (frame.querySelector(".drawn"));
+  const fields = ["x", "y", "w", "h"].map((name) => /** @type {HTMLInputElement | null} */ (document.querySelector(`form.head-box [name="${name}"]`)));
+  const [width, height] = [Number(frame.dataset.width), Number(frame.dataset.height)];
+  const show = () => {
+    const [x, y, w, h] = fields.map((one) => Number(one?.value || NaN));
+    drawn.hidden = !(w > 0 && h > 0);
+    Object.assign(drawn.style, { left: `${(100 * x) / width}%`, top: `${(100 * y) / height}%`, width: `${(100 * w) / width}%`, height: `${(100 * h) / height}%` });
+  };
+  /** @param {PointerEvent} event */
+  const at = (event) => {
+    const area = frame.getBoundingClientRect();
+    const inside = (/** @type {number} */ value) => Math.min(1, Math.max(0, value));
+    return [inside((event.clientX - area.left) / area.width) * width, inside((event.clientY - area.top) / area.height) * height];
+  };
+  /** @type {number[] | null} */
+  let begun = null;
+  frame.addEventListener("pointerdown", (event) => {
+    if (!fields[0]) return;
+    begun = at(event);
+    frame.setPointerCapture(event.pointerId);
+  });
+  frame.addEventListener("pointermove", (event) => {
+    if (!begun) return;
+    const [x, y] = at(event);
+    const box = [Math.min(x, begun[0]), Math.min(y, begun[1]), Math.abs(x - begun[0]), Math.abs(y - begun[1])];
+    fields.forEach((one, number) => one && (one.value = String(Math.round(box[number]))));
+    show();
+  });
+  frame.addEventListener("pointerup", () => (begun = null));
+  frame.addEventListener("pointercancel", () => (begun = null));
+  for (const one of fields) one?.addEventListener("input", show);
+  show();
+}
+
 // Enter confirms a page of known ones wherever the focus is
 if (!document.body.classList.contains("page-compare")) {
   const confirm = /** @type {HTMLButtonElement | null} */ (document.querySelector("button[data-enter]"));

@@ -1,0 +1,5 @@
+"""Where the heads of turtles are in a photograph, and which side of them it shows."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,0 +1,18 @@
+from .backbone import Backbone as Backbone, Levels as Levels
+from .decoding import coverage as coverage, heads_in as heads_in, iou as iou
+from .finder import Finding as Finding, FoundHead as FoundHead, HeadFinder as HeadFinder
+from .locating import LOOKED_AT as LOOKED_AT, MARGIN as MARGIN, Locator as Locator
+from .network import (
+    CELL as CELL,
+    HeadNetwork as HeadNetwork,
+    Predictions as Predictions,
+    mirrored as mirrored,
+)
+from .prompted import PROMPTED as PROMPTED, PromptedFinder as PromptedFinder, list_prompted as list_prompted
+from .small_finder import (
+    SmallHeadFinder as SmallHeadFinder,
+    averaged as averaged,
+    list_finders as list_finders,
+    resized as resized,
+    size_for as size_for,
+)

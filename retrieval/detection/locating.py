@@ -1,0 +1,132 @@
+"""From what a finder says of a photograph to what is done with it: a box that is taken, or a photo that waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from index.errors import PhotoRefused
+from index.types import BoxOrigin, HeadBox, Sighting
+from retrieval.defaults import Heads
+from retrieval.detection.finder import Finding, FoundHead, HeadFinder
+from retrieval.images import load_photo
+
+LOOKED_AT = 1024
+"""Longest side in pixels of the photos that a finder sees: JPEG files are decoded at a fraction of their size."""
+
+MARGIN = 1.25
+"""A found box is enlarged so much, because a head that is cut off is worse than some water around it."""
+
+SURE_SIDE = 0.9
+"""A side is proposed when it is at least so probable."""
+
+FLATTEST = 4.0
+"""Longer panoramas are not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """Says where the heads of photos are.
+
+    Parameters
+    ----------
+    heads : Heads
+        What becomes of photos without a box.
+    finder : HeadFinder or None
+        Needed for `Heads.AUTO`.
+    """
+
+    heads: Heads
+    finder: HeadFinder | None
+
+    def locate(
+        self, sightings: Sequence[Sighting], each: Callable[..., Iterable[Any]] = map
+    ) -> list[Sighting | PhotoRefused]:
+        """The same sightings with the boxes that were found, or marked as waiting; a given box always stays.
+
+        Parameters
+        ----------
+        each : callable
+            Maps a function over a sequence, perhaps on many cores.
+        """
+        if self.heads is Heads.WHOLE:
+            return list(sightings)
+        if self.finder is None:
+            return [_waiting(one, "no box was given") if one.box is None else one for one in sightings]
+        open_ones = [row for row, one in enumerate(sightings) if one.box is None and one.box_origin is None]
+        read = dict(zip(open_ones, each(_read, [sightings[row] for row in open_ones]), strict=True))
+        shown = [row for row in open_ones if not isinstance(read[row], PhotoRefused) and not _too_long(read[row].size)]
+        findings = dict(zip(shown, self.finder.find([read[row].pixels for row in shown]), strict=True))
+        located: list[Sighting | PhotoRefused] = list(sightings)
+        for row in open_ones:
+            photo = read[row]
+            if isinstance(photo, PhotoRefused):
+                located[row] = photo
+            elif row not in findings:
+                located[row] = _waiting(sightings[row], "it is too long and narrow to look for a head in it")
+            else:
+                located[row] = decided(sightings[row], findings[row], photo, self.finder.threshold)
+        return located
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """A photo as the finder sees it, and the (width, height) of the upright original."""
+
+    pixels: Any
+    size: tuple[int, int]
+
+
+def decided(sighting: Sighting, finding: Finding, photo: _Read, threshold: float) -> Sighting:
+    """The sighting with what follows from a finding: untouched, with a box, or waiting."""
+    if finding.cut_out:
+        return sighting
+    sure = [head for head in finding.heads if head.confidence >= threshold]
+    if len(sure) > 1:
+        return _waiting(sighting, f"{len(sure)} heads are in it, and somebody has to say which one is meant", sure[0])
+    if not sure:
+        best = finding.heads[0] if finding.heads else None
+        return _waiting(sighting, "no head was found in it surely" if best else "no head was found in it", best)
+    [head] = sure
+    side = head.side if sighting.side is None and head.side_probability >= SURE_SIDE else sighting.side
+    return replace(
+        sighting,
+        box=_enlarged(head.box, photo),
+        box_origin=BoxOrigin.FOUND,
+        box_confidence=round(head.confidence, 4),
+        side=side,
+    )
+
+
+def _enlarged(box: HeadBox, photo: _Read) -> HeadBox:
+    """In pixels of the upright original, in whole ones, inside of it."""
+    height, width = photo.pixels.shape[:2]
+    across, down = photo.size[0] / width, photo.size[1] / height
+    left, top = box.x - box.w * (MARGIN - 1) / 2, box.y - box.h * (MARGIN - 1) / 2
+    x, y = max(0, round(left * across)), max(0, round(top * down))
+    right, bottom = round((left + box.w * MARGIN) * across), round((top + box.h * MARGIN) * down)
+    return HeadBox(float(x), float(y), float(min(photo.size[0], right) - x), float(min(photo.size[1], bottom) - y))
+
+
+def _waiting(sighting: Sighting, why: str, best: FoundHead | None = None) -> Sighting:
+    words = f"waits for its head box, because {why}: `turtleidx photos list --no-head` shows how to draw it"
+    return replace(
+        sighting,
+        box_origin=BoxOrigin.MISSING,
+        box_confidence=None if best is None else round(best.confidence, 4),
+        remarks=(*sighting.remarks, words),
+    )
+
+
+def _too_long(size: tuple[int, int]) -> bool:
+    return max(size) > FLATTEST * min(size)
+
+
+def _read(sighting: Sighting) -> _Read | PhotoRefused:
+    try:
+        photo = load_photo(Path(sighting.path), LOOKED_AT)
+    except PhotoRefused as refusal:
+        return refusal
+    return _Read(photo.pixels, photo.original_size)
