@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -12,6 +13,8 @@ import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from index.errors import WeightsCorrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,68 @@ WHEELS: Mapping[str, Borne] = {
     ),
 }
 """By the name under which a file was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """Weights that others trained and published.
+
+    Attributes
+    ----------
+    name, file, url, licence : str
+    checksum : str
+        `sha256:` of the file, or `git:` and the blob id under which its repository keeps it.
+    """
+
+    name: str
+    file: str
+    url: str
+    licence: str
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsListing:
+    """One row of `turtleidx weights`.
+
+    Attributes
+    ----------
+    kind : str
+        ``matcher``, ``extractor``, ``head finder`` or ``encoder``.
+    path : Path or None
+        None while the file is not on this machine.
+    """
+
+    name: str
+    kind: str
+    licence: str
+    source: str
+    path: Path | None
+
+
+def listing(entry: PublishedFile, kind: str) -> WeightsListing:
+    """The row of published weights."""
+    return WeightsListing(entry.name, kind, entry.licence, entry.url, found(entry.file))
+
+
+def is_published(path: Path, entry: PublishedFile) -> bool:
+    """Whether a file holds exactly the published bytes."""
+    content = path.read_bytes()
+    kind, _, expected = entry.checksum.partition(":")
+    if kind == "git":
+        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    else:
+        digest = hashlib.sha256(content).hexdigest()
+    return digest == expected
+
+
+def verify(path: Path, entry: PublishedFile) -> None:
+    """Raises WeightsCorrupt unless a file holds exactly the published bytes."""
+    if not is_published(path, entry):
+        raise WeightsCorrupt(
+            f"{path} is not the published {entry.name} file (its checksum differs): delete it and download it again."
+        )
+
 
 SECOND_EXPERT = ("aliked-n16.pth", "aliked_lightglue.pth")
 """Extractor and matcher of the second expert."""

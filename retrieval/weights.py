@@ -6,12 +6,10 @@ Pickled files are read with torch's `weights_only`, never otherwise.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import pickle
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,49 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
-from retrieval.weight_files import cache as cache, found
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedFile:
-    """Weights that others trained and published.
-
-    Attributes
-    ----------
-    name, file, url, licence : str
-    checksum : str
-        `sha256:` of the file, or `git:` and the blob id under which its repository keeps it.
-    """
-
-    name: str
-    file: str
-    url: str
-    licence: str
-    checksum: str
-
-
-@dataclass(frozen=True, slots=True)
-class WeightsListing:
-    """One row of `turtleidx weights`.
-
-    Attributes
-    ----------
-    kind : str
-        ``matcher``, ``extractor``, ``head finder`` or ``encoder``.
-    path : Path or None
-        None while the file is not on this machine.
-    """
-
-    name: str
-    kind: str
-    licence: str
-    source: str
-    path: Path | None
-
-
-def listing(entry: PublishedFile, kind: str) -> WeightsListing:
-    """The row of published weights."""
-    return WeightsListing(entry.name, kind, entry.licence, entry.url, found(entry.file))
+from retrieval.weight_files import PublishedFile, cache, found, verify
 
 
 def fetch(entry: PublishedFile, folder: Path) -> Path:
@@ -75,14 +31,14 @@ def fetch(entry: PublishedFile, folder: Path) -> Path:
     """
     path = folder / entry.file
     if not path.exists() and folder == cache() and (borne := found(entry.file)) is not None:
-        _verify(borne, entry)
+        verify(borne, entry)
         return borne
     if not path.exists():
         partial = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(entry.url, str(partial), progress=sys.stderr.isatty())
-            _verify(partial, entry)
+            verify(partial, entry)
             partial.replace(path)
         except OSError as error:
             raise WeightsUnavailable(
@@ -93,19 +49,8 @@ def fetch(entry: PublishedFile, folder: Path) -> Path:
             with contextlib.suppress(OSError):  # what went wrong before is what matters
                 partial.unlink(missing_ok=True)
     else:
-        _verify(path, entry)
+        verify(path, entry)
     return path
-
-
-def is_published(path: Path, entry: PublishedFile) -> bool:
-    """Whether a file holds exactly the published bytes."""
-    content = path.read_bytes()
-    kind, _, expected = entry.checksum.partition(":")
-    if kind == "git":
-        digest = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    else:
-        digest = hashlib.sha256(content).hexdigest()
-    return digest == expected
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
@@ -120,13 +65,6 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     if not path.is_file():
         raise WeightsUnavailable(f"There is no weights file {path}.")
     return _read_safetensors(path) if path.suffix == ".safetensors" else (_read_pickled(path), {})
-
-
-def _verify(path: Path, entry: PublishedFile) -> None:
-    if not is_published(path, entry):
-        raise WeightsCorrupt(
-            f"{path} is not the published {entry.name} file (its checksum differs): delete it and download it again."
-        )
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:

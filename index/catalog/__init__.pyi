@@ -3,7 +3,12 @@ from .browser import Browser as Browser, Page as Page, TurtleOrder as TurtleOrde
 from .catalog import Catalog as Catalog
 from .gallery import read_photos as read_photos
 from .maintenance import check_catalog as check_catalog, compact_catalog as compact_catalog
-from .networks import network_of as network_of, store_network as store_network
+from .networks import (
+    MODELS as MODELS,
+    keep_network as keep_network,
+    network_of as network_of,
+    store_network as store_network,
+)
 from .originals import sampled_originals as sampled_originals
 from .page_folders import (
     INCOMING as INCOMING,

@@ -51,6 +51,10 @@ def event_subjects(session: Session, events: Collection[int]) -> dict[int, Event
     }
 
 
+Move = tuple[str | None, str | None, list[int], list[int]]
+"""Whose photos and encounters were before and are afterwards, and which."""
+
+
 class _Teller:
     """Tells of events, with the ids that turtles had at the time."""
 
@@ -76,15 +80,13 @@ class _Teller:
             names += [name for name in (self._name(key, event - 1), self._name(key, event)) if name]
         parts = [
             *self._told_turtles(event, rows.get("turtles", ()), {name for move in moves for name in move[:2]}),
-            *(_told_move(*move) for move in moves),
+            *_told_moves(moves),
             *self._told_others(event, rows),
         ]
         photos = tuple(sorted({photo for move in moves for photo in move[2]}))
         return EventSubject(tuple(dict.fromkeys(names)), photos, "; ".join(parts))
 
-    def _moves(
-        self, event: int, rows: Mapping[str, Sequence[int]]
-    ) -> list[tuple[str | None, str | None, list[int], list[int]]]:
+    def _moves(self, event: int, rows: Mapping[str, Sequence[int]]) -> list[Move]:
         """Photos and encounters by the turtle that they had before and have after."""
         photos: dict[tuple[str | None, str | None], list[int]] = defaultdict(list)
         for key in rows.get("photos", ()):
@@ -139,6 +141,17 @@ class _Teller:
             if row:
                 pair = [self._named(row, event, column) for column in ("first", "second")]
                 yield " and ".join(name for name in pair if name)
+
+
+def _told_moves(moves: Sequence[Move]) -> Iterator[str]:
+    """Each turtle's photos; an event of many turtles, such as an import, is told by numbers."""
+    stayed = [move for move in moves if move[0] == move[1] and move[0] and move[2] and not move[3]]
+    if len(stayed) > MOST_NAMED:
+        photos, names = sum(len(move[2]) for move in stayed), [str(move[0]) for move in stayed]
+        yield f"{photos} photos of {len(names)} turtles: {_listed(names)}"
+    else:
+        stayed = []
+    yield from (_told_move(*move) for move in moves if move not in stayed)
 
 
 def _told_move(before: str | None, after: str | None, photos: Sequence[int], encounters: Sequence[int]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,16 @@ def opened(context: typer.Context) -> Catalog:
     if catalog.notice is not None:
         printing.say(catalog.notice)
     return catalog
+
+
+Photos = Annotated[list[str], typer.Argument(metavar="PHOTO", help="Numbers, paths, or beginnings of sha256 digests.")]
+"""Photos as a user names them."""
+
+
+def numbers_of(context: typer.Context, references: Sequence[str]) -> list[int]:
+    """The photos that a user means."""
+    looking = browser(context)
+    return [looking.photo(reference).id for reference in references]
 
 
 def browser(context: typer.Context, as_of: dt.date | None = None) -> Browser:

@@ -16,7 +16,7 @@ from index.types import HeadBox, Pixels
 from retrieval.detection.decoding import iou
 from retrieval.detection.finder import Finding, FoundHead
 from retrieval.devices import choose_device
-from retrieval.weights import WeightsListing
+from retrieval.weight_files import WeightsListing
 
 CUT_OUT = 0.6
 """A box that takes so much of the photo's width and height is a head that was cut out already."""

@@ -19,7 +19,8 @@ from retrieval.detection.finder import Finding, FoundHead
 from retrieval.detection.network import HeadNetwork, Predictions, mirrored, mirrored_back
 from retrieval.devices import choose_device
 from retrieval.encoders import LITE0
-from retrieval.weights import WeightsListing, listing, read_state
+from retrieval.weight_files import WeightsListing, listing
+from retrieval.weights import read_state
 
 BUNDLED = "turtle-heads"
 

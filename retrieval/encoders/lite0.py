@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import timm
 from torch import Tensor, nn
 
-from retrieval.weights import PublishedFile, cache, fetch, read_state
+from retrieval.weight_files import PublishedFile, cache
+from retrieval.weights import fetch, read_state
 
 LITE0_NAME = "tf_efficientnet_lite0"
 

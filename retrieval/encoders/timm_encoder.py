@@ -21,8 +21,8 @@ from index.types import Float32, LocalFeatures, Pixels
 from retrieval.devices import choose_device
 from retrieval.encoders.encoder import VectorEncoder
 from retrieval.encoders.lite0 import LITE0, LITE0_NAME, fill_in_order
-from retrieval.weight_files import found
-from retrieval.weights import PublishedFile, WeightsListing, cache, fetch, read_state
+from retrieval.weight_files import PublishedFile, WeightsListing, cache, found
+from retrieval.weights import fetch, read_state
 
 
 @dataclass(frozen=True, slots=True)

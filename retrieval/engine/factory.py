@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from index.errors import InputError, RecipeMismatch, WeightsUnavailable
@@ -32,6 +33,7 @@ from retrieval.matching import (
     VIEWED,
     BlendedMatcher,
     Compare,
+    DeferredMatcher,
     Matcher,
     NearestNeighbourMatcher,
     RerankRecipe,
@@ -149,11 +151,18 @@ def _first_stage_of(matcher: str, device: str | None) -> Compare:
         return first_stage
     if matcher == f"{NEAREST}{IN_VIEWS}":
         return ViewedFirstStage()
-    from retrieval.devices import choose_device  # torch takes seconds to import
-    from retrieval.matching import choose_first_stage
 
-    look = choose_first_stage(choose_device(device))
-    return ViewedFirstStage(None if look is first_stage else look) if is_viewed(matcher) else look
+    @cache
+    def on_gpu() -> Compare | None:
+        from retrieval.devices import choose_device  # torch takes seconds to import
+        from retrieval.matching import choose_first_stage
+
+        look = choose_first_stage(choose_device(device))
+        return None if look is first_stage else look
+
+    if is_viewed(matcher):
+        return ViewedFirstStage(on_gpu)
+    return lambda query, candidates: (on_gpu() or first_stage)(query, candidates)
 
 
 def load_extractor(name: str, weights: Path | None = None, device: str | None = None) -> Extractor:
@@ -202,12 +211,27 @@ def load_matcher(name: str, device: str | None) -> Matcher:
     """A matcher by name: nearest neighbours, LightGlue with bundled, published or local weights, or both together."""
     if name == NEAREST:
         return NearestNeighbourMatcher()
-    from retrieval.devices import choose_device  # torch takes seconds to import, and registry commands do without it
-    from retrieval.matching.lightglue import load_matcher as load_lightglue
-
     network = name.removesuffix(BESIDE) or name
-    matcher = load_lightglue(network, choose_device(device))
+    matcher = _network(network, device)
     return matcher if network == name else BlendedMatcher(matcher)
+
+
+def _network(name: str, device: str | None) -> Matcher:
+    """LightGlue by name; its weights are read with the first pair where their id is known before, and no device named.
+
+    torch takes seconds to import, and work that finds all of its pairs compared does without.
+    """
+
+    def load() -> Matcher:
+        from retrieval.devices import choose_device
+        from retrieval.matching.lightglue import load_matcher as load_lightglue
+
+        return load_lightglue(name, choose_device(device))
+
+    from retrieval.matching.lightglue import id_without_network
+
+    known = None if device else id_without_network(name)
+    return load() if known is None else DeferredMatcher(known, load)
 
 
 def viewed_matcher(name: str, device: str | None, extractor: Extractor) -> Matcher:

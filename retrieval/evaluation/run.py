@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -110,7 +111,12 @@ def compare_methods(
             if progress:
                 progress(1)
     methods = [
-        _method(fitted_method, [one.outcomes[place] for one in answered], policy)
+        _method(
+            fitted_method,
+            [one.outcomes[place] for one in answered],
+            policy,
+            ways[fitted_method.engine.comparing].seconds / max(1, len(answered)),
+        )
         for place, fitted_method in enumerate(fitted_methods)
     ]
     pairs = PairConfidences.of(matching), PairConfidences.of(different)
@@ -227,10 +233,12 @@ class _Way:
     def __init__(self, catalog: Catalog, engine: Engine, keeps_unverified: bool) -> None:
         pairs = VerifiedPairing(catalog, engine) if keeps_unverified else None
         self._cascade = Cascade(catalog, engine, pairs)
+        self.seconds = 0.0
 
     def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
-        photos = shortlist.photos
+        photos, begun = shortlist.photos, time.perf_counter()
         rows, confidences = self._cascade.compare(photo.key, lambda: photo.features, photos)
+        self.seconds += time.perf_counter() - begun
         return _Compared(shortlist, [photos[row] for row in rows], confidences)
 
 
@@ -300,10 +308,12 @@ def _rank(
     )
 
 
-def _method(fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy) -> MethodResult:
+def _method(
+    fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy, seconds: float
+) -> MethodResult:
     figures = summarize(outcomes, policy.rates, fitted_method.name)
     return MethodResult(
-        figures if fitted_method.model.novelty else _without_verdicts(figures, policy.rates), tuple(outcomes)
+        figures if fitted_method.model.novelty else _without_verdicts(figures, policy.rates), tuple(outcomes), seconds
     )
 
 

@@ -7,7 +7,7 @@ not depend on the others of its batch.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -167,3 +167,13 @@ def _transformers_name(name: str) -> str:
         return f"encoder.conv_blocks.{int(found[1]) - 1}.conv_{found[2]}.{found[3]}"
     name = re.sub(r"^convP([ab])\.", r"keypoint_decoder.conv_score_\1.", name)
     return re.sub(r"^convD([ab])\.", r"descriptor_decoder.conv_descriptor_\1.", name)
+
+
+DETECTORS: Mapping[str, Callable[[Mapping[str, Tensor], int, torch.device], Detector]] = {
+    "disk": Disk,
+    "aliked": Aliked,
+    "doghardnet": DogHardNet,
+    "xfeat": XFeat,
+    "superpoint": SuperPoint,
+}
+"""By the name of the extractor: makes one of weights, the number of keypoints that it may return, and a device."""

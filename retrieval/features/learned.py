@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from index.errors import TooFewKeypoints, WeightsUnavailable
 from index.types import LocalFeatures, Pixels
-from retrieval.devices import choose_device
-from retrieval.features.detectors import Aliked, Detected, Detector, Disk, DogHardNet, SuperPoint, XFeat
 from retrieval.features.extractor import BLOCK, Found, checked_count, keep_strongest
-from retrieval.weights import PublishedFile, WeightsListing, cache, fetch, is_published, listing, read_state
+from retrieval.weight_files import PublishedFile, WeightsListing, cache, is_published, listing
+
+if TYPE_CHECKING:  # torch takes seconds to import, and is first needed with the first photo
+    import torch
+    from torch import Tensor
+
+    from retrieval.features.detectors import Detected, Detector
 
 GRID = 32
 """Photos are padded to multiples of this, which all networks can halve as often as they want."""
@@ -34,13 +36,10 @@ class ExtractorSpec:
     reach : float
         Diameter in pixels of what a descriptor sees, for detectors that do not estimate a scale.
     weights : PublishedFile
-    load : callable
-        Makes the detector of weights, the number of keypoints that it may return, and a device.
     """
 
     reach: float
     weights: PublishedFile
-    load: Callable[[Mapping[str, Tensor], int, torch.device], Detector]
 
 
 _GITHUB = "https://github.com"
@@ -54,7 +53,6 @@ EXTRACTOR_SPECS: Mapping[str, ExtractorSpec] = {
             "Apache-2.0",
             "git:0ae0911444297ea0fa5179ac7e9d0e8d7354d537",
         ),
-        Disk,
     ),
     "aliked": ExtractorSpec(
         32.0,
@@ -65,7 +63,6 @@ EXTRACTOR_SPECS: Mapping[str, ExtractorSpec] = {
             "BSD-3-Clause",
             "git:9449ca16f784aff7fa4c88ea0925b41f6411eef0",
         ),
-        Aliked,
     ),
     "doghardnet": ExtractorSpec(
         32.0,
@@ -77,7 +74,6 @@ EXTRACTOR_SPECS: Mapping[str, ExtractorSpec] = {
             "MIT",
             "git:c1b2a5f4e79a5f3e50ec9a1ac98a428965cef37b",
         ),
-        DogHardNet,
     ),
     "xfeat": ExtractorSpec(
         32.0,
@@ -88,7 +84,6 @@ EXTRACTOR_SPECS: Mapping[str, ExtractorSpec] = {
             "Apache-2.0",
             "git:9da942e9c7406b8add3746bf98d4b1840233cd92",
         ),
-        XFeat,
     ),
     "superpoint": ExtractorSpec(
         32.0,
@@ -100,7 +95,6 @@ EXTRACTOR_SPECS: Mapping[str, ExtractorSpec] = {
             "non-commercial research only (Magic Leap)",
             "git:107a444ca318d487390137d619d49f2f0a3b1ad8",
         ),
-        SuperPoint,
     ),
 }
 
@@ -157,6 +151,8 @@ class LearnedExtractor:
 
     @cached_property
     def device(self) -> torch.device:
+        from retrieval.devices import choose_device
+
         return choose_device(self._device)
 
     @cached_property
@@ -167,9 +163,12 @@ class LearnedExtractor:
                 f"The catalogue was made with weights of your own ({self.name}{self._mark}): give their file with "
                 "--extractor-weights."
             )
+        from retrieval.features.detectors import DETECTORS
+        from retrieval.weights import fetch, read_state
+
         state, _ = read_state(self.weights or fetch(self.method.weights, cache()))
         # some of the keypoints found may lie in the padding
-        return self.method.load(state, self.keypoints + BLOCK, self.device)
+        return DETECTORS[self.name](state, self.keypoints + BLOCK, self.device)
 
     def extract(self, pixels: Pixels) -> LocalFeatures:
         """Keypoints of one photo. Raises TooFewKeypoints, WeightsUnavailable, WeightsCorrupt."""
@@ -185,6 +184,8 @@ class LearnedExtractor:
         ------
         WeightsUnavailable, WeightsCorrupt
         """
+        import torch
+
         by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
         for row, pixels in enumerate(photos):
             height, width = pixels.shape[:2]
@@ -221,6 +222,9 @@ class LearnedExtractor:
 
 def padded(pixels: Pixels) -> Tensor:
     """RGB uint8 [h, w, 3] as float32 [3, H, W] in 0..1, its last row and column repeated to multiples of `GRID`."""
+    import torch
+    from torch.nn import functional as F
+
     image = torch.tensor(pixels).permute(2, 0, 1).float() / 255
     below, right = (-side % GRID for side in pixels.shape[:2])
     return F.pad(image[None], (0, right, 0, below), mode="replicate")[0]

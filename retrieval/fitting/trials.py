@@ -21,9 +21,10 @@ from retrieval.engine import Engine
 
 SMALLEST_GALLERY = 5
 """Turtles of the smallest sub-gallery."""
-SMALLER = 4
+SMALLER, SMALLER_OF_MANY, ENOUGH = 4, 8, 30
 """In a part of a large gallery, and where a slow network looks at pairs, every so many queries are also searched in
-smaller ones, which costs twice as much."""
+smaller ones, each of which costs as much as three whole searches; of more photos fewer, as long as there are enough.
+"""
 
 SIDES = (None, *Side)
 
@@ -168,13 +169,14 @@ class TrialPlan:
         """Trials of photos drawn turtle by turtle, until their pairs use up the budget."""
         trials: list[Trial] = []
         pairs: set[tuple[int, int]] = set()
+        every = max(SMALLER, min(SMALLER_OF_MANY, self.gallery_photos // ENOUGH))
         for turn, query in enumerate(self._turtle_by_turtle(rng)):
             if self._whole is None:
-                planned = self._trials(query, rng, smaller=not (self.engine.directed and turn % SMALLER))
+                planned = self._trials(query, rng, smaller=not (self.engine.directed and turn % every))
             else:
                 planned = [
                     *self._in_the_whole(query, self._whole),
-                    *([] if turn % SMALLER else self._trials(query, rng)),
+                    *([] if turn % every else self._trials(query, rng)),
                 ]
             pairs |= {ordered_pair(query, int(row)) for trial in planned for row in trial.shortlist}
             if len(pairs) > budget and trials:

@@ -189,7 +189,9 @@ def _cut(
     begin = at * factor - (step[0] + step[1]) * side / 2
     coefficients = (step[0, 0], step[1, 0], begin[0], step[0, 1], step[1, 1], begin[1])
     cut = photo.transform((side, side), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
-    return ImageOps.autocontrast(cut, cutoff=1, preserve_tone=True)  # a dark photo's scutes are to be compared too
+    # a dark photo's scutes are to be compared too; the brightness alone, since water's cast would turn garish with it
+    brightness, *colour = cut.convert("YCbCr").split()
+    return Image.merge("YCbCr", (ImageOps.autocontrast(brightness, cutoff=1), *colour)).convert("RGB")
 
 
 def _lines(query: Image.Image, candidate: Image.Image, points: LinkedPoints) -> Image.Image:

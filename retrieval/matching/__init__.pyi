@@ -10,6 +10,7 @@ from .cascade import (
     verified as verified,
     verifying as verifying,
 )
+from .deferred import DeferredMatcher as DeferredMatcher
 from .experts import TwoExperts as TwoExperts
 from .fusion import NEIGHBOURS as NEIGHBOURS, BlendedMatcher as BlendedMatcher
 from .match_places import places as places

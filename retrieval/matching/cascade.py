@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from index.types import Float32, LocalFeatures, Matches
 from retrieval.matching.matcher import Compare, Matcher
 from retrieval.matching.nearest import NearestNeighbourMatcher
-from retrieval.matching.nearest_gpu import first_stage_gpu
 from retrieval.matching.verification import POSITIONS, Verification, has_frames, verify, verify_positions
 from retrieval.parallel import on_all_cores
+
+if TYPE_CHECKING:
+    import torch  # takes seconds to import
 
 
 def verifying(verification: Verification | None) -> str:
@@ -139,6 +141,7 @@ def choose_first_stage(device: torch.device) -> Compare:
     """The first look at a shortlist: at once on a GPU where keypoints have scale and orientation, else pair by pair."""
     if device.type == "cpu":
         return first_stage
+    from retrieval.matching.nearest_gpu import first_stage_gpu
 
     def look(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         return first_stage_gpu(query, candidates, device) if has_frames(query) else first_stage(query, candidates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,17 +28,18 @@ class ViewedFirstStage:
 
     Parameters
     ----------
-    look : Compare or None
-        Compares one view with all candidates at once, on a GPU; None goes pair by pair, on all cores.
+    on_gpu : callable
+        Gives what compares one view with all candidates at once, on a GPU, or None, to go pair by pair on all cores; it
+        is asked with each query, so that it may take its time with the first one.
     """
 
-    def __init__(self, look: Compare | None = None) -> None:
-        self._look = look
+    def __init__(self, on_gpu: Callable[[], Compare | None] = lambda: None) -> None:
+        self._on_gpu = on_gpu
 
     def __call__(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        views = [query, *views_beside(query)]
-        if self._look is not None:
-            by_view = [self._look(view, candidates) for view in views]
+        views, look = [query, *views_beside(query)], self._on_gpu()
+        if look is not None:
+            by_view = [look(view, candidates) for view in views]
             return [_joined(views, parts) for parts in zip(*by_view, strict=True)]
         own, tolerances = [comparable(view) for view in views], Verification()
 

@@ -19,7 +19,10 @@ def evaluation_record(
         "recipe": recipe,
         "prior_new": policy.prior_new,
         "promised": asdict(policy.rates),
-        "methods": [json.loads(method.evaluation.to_json()) for method in comparison.methods],
+        "methods": [
+            json.loads(method.evaluation.to_json()) | {"seconds_a_query": round(method.seconds, 4)}
+            for method in comparison.methods
+        ],
         "groups": [json.loads(group.to_json()) for group in groups],
         "left_out": [asdict(refusal) for refusal in comparison.left_out],
     }

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +20,8 @@ from retrieval.encoders import TimmEncoder
 from retrieval.images import decode
 from retrieval.training.augmentation import augmentation
 from retrieval.training.losses import LossOfPairs, MetricLoss
-from retrieval.training.sampling import LabelledPhotos, batches, split
-
-STATE = ".partial"
-"""Ending of the file that an interrupted training goes on from."""
+from retrieval.training.progress import STATE, load_state, named, save_state
+from retrieval.training.sampling import LabelledPhotos, batches, ranks_of, split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,14 +235,10 @@ class _Training:
 
     @property
     def _named(self) -> str:
-        """Names options and photos, so that a training never goes on from another one's state."""
-        seen = sorted(photo.key for photo in (*self._learnt.photos, *self._kept.photos))
-        chosen = {name: str(value) for name, value in asdict(self._options).items()}
-        return hashlib.sha256(json.dumps([chosen, seen]).encode()).hexdigest()
+        return named(self._options, [*self._learnt.photos, *self._kept.photos])
 
     def _save_state(self) -> None:
         state = {
-            "named": self._named,
             "epoch": self._epoch,
             "reports": [list(asdict(report).values()) for report in self._reports],
             "batch": self._batch,
@@ -256,17 +247,13 @@ class _Training:
             "optimizer": self._optimizer.state_dict(),
             "best": self._best,
         }
-        partial = self._state_file.with_name(f"{self._state_file.name}.new")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(state, partial)
-        partial.replace(self._state_file)
+        save_state(self._state_file, self._named, state)
 
     def _resume(self) -> bool:
-        if not self._state_file.exists():
-            return False
-        state: dict[str, Any] = torch.load(self._state_file, map_location=self._device, weights_only=True)
-        if state["named"] != self._named:
-            self._tell(f"{self._state_file} is of another training and is not gone on from.")
+        state = load_state(self._state_file, self._named, self._device)
+        if state is None:
+            if self._state_file.exists():
+                self._tell(f"{self._state_file} is of another training and is not gone on from.")
             return False
         self._network.load_state_dict(state["network"])
         self._loss.load_state_dict(state["loss"])
@@ -299,19 +286,9 @@ class _Training:
 
 
 def found_again(vectors: Float32, photos: LabelledPhotos) -> tuple[float, float]:
-    """Top-1 and mean reciprocal rank of photos among those of other occasions, by the turtle and side that they show.
-
-    Photos without a partner on another occasion ask nothing, but may be found.
-    """
-    like = vectors @ vectors.T
-    ranks = []
-    for row in range(len(photos)):
-        others = photos.occasions != photos.occasions[row]
-        right = others & (photos.sides == photos.sides[row])
-        if right.any():
-            ranks.append(1 + int((like[row][others] > like[row][right].max()).sum()))
-    found = np.array(ranks, np.float64)
-    return float((found == 1).mean()), float((1 / found).mean())
+    """Top-1 and mean reciprocal rank of photos, each asked about among those of other occasions (`ranks_of`)."""
+    ranks = ranks_of(vectors @ vectors.T, photos)
+    return float((ranks == 1).mean()), float((1 / ranks).mean())
 
 
 def _nothing(_: object) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.errors import InputError
-from index.types import Int64, Photo
+from index.types import Float32, Int64, Photo
 
 LEAST = 8
 """Sides of turtles seen on two occasions, below which nothing can be learnt that holds for others."""
@@ -63,6 +63,21 @@ def split(photos: LabelledPhotos, held_out: float) -> tuple[LabelledPhotos, Labe
             f"is held out to decide: there are {learnt.met_again} and {kept.met_again}."
         )
     return learnt, kept
+
+
+def ranks_of(like: Float32, photos: LabelledPhotos) -> Int64:
+    """At which place each photo finds another of its turtle and side, int64 [asked], by likeness float32 [n, n].
+
+    Photos of one occasion are not shown to each other. Those without a partner on another occasion ask nothing, but may
+    be found. Another turtle that is as alike comes first, so that whoever tells nothing apart finds nobody.
+    """
+    ranks = []
+    for row in range(len(photos)):
+        others = photos.occasions != photos.occasions[row]
+        right = others & (photos.sides == photos.sides[row])
+        if right.any():
+            ranks.append(1 + int((like[row][others & ~right] >= like[row][right].max()).sum()))
+    return np.array(ranks, np.int64)
 
 
 def batches(photos: LabelledPhotos, size: int, each: int, rng: np.random.Generator) -> Iterator[Int64]:

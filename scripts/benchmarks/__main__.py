@@ -27,6 +27,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "verdicts": ("matching.verdicts", "whether the cascade changes answers"),
     "network-sizes": ("matching.network_sizes", "LightGlue networks and their cuts, accuracy against time"),
     "rerank": ("matching.rerank", "speed of re-ranking against kornia, transformers and the field's tool"),
+    "adaptation": ("matching.adaptation", "what a matcher gains that is trained on other turtles' photos"),
     "shortlist": ("indexing.shortlist", "how often an encoder shortlists the right turtle"),
     "vector-index": ("indexing.vector_index", "galleries of a thousand to a million vectors against other indexes"),
     "visual-words": ("indexing.visual_words", "catalogues of ten thousand to a million photos, searched by votes"),

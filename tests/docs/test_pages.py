@@ -10,7 +10,7 @@ import pytest
 
 from retrieval.encoders import list_encoders
 from retrieval.features import list_extractors
-from retrieval.matching.lightglue.checkpoints import list_weights
+from retrieval.matching.lightglue.published import list_weights
 from tests.docs.readmes import FRONT, READMES, RETRIEVAL, ROOT, SCRIPTS, inline, table_rows, text
 
 PAGES = (*READMES, *sorted((ROOT / "retrieval/data").glob("*.md")))

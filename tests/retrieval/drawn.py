@@ -6,7 +6,7 @@ import csv
 import datetime as dt
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -18,13 +18,25 @@ from synthetic.samples import Sample, SampleSet, write_samples
 TURTLES = 22
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first test process to ask for it fills, and all others take as it is. Not to be changed."""
+    own = factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / name
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "made").exists():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 def drawn_once(factory: pytest.TempPathFactory) -> SampleSet:
     """Three photos each of T001 to T022 and of two strangers; photos 1 and 2 are of one day. Not to be changed."""
-    own = factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "samples"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "manifest.csv").exists():
-            write_samples(folder, TURTLES, photos_per_turtle=3, new_turtles=2, size=(320, 256))
+    folder = made_once(
+        factory,
+        "samples",
+        lambda folder: write_samples(folder, TURTLES, photos_per_turtle=3, new_turtles=2, size=(320, 256)),
+    )
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         samples = [_sample(row) for row in csv.DictReader(file)]
     return SampleSet(folder, folder / "manifest.csv", tuple(samples))

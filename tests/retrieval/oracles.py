@@ -14,7 +14,8 @@ from kornia.feature.lightglue import LightGlue as KorniaLightGlue
 from benchmarks.matching.rerank import random_network
 from index.types import Int32, LocalFeatures
 from retrieval.matching.cascade import first_stage
-from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig
+from retrieval.matching.lightglue.config import LightGlueConfig
+from retrieval.matching.lightglue.network import LightGlue
 from retrieval.matching.lightglue.positions import Rotary, normalise
 from retrieval.matching.lightglue.rotation import rotations, turned
 

@@ -13,7 +13,8 @@ from benchmarks.matching.synthetic_pairs import Tally, count
 from index.types import Side
 from retrieval.features.sift import SiftExtractor
 from retrieval.matching.fusion import BlendedMatcher
-from retrieval.matching.lightglue.checkpoints import DEFAULT, load_matcher
+from retrieval.matching.lightglue.checkpoints import load_matcher
+from retrieval.matching.lightglue.published import DEFAULT
 from retrieval.matching.nearest import NearestNeighbourMatcher
 from retrieval.scoring.score import Score
 from synthetic.heads import draw_photograph

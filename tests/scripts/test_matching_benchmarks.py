@@ -12,7 +12,8 @@ from benchmarks.matching.network_sizes import Tried, cuts
 from benchmarks.matching.verdicts import PART, WHOLE, compared
 from index.exchange.manifest import ManifestRow
 from index.types import Matches, Photo, Sighting
-from retrieval.matching.lightglue.checkpoints import BUNDLED, DEFAULT, load_network
+from retrieval.matching.lightglue.checkpoints import load_network
+from retrieval.matching.lightglue.published import BUNDLED, DEFAULT
 from retrieval.novelty.catalog_model import Prediction
 from retrieval.novelty.decision import Verdict
 from retrieval.novelty.posterior import Posterior

@@ -28,8 +28,9 @@ from index.types import LocalFeatures, Matches
 from retrieval.engine.factory import KEEP
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.pictures import jpeg
-from retrieval.matching.lightglue.checkpoints import DEFAULT, load_network
-from retrieval.matching.lightglue.network import LightGlueConfig
+from retrieval.matching.lightglue.checkpoints import load_network
+from retrieval.matching.lightglue.config import LightGlueConfig
+from retrieval.matching.lightglue.published import DEFAULT
 from synthetic.heads import draw_head
 
 CPU = torch.device("cpu")

@@ -13,7 +13,8 @@ import torch
 
 from index.types import Float32, LocalFeatures, Side
 from retrieval.matching.lightglue.checkpoints import read_network
-from retrieval.matching.lightglue.network import Assignment, LightGlueConfig
+from retrieval.matching.lightglue.config import LightGlueConfig
+from retrieval.matching.lightglue.network import Assignment
 from synthetic.heads import draw_photograph
 from synthetic.noise import seeded
 from training.lightglue import train as train_matcher

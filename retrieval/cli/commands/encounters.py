@@ -8,8 +8,7 @@ import typer
 
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.commands.photos import Photos, numbers_of
-from retrieval.cli.common import browser, change, form_of, page_of, tell_of_more
+from retrieval.cli.common import Photos, browser, change, form_of, numbers_of, page_of, tell_of_more
 
 app = typer.Typer(no_args_is_help=True, help="The encounters of the catalogue.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +13,11 @@ from index.types import HeadBox, Side
 from retrieval import schemas
 from retrieval.cli import options, printing
 from retrieval.cli.common import (
+    Photos,
     browser,
     change,
     form_of,
+    numbers_of,
     opened,
     page_of,
     target_turtle,
@@ -31,15 +32,6 @@ app = typer.Typer(no_args_is_help=True, help="The photos of the catalogue.")
 def add_to(whole: typer.Typer) -> None:
     """Add these commands to `turtleidx`."""
     whole.add_typer(app, name="photos")
-
-
-Photos = Annotated[list[str], typer.Argument(metavar="PHOTO", help="Numbers, paths, or beginnings of sha256 digests.")]
-
-
-def numbers_of(context: typer.Context, references: Sequence[str]) -> list[int]:
-    """The photos that a user means."""
-    looking = browser(context)
-    return [looking.photo(reference).id for reference in references]
 
 
 @app.command("list")

@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands to `turtleidx`."""
     train = typer.Typer(no_args_is_help=True, help="Train networks on the catalogue's own photos.")
     train.command("encoder")(encoder_command)
+    train.command("matcher")(matcher_command)
     train.command("detector")(detector_command)
     app.add_typer(train, name="train")
 
@@ -70,6 +71,50 @@ def encoder_command(
     )
     if not trained.gained:
         printing.say("Training gained nothing on turtles that it did not see: the file is the network as it began.")
+
+
+def matcher_command(
+    context: typer.Context,
+    start: Annotated[
+        str, typer.Option(help="LightGlue weights to start from: a name that `turtleidx weights` lists, or a file.")
+    ] = "turtle-sift",
+    loss: Annotated[str, typer.Option(help="triplet or correspondence.")] = "triplet",
+    epochs: Annotated[int, typer.Option(min=1, help="Rounds at most.")] = 12,
+    patience: Annotated[int, typer.Option(min=1, help="Rounds without a gain before it stops.")] = 3,
+    negatives: Annotated[int, typer.Option(min=1, help="Pairs of two turtles beside each pair of one.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of pairs.")] = 0,
+) -> None:
+    """Adapt the matching network to the catalogue's own photos; kept in its folder if held-out turtles gain by it."""
+    from retrieval.training import MatcherRound, MatcherTraining, PairLoss, train_matcher
+
+    if loss not in list(PairLoss):
+        raise typer.BadParameter(f"--loss {loss} is none of {', '.join(PairLoss)}.")
+    common: options.Common = context.obj
+    chosen = MatcherTraining(
+        start=start,
+        loss=PairLoss(loss),
+        epochs=epochs,
+        patience=patience,
+        negatives=negatives,
+        seed=seed,
+        device=common.device,
+    )
+
+    def tell(one: MatcherRound) -> None:
+        found = f"held-out turtles: top-1 {one.top1:.3f}, reciprocal rank {one.reciprocal_rank:.3f}"
+        printing.say(f"round {one.epoch}: loss {one.loss:.3f}, {found}" if one.epoch else f"start: {found}")
+
+    trained = train_matcher(opened(context), chosen, printing.say, tell)
+    best, before = trained.best, trained.start
+    printing.out.print(
+        f"Round {best.epoch} of {trained.epochs}, trained on {trained.photos} photos of {trained.turtles} turtles: "
+        f"{trained.held_out} held-out turtles are found first by {best.top1:.1%} of their photos ({before.top1:.1%} "
+        f"before); reciprocal rank {trained.gain:+.3f}, standard error {trained.error:.3f}."
+    )
+    if trained.path is None:
+        printing.say("That is no more than chance gives, so that nothing was kept.")
+    else:
+        printing.say(f"next: `turtleidx fit --matcher {trained.path}+views`, and the same --matcher with every command")
 
 
 def detector_command(

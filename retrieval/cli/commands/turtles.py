@@ -11,8 +11,7 @@ from index.naming import NEXT_FREE
 from index.registry import TurtleStatus
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.commands.photos import Photos, numbers_of
-from retrieval.cli.common import browser, change, form_of, opened, page_of, tell_of_more
+from retrieval.cli.common import Photos, browser, change, form_of, numbers_of, opened, page_of, tell_of_more
 
 app = typer.Typer(no_args_is_help=True, help="The turtles of the catalogue.")
 

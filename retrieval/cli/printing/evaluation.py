@@ -30,6 +30,7 @@ def print_evaluation(
     methods = [method.evaluation for method in comparison.methods]
     print_table(_ranking(methods, groups))
     print_table(_judging(methods, groups))
+    print_table(_costs(comparison))
     print_table(_rates(first))
     limit = first.calibration_error_if_perfect
     if math.isfinite(limit):
@@ -64,11 +65,19 @@ def _ranking(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Tab
 
 
 def _judging(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Table:
-    table = _table("known by name", "new called NEW", "both", "error of P(new)", "undecided")
+    table = _table("known by name", "new called NEW", "both", "P(new) right", "error of P(new)", "undecided")
     for one in (*methods, *groups):
-        shares = map(_percent, (one.baks, one.baus, one.geometric_mean))
+        shares = map(_percent, (one.baks, one.baus, one.geometric_mean, one.novelty_accuracy))
         calibration, undecided = _number(one.calibration_error), _percent(one.undecided)
         table.add_row(Text(one.name), *shares, calibration, undecided, end_section=one is methods[-1])
+    return table
+
+
+def _costs(comparison: Comparison) -> Table:
+    table = _table("seconds a query")
+    table.caption = "to compare the shortlist; photos that were compared before take no time"
+    for method in comparison.methods:
+        table.add_row(Text(method.evaluation.name), _number(method.seconds))
     return table
 
 

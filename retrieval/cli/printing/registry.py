@@ -35,7 +35,7 @@ from retrieval.schemas import (
 
 if TYPE_CHECKING:
     from index.exchange import JoinReport
-    from retrieval.weights import WeightsListing
+    from retrieval.weight_files import WeightsListing
 
 
 MOST_LINES = 20

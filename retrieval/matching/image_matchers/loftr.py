@@ -16,7 +16,8 @@ from torch import Tensor
 from index.errors import WeightsCorrupt, WeightsUnavailable
 from index.types import Float32, Pixels
 from retrieval.matching.image_matchers.detector_free import DetectorFreeMatcher
-from retrieval.weights import cache, read_state
+from retrieval.weight_files import cache
+from retrieval.weights import read_state
 
 LOFTR_FILES: Mapping[str, str] = {
     name: f"https://cmp.felk.cvut.cz/~mishkdmy/models/loftr_{name}.ckpt" for name in ("outdoor", "indoor")

@@ -23,11 +23,12 @@ from retrieval.devices import choose_device, choose_memory, choose_precision
 from retrieval.matching.cascade import choose_first_stage
 from retrieval.matching.device_features import resident_on, sent
 from retrieval.matching.lightglue.assignment import Assigned, FusedAssignment
+from retrieval.matching.lightglue.config import matcher_id
 from retrieval.matching.lightglue.fused import FusedLayer
 from retrieval.matching.lightglue.gpu import TiledLayer, beside, kernels_for
 from retrieval.matching.lightglue.network import LightGlue, MatchAssignment, TransformerLayer
 from retrieval.matching.lightglue.positions import normalise
-from retrieval.matching.lightglue.rotation import AGREED, BINS, rotations, turned
+from retrieval.matching.lightglue.rotation import rotations, turned
 from retrieval.matching.lightglue.workspace import Workspace
 from retrieval.matching.nearest_gpu import equal_counts
 from retrieval.matching.verification import has_frames
@@ -128,8 +129,7 @@ class LightGlueMatcher:
             for head in network.log_assignment
             if isinstance(head, MatchAssignment)
         ]
-        exit_rule = network.config.depth_confidence
-        self.id = f"lightglue-{weights}-clockwise{BINS}-{AGREED}" + ("" if exit_rule is None else f"-exit{exit_rule:g}")
+        self.id = matcher_id(weights, network.config)
 
     def match(
         self, query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches] | None = None

@@ -9,7 +9,6 @@ Shapes: B pairs, m query and n candidate keypoints, d = descriptor_dim, h heads 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,40 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from index.errors import WeightsCorrupt
+from retrieval.matching.lightglue.config import LightGlueConfig
 from retrieval.matching.lightglue.positions import PositionEncoding, Rotary
-
-
-@dataclass(frozen=True, slots=True)
-class LightGlueConfig:
-    """Sizes of a LightGlue network and what it expects of its input.
-
-    Attributes
-    ----------
-    input_dim, descriptor_dim, n_layers, num_heads : int
-    add_scale_ori : bool
-        Whether scale and orientation go into the position encoding beside x and y.
-    depth_confidence : float or None
-        Share of confident keypoints above which a pair stops before the last layer; None: never.
-    frames : str
-        In which terms the network was shown scale and orientation: ``colmap`` (sigma in pixels, clockwise in (-pi, pi])
-        or ``kornia`` (diameter in pixels, counter-clockwise in [0, 2 pi)).
-    """
-
-    input_dim: int = 128
-    descriptor_dim: int = 256
-    n_layers: int = 9
-    num_heads: int = 4
-    add_scale_ori: bool = False
-    depth_confidence: float | None = 0.95
-    frames: str = "colmap"
-
-    @property
-    def head_dim(self) -> int:
-        return self.descriptor_dim // self.num_heads
-
-    def confidence_threshold(self, layer: int) -> float:
-        """Confidence from which a keypoint counts as settled after `layer` (equation 10 of the paper)."""
-        return 0.8 + 0.1 * math.exp(-4.0 * layer / self.n_layers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,8 @@ import torch
 from torch import Tensor
 
 from index.types import Int32, LocalFeatures, Matches
+from retrieval.matching.lightglue.config import AGREED, BINS
 from retrieval.matching.verification import in_order
-
-BINS = 8
-"""Rotations are told apart in steps of an eighth of a circle."""
-AGREED = 4
-"""Matches from which on photos are turned: an affine map explains any three."""
 
 
 def rotations(query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches]) -> Int32:

@@ -18,6 +18,7 @@ from retrieval import schemas
 from retrieval.web.desk import patiently
 from retrieval.web.forms import Fields
 from retrieval.web.screen import Screen, Show
+from retrieval.web.words import words
 
 A_PAGE = 60
 QUIET = frozenset({"keep query"})
@@ -26,9 +27,10 @@ QUIET = frozenset({"keep query"})
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One event: what it did, when (this machine's time), and whether it stands."""
+    """One event: what it did and to what, when (this machine's time), and whether it stands."""
 
     event: Event
+    did: str
     text: str
     when: str
     undone_by: int | None
@@ -39,9 +41,22 @@ def sentences(browser: Browser, events: Sequence[Event]) -> list[Sentence]:
     undone = {one.undoes: one.id for one in events if one.undoes is not None}
     subjects = browser.subjects(events)
     return [
-        Sentence(one, subjects[one.id].sentence if one.id in subjects else "", local(one.at), undone.get(one.id))
+        Sentence(
+            one,
+            _did(one.action),
+            subjects[one.id].sentence if one.id in subjects else "",
+            local(one.at),
+            undone.get(one.id),
+        )
         for one in events
     ]
+
+
+def _did(action: str) -> str:
+    """What an event did, in words; those of another version as they are."""
+    told, plain = words()["history"]["did"], action.removeprefix("undo ")
+    done = str(told.get(plain, plain))
+    return done if plain == action else f"{told['undo']} {done}"
 
 
 def history(screen: Screen, request: Request, fields: Fields) -> Response:

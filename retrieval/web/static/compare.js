@@ -317,6 +317,8 @@ function svg(name, attributes, text) {
 
 /** Draw the matches: rings beside which the number stands, so that the pattern stays free. */
 function draw() {
+  const note = document.getElementById("second-note");
+  if (note) note.hidden = dots === "off" || !pair?.dots.some((dot) => dot[5]);
   for (const [number, pane] of panes().entries()) {
     const layer = pane?.querySelector("svg");
     if (!layer || !pair) continue;
@@ -334,7 +336,7 @@ function draw() {
     for (const row of [...rows].reverse()) {
       const place = pair.numbered.indexOf(row);
       const colour = place < 0 ? "#cfe8ff" : COLOURS[place % COLOURS.length];
-      const mark = svg("g", { "data-at": at(pair.dots[row]) });
+      const mark = svg("g", { "data-at": at(pair.dots[row]), class: pair.dots[row][5] ? "second" : "first" });
       const r = place < 0 ? 4 : 9;
       mark.append(svg("circle", { r, class: "ring-under" }), svg("circle", { r, class: "ring", stroke: colour }));
       if (place >= 0) mark.append(svg("text", { x: 11, y: -8, class: "tag" }, String(place + 1)));

@@ -32,8 +32,8 @@ from retrieval.evaluation.metrics import auroc
 from retrieval.features import SiftExtractor
 from retrieval.matching import Verification, compare, first_stage, strength, strongest
 from retrieval.matching.lightglue import load_matcher
-from retrieval.matching.lightglue.checkpoints import DEFAULT
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
+from retrieval.matching.lightglue.published import DEFAULT
 from retrieval.scoring import PairConfidences, Score, no_null, pair_confidences, score_pairs
 
 KEPT = (1, 3, 5, 10, 20, 30, 50, 100)

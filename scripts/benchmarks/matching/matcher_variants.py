@@ -19,7 +19,7 @@ from retrieval.features import Extractor, LearnedExtractor, SiftExtractor
 from retrieval.matching import BlendedMatcher, Matcher, NearestNeighbourMatcher, Verification, verified
 from retrieval.matching.fusion import blended
 from retrieval.matching.lightglue import load_matcher
-from retrieval.matching.lightglue.checkpoints import DEFAULT
+from retrieval.matching.lightglue.published import DEFAULT
 from retrieval.parallel import on_all_cores
 from retrieval.scoring import Score
 

@@ -36,9 +36,10 @@ from retrieval.evaluation.metrics import auroc, cumulative_match
 from retrieval.features import SiftExtractor, one_core_a_photo
 from retrieval.matching import NearestNeighbourMatcher, Verification, first_stage, strength, strongest, verified
 from retrieval.matching.fusion import blended
-from retrieval.matching.lightglue.checkpoints import BUNDLED, DEFAULT, read_network
+from retrieval.matching.lightglue.checkpoints import read_network
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
 from retrieval.matching.lightglue.network import LightGlue
+from retrieval.matching.lightglue.published import BUNDLED, DEFAULT
 from training.lightglue.initialization import with_layers
 
 NEIGHBOURS = "nearest neighbours"

@@ -34,9 +34,11 @@ from index.types import LocalFeatures
 from retrieval.devices import choose_device
 from retrieval.engine.options import OF_SIFT
 from retrieval.features import LearnedExtractor, SiftExtractor
-from retrieval.matching.lightglue.checkpoints import BUNDLED, DEFAULT, load_network
+from retrieval.matching.lightglue.checkpoints import load_network
+from retrieval.matching.lightglue.config import LightGlueConfig
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
-from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig
+from retrieval.matching.lightglue.network import LightGlue
+from retrieval.matching.lightglue.published import BUNDLED, DEFAULT
 from retrieval.weight_files import has_second_expert
 from synthetic.heads import draw_head
 

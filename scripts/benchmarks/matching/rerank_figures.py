@@ -9,7 +9,7 @@ import torch
 from rich.table import Table
 
 from benchmarks.matching.implementations import FIELD, KORNIA, OURS, Way
-from retrieval.matching.lightglue.network import LightGlueConfig
+from retrieval.matching.lightglue.config import LightGlueConfig
 
 HEADLINE = {"cpu": (512, 100), "cuda": (1024, 1000)}
 """Keypoints and candidates of the headline figures, where they were measured."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retrieval.matching.lightglue.network import LightGlueConfig
+from retrieval.matching.lightglue.config import LightGlueConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)

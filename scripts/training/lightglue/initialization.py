@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from retrieval.features import rootsift
+from retrieval.matching.lightglue.config import LightGlueConfig
 from retrieval.matching.lightglue.network import (
     CrossAttention,
     LightGlue,
-    LightGlueConfig,
     MatchAssignment,
     SelfAttention,
     TransformerLayer,

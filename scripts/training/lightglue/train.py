@@ -29,7 +29,8 @@ from torch import Tensor, distributed
 
 from retrieval.devices import choose_precision
 from retrieval.matching.lightglue.checkpoints import read_network, save_network
-from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig
+from retrieval.matching.lightglue.config import LightGlueConfig
+from retrieval.matching.lightglue.network import LightGlue
 from training.lightglue.batches import Batch, PairSource, load_flocks
 from training.lightglue.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from training.lightglue.initialization import new_network, with_layers

@@ -295,6 +295,6 @@ class Curation(RuleBasedStateMachine):
 
 
 Curation.TestCase.settings = settings(
-    max_examples=6, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=4, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestCuration = Curation.TestCase

@@ -10,6 +10,7 @@ import pytest
 
 from retrieval.cli.app import main
 from synthetic.samples import SampleSet
+from tests.retrieval.drawn import made_once
 from tests.retrieval.shelling import Shell
 
 SMALL = ("--extractor", "sift-256-320")
@@ -18,8 +19,11 @@ SMALL = ("--extractor", "sift-256-320")
 @pytest.fixture(scope="session")
 def fitted(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue of 22 turtles, a photo each of two days enrolled and one left to be asked; fitted."""
-    catalog = tmp_path_factory.mktemp("fitted") / "turtles.catalog"
-    manifest = catalog.parent / "enrolled.csv"
+    return made_once(tmp_path_factory, "fitted", lambda folder: fill(folder, samples)) / "turtles.catalog"
+
+
+def fill(folder: Path, samples: SampleSet) -> None:
+    catalog, manifest = folder / "turtles.catalog", folder / "enrolled.csv"
     with manifest.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["photo", "turtle", "side", "taken_on"])
@@ -28,7 +32,6 @@ def fitted(samples: SampleSet, tmp_path_factory: pytest.TempPathFactory) -> Path
                 rows.writerow([samples.folder / sample.photo, sample.turtle, sample.side, sample.taken_on])
     for command in (["enroll", "--manifest", str(manifest), "--no-fit", *SMALL], ["fit", "--matcher", "nearest"]):
         main_quietly(["--catalog", str(catalog), *command])
-    return catalog
 
 
 def main_quietly(arguments: list[str]) -> None:

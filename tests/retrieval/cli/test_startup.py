@@ -58,14 +58,13 @@ def printed_by(program: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=kept | environment)
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_what_the_output_cannot_show_is_replaced(tmp_path: Path, encoding: str) -> None:
+def test_what_the_output_cannot_show_is_replaced(tmp_path: Path) -> None:
     catalog = Catalog.create(tmp_path / "turtles.catalog", RECIPE)
     Curator(catalog, "Ana").create_turtle("Šárka")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
         line = ["--catalog", str(catalog.path), "--who", "Ana", *arguments]
-        return printed_by(f"from retrieval.cli import main; main({line!r})", PYTHONIOENCODING=encoding)
+        return printed_by(f"from retrieval.cli import main; main({line!r})", PYTHONIOENCODING="ascii")
 
     listed = run("turtles", "list", "--json")
     assert (listed.returncode, json.loads(listed.stdout)["turtle"]) == (0, "Šárka")

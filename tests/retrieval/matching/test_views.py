@@ -67,7 +67,7 @@ def test_a_candidate_gets_what_it_gets_alone(heads: tuple[Pixels, ...]) -> None:
 def test_one_look_at_all_gives_the_same_as_pair_by_pair(heads: tuple[Pixels, ...]) -> None:
     query, gallery = seen(heads[0]), [seen(head) for head in heads]
     for one, other in zip(
-        ViewedFirstStage()(query, gallery), ViewedFirstStage(first_stage)(query, gallery), strict=True
+        ViewedFirstStage()(query, gallery), ViewedFirstStage(lambda: first_stage)(query, gallery), strict=True
     ):
         np.testing.assert_array_equal(one.pairs, other.pairs)
         np.testing.assert_allclose(one.confidence, other.confidence)

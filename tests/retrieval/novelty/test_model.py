@@ -206,7 +206,7 @@ def calibration_error(seed: int, turtles: int, gallery: int, shared: float, boun
 @pytest.mark.parametrize(
     ("turtles", "gallery", "shared", "bounded", "seeds"),
     [
-        (60, 10, 0.25, False, 9),
+        (60, 10, 0.25, False, 3),
         (300, 300, 0.0, True, 3),
         (3000, 3000, 0.5, False, 3),
         (100_000, 100_000, 0.25, False, 3),
@@ -243,7 +243,10 @@ def test_the_best_candidates_probability_is_not_overstated() -> None:
     assert figure.error < 0.1
 
 
-@pytest.mark.parametrize(("shared", "bounded"), [(0.25, False), (0.5, False), (0.0, True)])
+@pytest.mark.parametrize(
+    ("shared", "bounded"),
+    [(0.25, False), pytest.param(0.5, False, marks=pytest.mark.slow), pytest.param(0.0, True, marks=pytest.mark.slow)],
+)
 def test_false_known_keeps_its_promise_while_the_gallery_grows_tenfold(shared: float, bounded: bool) -> None:
     realised, fixed = [], []
     for seed in range(2):

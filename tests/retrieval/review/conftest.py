@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from index.curation.curator import Curator
+from tests.retrieval.drawn import made_once
 from tests.retrieval.lookalikes import believing, enrolled, lookalike
 from tests.retrieval.shelling import Shell
 
@@ -15,10 +16,14 @@ from tests.retrieval.shelling import Shell
 @pytest.fixture(scope="session")
 def muddled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """T005 goes by a second id, and T006 and T007 by one."""
-    catalog = enrolled(tmp_path_factory.mktemp("muddled"))
+    return made_once(tmp_path_factory, "muddled", muddle) / "turtles.catalog"
+
+
+def muddle(folder: Path) -> None:
+    catalog = enrolled(folder)
     catalog.enroll([lookalike(5, 3, "Nina"), lookalike(6, 3, "T006", 0.7), lookalike(7, 3, "T007", 0.7)], "Ben")
     Curator(catalog, "Ben").merge_turtles("T006", ["T007"])
-    return believing(catalog).path
+    believing(catalog)
 
 
 @pytest.fixture

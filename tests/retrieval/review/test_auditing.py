@@ -15,15 +15,16 @@ from tests.retrieval.lookalikes import engine, lookalike
 from tests.retrieval.shelling import Shell
 
 
-def test_a_duplicate_and_a_mixed_identity_come_first(muddled: Path) -> None:
-    found = audit(Catalog.open(muddled), engine())
+def test_a_duplicate_and_a_mixed_identity_come_first(muddled: Path, tmp_path: Path) -> None:
+    catalog = Catalog.open(Path(shutil.copytree(muddled, tmp_path / "turtles.catalog")))
+    found = audit(catalog, engine())
     assert found.complete
     wrong = (Kind.DUPLICATE, Kind.MIXED)
     first = {kind: next(one for one in found.findings if one.kind is kind) for kind in wrong}
     assert first[Kind.DUPLICATE].turtles == ("T005", "Nina")
     assert first[Kind.MIXED].turtles == ("T006",)
     assert all((one.probability or 0) > 0.3 for one in first.values())
-    looking = Browser(Catalog.open(muddled))
+    looking = Browser(catalog)
     parts = [
         {Path(photo.path).name[0] for encounter in part for photo in looking.photos(encounter=encounter)}
         for part in first[Kind.MIXED].encounters
@@ -33,9 +34,8 @@ def test_a_duplicate_and_a_mixed_identity_come_first(muddled: Path) -> None:
     assert worth == sorted(worth, reverse=True)
 
 
-def test_an_audit_goes_on_where_the_budget_ended(muddled: Path) -> None:
-    shutil.rmtree(muddled.parent / "fresh", ignore_errors=True)
-    catalog = Catalog.open(Path(shutil.copytree(muddled, muddled.parent / "fresh")))
+def test_an_audit_goes_on_where_the_budget_ended(muddled: Path, tmp_path: Path) -> None:
+    catalog = Catalog.open(Path(shutil.copytree(muddled, tmp_path / "turtles.catalog")))
     other = replace(engine(), reranking=RerankRecipe(None, None))
     first = audit(catalog, other, budget=100)
     assert (first.complete, 0 < first.compared <= 100) == (False, True)

@@ -14,6 +14,7 @@ from index.catalog.catalog import Catalog
 from retrieval.web.application import application
 from retrieval.web.desk import Desk, ReviewOptions
 from retrieval.web.guard import Door
+from tests.retrieval.drawn import made_once
 from tests.retrieval.web.season import MANY, Served, copied, made_season, serving, with_strangers
 
 HOST = "127.0.0.1:8000"
@@ -22,7 +23,7 @@ HOST = "127.0.0.1:8000"
 @pytest.fixture(scope="session")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Not to be changed."""
-    return made_season(tmp_path_factory.mktemp("season"))
+    return made_once(tmp_path_factory, "season", made_season) / "turtles.catalog"
 
 
 @pytest.fixture

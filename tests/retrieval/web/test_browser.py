@@ -173,6 +173,27 @@ def test_zooming_one_photo_moves_the_other_by_the_map(looking: Tab, standing: Se
     assert page.locator("#crops .crop").count() == min(6, len(pair["numbered"]))
 
 
+def test_what_the_second_expert_found_is_dashed_and_said(looking: Tab, standing: Served) -> None:
+    page = looking
+    begin(page, standing)
+    expect(page.locator("#second-note")).to_be_hidden()  # this catalogue's matcher has no second expert
+
+    def by_second(route: Route) -> None:
+        answered = route.fetch()
+        pair = answered.json()
+        for row in pair["numbered"][:1]:
+            pair["dots"][row][5] = 1
+        route.fulfill(response=answered, json=pair)
+
+    page.route(re.compile(r"/pair\?"), by_second)
+    page.reload()
+    page.wait_for_selector(COMPARED)
+    expect(page.locator("#second-note")).to_be_visible()
+    assert page.locator("#ours svg .second").count() == page.locator("#theirs svg .second").count() == 1
+    assert page.locator("#ours svg .second .ring").evaluate("it => getComputedStyle(it).strokeDasharray") != "none"
+    page.unroute(re.compile(r"/pair\?"))
+
+
 def test_a_stored_picture_that_stands_for_a_missing_original_says_so(looking: Tab, standing: Served) -> None:
     begin(looking, standing)
     label = looking.locator("#theirs .view.missing")

@@ -134,11 +134,6 @@ def test_photos_that_are_there_are_told_anew_only_on_demand(own: Shell, samples:
     assert "told otherwise" not in own("enroll", path, "--turtle", "T004", "--no-fit").err
 
 
-def test_a_suspicion_is_drawn_with_what_simulated_views_found(own: Shell, tmp_path: Path) -> None:
-    drawn = own("audit", "--matcher", "nearest+views", "--plot", tmp_path / "pics", "--least", "0", "--limit", "12")
-    assert (drawn.code, len(list((tmp_path / "pics").iterdir()))) == (0, 12)
-
-
 def test_left_and_right_that_point_at_two_ids_are_asked_about(own: Shell, samples: SampleSet) -> None:
     assert own("enroll", photo(samples, "T024", 1), "--turtle", "T905", "--side", "right", "--no-fit").code == 0
     both = ("--left", photo(samples, "T005", 2), "--right", photo(samples, "T024", 2))

@@ -51,14 +51,14 @@ table("info", lambda: registry.print_pairs([("catalogue", PATH), ("known or new"
 table("intake", lambda: intake.print_foreseen(
     [S(outcome="already there", size=(6000, 4000), path=PATH, reason=WORDS,
        seen=S(turtle=ID, side="right", taken_on=None))], False))
-from retrieval.weights import WeightsListing
 from pathlib import Path
+from retrieval.weight_files import WeightsListing
 table("weights", lambda: registry.print_weights(
     [WeightsListing(kind="extractor", name="superpoint", licence="non-commercial research only (Magic Leap)",
      path=Path(PATH), source="https://example.org/" + "a-long-folder/" * 5 + "superpoint.pth")], False))
 shares = dict.fromkeys(
     ("top1", "top3", "top5", "mean_average_precision", "auroc", "baks", "baus", "geometric_mean", "undecided",
-     "calibration_error"), 0.123456)
+     "calibration_error", "novelty_accuracy"), 0.123456)
 one = S(name="wasserstein_distance of second, unverified", known=12345, new=12345, **shares)
 table("ranking", lambda: evaluation.print_table(evaluation._ranking([one], [one])))
 table("judging", lambda: evaluation.print_table(evaluation._judging([one], [one])))

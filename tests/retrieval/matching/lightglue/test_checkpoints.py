@@ -12,16 +12,12 @@ import pytest
 import torch
 
 from index.errors import WeightsCorrupt, WeightsUnavailable
-from retrieval.matching.lightglue.checkpoints import (
-    PUBLISHED,
-    PublishedWeights,
-    list_weights,
-    load_network,
-    read_network,
-    save_network,
-)
-from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig
-from retrieval.weights import cache, fetch
+from retrieval.matching.lightglue.checkpoints import load_network, read_network, save_network
+from retrieval.matching.lightglue.config import LightGlueConfig
+from retrieval.matching.lightglue.network import LightGlue
+from retrieval.matching.lightglue.published import PUBLISHED, PublishedWeights, list_weights
+from retrieval.weight_files import cache
+from retrieval.weights import fetch
 
 CONFIG = LightGlueConfig(8, 16, 2, 2, add_scale_ori=True, depth_confidence=0.9)
 

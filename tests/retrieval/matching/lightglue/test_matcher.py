@@ -18,9 +18,10 @@ from retrieval.features.sift import SiftExtractor
 from retrieval.matching.lightglue import attention
 from retrieval.matching.lightglue.assignment import Assigned
 from retrieval.matching.lightglue.attention import attend, attend_both
-from retrieval.matching.lightglue.checkpoints import DEFAULT, load_network
+from retrieval.matching.lightglue.checkpoints import load_network
 from retrieval.matching.lightglue.matcher import LightGlueMatcher, Tokens, settled, side_by_side
 from retrieval.matching.lightglue.network import LightGlue
+from retrieval.matching.lightglue.published import DEFAULT
 from retrieval.matching.lightglue.workspace import Workspace
 from retrieval.scoring.confidences import PairConfidences, pair_confidences
 from retrieval.scoring.score import Score

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 
 from benchmarks.matching.implementations import kornia_of
 from index.errors import WeightsCorrupt
+from retrieval.matching.lightglue.config import LightGlueConfig
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
-from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig
+from retrieval.matching.lightglue.network import LightGlue
 from retrieval.matching.lightglue.positions import normalise
 from tests.retrieval.oracles import (
     CPU,

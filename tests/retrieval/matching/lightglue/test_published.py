@@ -12,9 +12,10 @@ import torch
 from benchmarks.matching.implementations import kornia_of
 from index.types import LocalFeatures
 from retrieval.features.learned import EXTRACTOR_SPECS, LearnedExtractor
-from retrieval.matching.lightglue.checkpoints import PUBLISHED, load_network
+from retrieval.matching.lightglue.checkpoints import load_network
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
 from retrieval.matching.lightglue.network import LightGlue
+from retrieval.matching.lightglue.published import PUBLISHED
 from retrieval.weight_files import found
 from synthetic.heads import draw_head
 from tests.retrieval.oracles import CPU, ask_oracle, how_they_lie

@@ -11,7 +11,8 @@ from hypothesis import example, given, strategies as st
 from index.types import LocalFeatures, Matches
 from retrieval.features.sift import SiftExtractor
 from retrieval.matching.cascade import first_stage
-from retrieval.matching.lightglue.rotation import AGREED, rotations
+from retrieval.matching.lightglue.config import AGREED
+from retrieval.matching.lightglue.rotation import rotations
 from synthetic.heads import draw_head
 from tests.retrieval.oracles import turned_photo
 

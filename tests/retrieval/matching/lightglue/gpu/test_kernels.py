@@ -14,11 +14,12 @@ from torch.nn import functional as F
 
 from retrieval.matching.lightglue import matcher as batching
 from retrieval.matching.lightglue.assignment import FusedAssignment
+from retrieval.matching.lightglue.config import LightGlueConfig
 from retrieval.matching.lightglue.fused import FusedLayer
 from retrieval.matching.lightglue.gpu import layers as accelerated
 from retrieval.matching.lightglue.gpu.layers import TiledLayer, beside, kernels_for
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
-from retrieval.matching.lightglue.network import LightGlue, LightGlueConfig, MatchAssignment, TransformerLayer
+from retrieval.matching.lightglue.network import LightGlue, MatchAssignment, TransformerLayer
 from retrieval.matching.lightglue.workspace import Workspace
 from tests.retrieval.oracles import CPU, TOY, decided_network, random_features
 
@@ -118,7 +119,7 @@ def test_layers_with_kernels_as_the_plain_ones(dim: int, heads: int) -> None:
 
 @pytest.mark.parametrize("exit_share", [None, 0.4])
 def test_a_matcher_with_kernels_as_one_without(exit_share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = decided_network(replace(TOY, depth_confidence=exit_share))
+    network = decided_network(replace(TOY, depth_confidence=exit_share, n_layers=TOY.n_layers if exit_share else 2))
     query = random_features(0, 40, TOY)
     candidates = [random_features(seed, 30, TOY, shared) for seed, shared in enumerate((0.7, 0.9, 0.5, 0.3), 1)]
     candidates += [random_features(5, 1, TOY), random_features(6, 50, TOY)]
