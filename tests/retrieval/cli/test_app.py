@@ -335,7 +335,9 @@ def test_another_extractor_than_the_catalogues_is_refused_with_the_way_out(own: 
 def test_the_licences_of_published_weights_are_said(shell: Shell) -> None:
     made = shell("init", "--extractor", "superpoint")
     assert (made.code, "non-commercial" in made.err) == (0, True)
-    assert {"extractor", "encoder", "head finder", "matcher"} == {row["kind"] for row in shell("weights", "--json").records}
+    assert {"extractor", "encoder", "head finder", "matcher"} == {
+        row["kind"] for row in shell("weights", "--json").records
+    }
 
 
 def test_a_catalogue_where_nothing_can_be_written_is_one_sentence(shell: Shell, samples: SampleSet) -> None:
