@@ -18,6 +18,7 @@ from index.files import full_disk_named, replacing
 
 MODELS = "models"
 ENDING = ".safetensors"
+LONGEST = 80
 _NAME = re.compile(rf"{MODELS}/[a-z0-9][a-z0-9_.-]{{0,80}}-([0-9a-f]{{12}})(?:\{ENDING}|\.md)")
 _IN_USE = f"SELECT name FROM settings WHERE starts_with(name, '{MODELS}: ') ORDER BY name"
 
@@ -28,9 +29,11 @@ def keep_network(folder: Path, name: str, content: bytes, card: str = "") -> Pat
     Parameters
     ----------
     name : str
-        What it is, as in ``matcher-turtle-sift``: lower-case letters, numbers, dots and dashes.
+        What it is, as in ``matcher-turtle-sift``; what else than lower-case letters, numbers and dots is in it becomes a
+        dash, so that backups know the file.
     """
-    target = folder / MODELS / f"{name}-{_digest(content)}{ENDING}"
+    plain = re.sub(r"[^a-z0-9.]+", "-", name.lower())[:LONGEST].strip("-.")
+    target = folder / MODELS / f"{plain}-{_digest(content)}{ENDING}"
     with full_disk_named(target.parent):
         target.parent.mkdir(exist_ok=True)
         for path, written in ((target.with_suffix(".md"), card.encode()), (target, content)):
