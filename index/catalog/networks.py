@@ -29,8 +29,8 @@ def keep_network(folder: Path, name: str, content: bytes, card: str = "") -> Pat
     Parameters
     ----------
     name : str
-        What it is, as in ``matcher-turtle-sift``; what else than lower-case letters, numbers and dots is in it becomes a
-        dash, so that backups know the file.
+        What it is, as in ``matcher-turtle-sift``; all but lower-case letters, numbers and dots becomes dashes, so that
+        backups know the file.
     """
     plain = re.sub(r"[^a-z0-9.]+", "-", name.lower())[:LONGEST].strip("-.")
     target = folder / MODELS / f"{plain}-{_digest(content)}{ENDING}"
