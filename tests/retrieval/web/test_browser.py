@@ -24,6 +24,16 @@ PAIR = """(() => {
     const [query, other] = document.body.dataset.compared.split(",");
     return fetch(`/pair?query=${query}&other=${other}`).then(answered => answered.json());
 })()"""
+BY_SECOND = """(() => {
+    const asked = window.fetch;
+    window.fetch = async (address, ...rest) => {
+        const answered = await asked(address, ...rest);
+        if (!String(address).includes("/pair?")) return answered;
+        const pair = await answered.json();
+        for (const row of pair.numbered.slice(0, 1)) pair.dots[row][5] = 1;
+        return new Response(JSON.stringify(pair), { headers: answered.headers });
+    };
+})()"""
 
 
 def undecided(catalog: Path) -> int:
@@ -178,20 +188,12 @@ def test_what_the_second_expert_found_is_dashed_and_said(looking: Tab, standing:
     begin(page, standing)
     expect(page.locator("#second-note")).to_be_hidden()  # this catalogue's matcher has no second expert
 
-    def by_second(route: Route) -> None:
-        answered = route.fetch()
-        pair = answered.json()
-        for row in pair["numbered"][:1]:
-            pair["dots"][row][5] = 1
-        route.fulfill(response=answered, json=pair)
-
-    page.route(re.compile(r"/pair\?"), by_second)
+    page.add_init_script(BY_SECOND)
     page.reload()
     page.wait_for_selector(COMPARED)
     expect(page.locator("#second-note")).to_be_visible()
     assert page.locator("#ours svg .second").count() == page.locator("#theirs svg .second").count() == 1
     assert page.locator("#ours svg .second .ring").evaluate("it => getComputedStyle(it).strokeDasharray") != "none"
-    page.unroute(re.compile(r"/pair\?"))
 
 
 def test_a_stored_picture_that_stands_for_a_missing_original_says_so(looking: Tab, standing: Served) -> None:
