@@ -71,14 +71,14 @@ def _extract(catalog: Catalog, rows: Sequence[Sighting | RefusedRow], engine: En
         [(file.sha256, one.box) for one, file in readable], [file.content for _, file in readable]
     )
     fresh = [one for (one, _), row in zip(readable, there, strict=True) if row is None]
-    found = engine.extract_batch(fresh, each)
-    refused += [
-        Refusal(sighting.path, str(error))
-        for sighting, error in zip(fresh, found, strict=True)
-        if isinstance(error, PhotoRefused)
+    found = [
+        (sighting, head)
+        for sighting, heads in zip(fresh, engine.extract_heads(fresh, each), strict=True)
+        for head in heads
     ]
+    refused += [Refusal(sighting.path, str(head)) for sighting, head in found if isinstance(head, PhotoRefused)]
     return _ExtractedBatch(
-        photos=[one for one in found if isinstance(one, Extracted)],
+        photos=[head for _, head in found if isinstance(head, Extracted)],
         already_there=[
             Again(one, row, file.sha256 == row.sha256)
             for (one, file), row in zip(readable, there, strict=True)
