@@ -13,7 +13,7 @@ from retrieval.defaults import Heads
 from retrieval.detection.finder import Finding, FoundHead, HeadFinder
 from retrieval.images import load_photo
 
-LOOKED_AT = 1024
+LOOKED_AT = 960
 """Longest side in pixels of the photos that a finder sees: JPEG files are decoded at a fraction of their size."""
 
 MARGIN = 1.25

@@ -28,7 +28,7 @@ from index.types import GalleryFilter, LocalFeatures, Sighting
 from retrieval.defaults import SHORTLIST
 from retrieval.engine import Engine, EngineOptions
 from retrieval.evaluation.metrics import auroc, cumulative_match, reliability
-from retrieval.fitting import fit
+from retrieval.fitting import calibrated, fit
 from retrieval.images import from_manifest
 from retrieval.matching.nearest import comparable, mutual_nearest
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
@@ -70,6 +70,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     engine = Engine.load(options=choices)
     catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
     enrolled = enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), engine, "benchmark")
+    with catalog.writing("calibrate"):
+        engine = calibrated(catalog, engine)
     fitted = fit(catalog, engine, "benchmark", budget=options.budget)
     rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
     most = 40 if options.quick else options.most
