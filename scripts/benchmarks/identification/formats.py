@@ -247,7 +247,7 @@ def _print(lines: Sequence[tuple[str, int, int, int]], asked: int) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--gallery", type=int, default=200, help="photos to enroll, evenly over the manifest's")
+    parser.add_argument("--gallery", type=int, default=260, help="photos to enroll, of whole turtles")
     parser.add_argument("--queries", type=int, default=100, help="photos to ask about, evenly over the manifest's")
     parser.add_argument("--matcher", default=LIGHT)
     parser.add_argument("--budget", type=int, default=4000, help="photo pairs to fit with")
