@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -16,8 +17,9 @@ from index.errors import InputError
 from index.types import GalleryFilter, LocalFeatures, Matches, PreparedPhoto
 from retrieval.engine import EngineOptions
 from retrieval.engine.options import looks_at_images, score_of
+from retrieval.evaluation.run import bytes_compared
 from retrieval.fitting.fusion import calibrated, drawn_pairs
-from retrieval.matching.image_matchers import LogisticCalibration, WildFusionMatcher
+from retrieval.matching.image_matchers import EmbeddingMatcher, LogisticCalibration, WildFusionMatcher
 from retrieval.scoring import Score
 from tests.index.making import day, features
 from tests.retrieval.lookalikes import engine, enrolled, lookalike
@@ -136,3 +138,16 @@ def test_pairs_are_of_two_encounters_and_one_side_and_too_few_are_refused(tmp_pa
     assert all(a.turtle != b.turtle and a.side == b.side for a, b in impostor)
     with catalog.writing("test"), pytest.raises(InputError, match="10 are needed, here are"):
         calibrated(catalog, replace(engine(), matcher=cast(Any, fused(Shared(), Alike()))))
+
+
+def test_what_a_method_reads_of_a_photo_is_counted() -> None:
+    stored = {engine().extractor.id: 100.0, "aliked-512-320": 70.0, "timm-1": 5.0}
+    corners = SimpleNamespace(id="aliked-512-320+aliked", extractor="aliked-512-320")
+    assert bytes_compared(engine(), stored) == 100
+    beside = replace(engine(), matcher=cast(Any, SimpleNamespace(id="views+aliked-512-320+aliked")))
+    assert bytes_compared(beside, stored) == 170
+    other = replace(engine(), matcher=cast(Any, corners), first_stage="aliked-512-320+looks")
+    assert bytes_compared(other, stored) == 70
+    embedding = EmbeddingMatcher("timm-1", lambda _: np.zeros((0, 2), np.float32))
+    assert bytes_compared(replace(engine(), matcher=embedding), stored) == 5
+    assert np.isnan(bytes_compared(engine(), {}))
