@@ -10,6 +10,7 @@ from .identification import identify as identify, unanswered as unanswered
 from .intake import (
     BATCH as BATCH,
     FINDER as FINDER,
+    NO_MASKS as NO_MASKS,
     OWN as OWN,
     Foreseen as Foreseen,
     HeadsReport as HeadsReport,
@@ -22,12 +23,14 @@ from .intake import (
     foresee as foresee,
     lost_originals as lost_originals,
     mark_alike as mark_alike,
+    masks_of as masks_of,
     original as original,
     outdated as outdated,
     own_finder as own_finder,
     reindex as reindex,
     remember_finder as remember_finder,
     remember_heads as remember_heads,
+    remember_masks as remember_masks,
     remembered_heads as remembered_heads,
 )
 from .kept_queries import keep as keep

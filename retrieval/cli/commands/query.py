@@ -90,7 +90,7 @@ def query_command(
     from retrieval.cli.outputs import picture_files
     from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy, Rates
-    from retrieval.pipeline import FollowUp, finder_of, remembered_heads
+    from retrieval.pipeline import FollowUp, finder_of, masks_of, remembered_heads
 
     common: options.Common = context.obj
     form = form_of(as_json, as_csv)
@@ -118,6 +118,7 @@ def query_command(
                 extractor_weights=extractor_weights,
                 heads=heads or remembered_heads(catalog),
                 head_finder=finder_of(catalog),
+                masks=masks_of(catalog),
             ),
         )
     if engine is not None and engine.lacking:
