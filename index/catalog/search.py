@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from index.errors import CatalogDamaged
 from index.files import OnStep
 from index.registry import Registry, Session, unpack_descriptors
 from index.types import Checkpoint, Descriptor, GalleryFilter, Int64, Owners, Photo, Recipe, Shortlist
-from index.vectors import LADDER, SearchParams, Selection, VectorIndex
+from index.vectors import LADDER, Neighbours, SearchParams, Selection, VectorIndex
 from index.visual_words import VotingIndex
 
 MOST_NAMED = 2000
@@ -25,6 +27,18 @@ REMEMBERED = 4
 """Filters that stay prepared; people search one side after the other."""
 
 CHUNK = 50_000
+
+NOBODY = np.zeros(0, np.int64)
+
+
+class GalleryIndex(Protocol):
+    """An index over the whole gallery that lies elsewhere."""
+
+    def absent(self) -> Int64:
+        """Photos int64 [n] that cannot be searched now."""
+
+    def search(self, query: Descriptor, k: int, allowed: Selection) -> Neighbours:
+        """The k nearest of the `allowed` photos, fewer when there are fewer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +77,18 @@ class Searcher:
         self._held = Checkpoint(0, "")
         self._caught_up_with: tuple[int, ...] = ()
         self._changed = False
+        self._one_at_a_time = threading.Lock()
 
-    def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int) -> Shortlist:
+    def shortlist(
+        self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int, index: GalleryIndex | None = None
+    ) -> Shortlist:
         """See `Catalog.shortlist`."""
-        state = self._now()
-        gallery, index, admitted = state.gallery, self._vectors(), _admitted(state, where)
+        with self._one_at_a_time:
+            state = self._now()
+            gallery, every = state.gallery, _admitted(state, where)
+        absent = NOBODY if index is None else index.absent()
+        admitted = _admitted_of(gallery, where, absent) if len(absent) else every
+        index = self._vectors() if index is None else index
         wanted = min(2 * k, admitted.photos)
         while True:
             found = index.search(query, wanted, admitted.selection)
@@ -83,6 +104,7 @@ class Searcher:
             gallery_photos=admitted.photos,
             gallery_turtles=admitted.turtles,
             catalogued_turtles=gallery.turtles,
+            unreachable_photos=every.photos - admitted.photos,
         )
 
     def photos(self, where: GalleryFilter) -> list[Photo]:
@@ -235,14 +257,17 @@ class Searcher:
 def _admitted(state: _State, where: GalleryFilter) -> _Admitted:
     """What a filter admits, remembered for the filters that were used last."""
     if where not in state.admitted:
-        rows = np.flatnonzero(state.gallery.admitted(where))
-        of_turtle = np.bincount(state.gallery.turtle[rows] + 1, minlength=1)
-        turtles = int(np.count_nonzero(of_turtle[1:]))
-        state.admitted[where] = _Admitted(Selection(state.gallery.ids[rows]), len(rows), of_turtle, turtles)
+        state.admitted[where] = _admitted_of(state.gallery, where, NOBODY)
     state.admitted.move_to_end(where)
     if len(state.admitted) > REMEMBERED:
         state.admitted.popitem(last=False)
     return state.admitted[where]
+
+
+def _admitted_of(gallery: Gallery, where: GalleryFilter, absent: Int64) -> _Admitted:
+    rows = np.flatnonzero(gallery.admitted(where) & ~np.isin(gallery.ids, absent))
+    of_turtle = np.bincount(gallery.turtle[rows] + 1, minlength=1)
+    return _Admitted(Selection(gallery.ids[rows]), len(rows), of_turtle, int(np.count_nonzero(of_turtle[1:])))
 
 
 def _newer_than(session: Session, event: int, recipe: Recipe) -> Iterator[tuple[Int64, Descriptor]]:
