@@ -130,9 +130,9 @@ def in_cluster(
     catalog: Catalog, engine: Engine, choices: EngineOptions, address: str, shards: Path
 ) -> Iterator[Gallery]:
     """The catalogue's shards on a Ray cluster; what has to be known about them is said."""
-    from retrieval.cluster import sharded_gallery  # Ray takes seconds to import
+    from retrieval.cluster import cluster_gallery  # Ray takes seconds to import
 
-    with sharded_gallery(catalog, engine, choices, address, shards) as gallery:
+    with cluster_gallery(catalog, engine, choices, address, shards) as gallery:
         if newer := gallery.newer():
             printing.say(
                 f"{newer} photos are newer than the shards and are compared on this machine: `turtleidx shard --into "

@@ -25,7 +25,7 @@ def require_ray() -> None:
 
 
 @contextmanager
-def sharded_gallery(
+def cluster_gallery(
     catalog: Catalog, engine: Engine, options: EngineOptions, address: str, folder: Path
 ) -> Iterator[ShardedGallery]:
     """A catalogue's shards with an actor each on a Ray cluster, for the time of the block.

@@ -53,7 +53,7 @@ class ServingOptions:
 
 
 @contextmanager
-def serving(
+def serve_gallery(
     catalog: Catalog,
     engine: Engine,
     options: EngineOptions,
@@ -62,7 +62,7 @@ def serving(
     shards: Path,
     wishes: ServingOptions,
 ) -> Iterator[str]:
-    """Serve a catalogue's shards for the time of the block; gives the address. Raises as `sharded_gallery`."""
+    """Serve a catalogue's shards for the time of the block; gives the address. Raises as `cluster_gallery`."""
     manifest = ShardManifest.read(shards)
     manifest.require(catalog, shards)
     with connected(address):

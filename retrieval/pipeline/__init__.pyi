@@ -7,7 +7,7 @@ from .drift import (
 )
 from .encounters import identify_encounter as identify_encounter
 from .galleries import ComparedShortlist as ComparedShortlist, Gallery as Gallery, OwnGallery as OwnGallery
-from .identification import identify as identify, unanswered as unanswered
+from .identification import identify as identify, read_query as read_query, unanswered as unanswered
 from .intake import (
     BATCH as BATCH,
     FINDER as FINDER,

@@ -107,7 +107,7 @@ def serve_command(
 
     require_ray()
     from retrieval.cli.answering import prior_for
-    from retrieval.cluster import ServingOptions, serving
+    from retrieval.cluster import ServingOptions, serve_gallery
     from retrieval.engine import Engine, EngineOptions
     from retrieval.novelty import DecisionPolicy, Rates
     from retrieval.pipeline import finder_of, remembered_heads
@@ -126,7 +126,7 @@ def serve_command(
     engine = Engine.load(catalog.recipe, choices)
     policy = DecisionPolicy(prior_for(catalog, engine, prior_new), Rates(false_known, misidentified, false_new))
     wishes = ServingOptions(host, port, os.environ.get(TOKEN) or token(), replicas, at_once, waiting, megabytes)
-    with serving(catalog, engine, choices, policy, cluster, shards, wishes) as address:
+    with serve_gallery(catalog, engine, choices, policy, cluster, shards, wishes) as address:
         printing.say(f"Answering at {address}; Ctrl-C ends it.")
         if TOKEN not in os.environ:
             printing.say(f"The token of this run, another one with each (or set {TOKEN}): {wishes.token}")

@@ -20,6 +20,7 @@ from retrieval.cluster.ray_workers import RayWorkers, connected
 from retrieval.engine.engine import Engine
 from retrieval.engine.options import EngineOptions
 from retrieval.novelty.catalog_model import CatalogModel
+from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import DecisionPolicy, Verdict
 from retrieval.pipeline.identification import identify
 from synthetic.samples import SampleSet
@@ -77,7 +78,7 @@ def test_fifty_kills_cost_no_wrong_answer(cluster: Any, own: Shell, samples: Sam
     catalog, options = Catalog.open(own.catalog), EngineOptions(matcher="nearest")
     engine = Engine.load(catalog.recipe, options)
     shard_catalog(catalog, tmp_path / "shards", SHARDS)
-    model, policy = CatalogModel.load(catalog, engine.evidence), DecisionPolicy(prior_new=0.9)
+    model, policy = CatalogModel.load(catalog, engine.evidence), DecisionPolicy(0.9, Rates(0.01, 0.01, 0.4))
     asked = [one for one in samples.samples if one.role == "new" or one.photo.endswith("-2.jpg")][::4]
     sightings = [Sighting(str(samples.folder / one.photo), side=one.side) for one in asked]
     whole = [identify(catalog, one, engine, model, policy) for one in sightings]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -52,3 +53,14 @@ def test_two_nodes_answer_as_one_machine_also_after_an_actor_was_killed(
     assert (plain.code, spread.code, spread.err) == (0, 0, plain.err)
     for one, other in zip(plain.records, spread.records, strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}
+    shutil.rmtree(tmp_path / "shards/shard-0001")
+    missing = own("query", *photos, *QUERY, "--cluster", cluster.address, "--shards", tmp_path / "shards")
+    assert (missing.code, missing.out, "--repair" in missing.err) == (1, "", True)
+
+
+def test_no_cluster_at_the_address_is_told(own: Shell, samples: SampleSet) -> None:
+    assert own("shard", "--into", "shards", "--shards", "1").code == 0
+    photo = samples.folder / samples.samples[0].photo
+    done = own("query", photo, *QUERY, "--cluster", "127.0.0.1:9", "--shards", "shards")
+    assert (done.code, done.out) == (1, "")
+    assert "No Ray cluster answers at 127.0.0.1:9" in done.err

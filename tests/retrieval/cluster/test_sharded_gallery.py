@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,20 +15,25 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
-from index.errors import CatalogDamaged, ClusterUnavailable
+from index.errors import CatalogDamaged, CatalogMissing, ClusterUnavailable
+from index.shards.assignment import Members
 from index.shards.shard import Shard
+from index.shards.sharded_index import Held
 from index.shards.sharding import shard_catalog
 from index.types import PreparedPhoto, Side, Sighting
+from retrieval.cluster.connecting import greeted
+from retrieval.cluster.shard_worker import Greeting
 from retrieval.engine.engine import Engine
 from retrieval.engine.options import EngineOptions
 from retrieval.novelty.catalog_model import CatalogModel
+from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import DecisionPolicy, Verdict
 from retrieval.pipeline.encounters import identify_encounter
 from retrieval.pipeline.identification import identify, read_query
 from retrieval.pipeline.results import EncounterAnswer, Identification
 from synthetic.samples import Sample, SampleSet
 from tests.index.shards.local import change_something
-from tests.retrieval.cluster.inprocess import gallery_of
+from tests.retrieval.cluster.inprocess import LocalWorkers, gallery_of
 
 NEAREST = EngineOptions(matcher="nearest")
 
@@ -169,7 +175,7 @@ def test_never_new_while_photos_are_out_of_reach(
     shard_catalog(catalog, tmp_path / "shards", 5)
     gallery, workers = gallery_of(catalog, engine, tmp_path / "shards", NEAREST)
     model = CatalogModel.load(catalog, engine.evidence)
-    policy = DecisionPolicy(prior_new=0.9)
+    policy = DecisionPolicy(0.9, Rates(0.01, 0.01, 0.4))
 
     def answers() -> list[Identification]:
         return [identify(catalog, one.sighting, engine, model, policy, one, gallery=gallery) for one in asked.values()]
@@ -225,3 +231,30 @@ def test_nodes_that_do_not_fit_are_refused(fitted: Path, engine: Engine, tmp_pat
     shard_catalog(catalog, tmp_path / "shards", 2)
     with pytest.raises(ClusterUnavailable, match="same weights"):
         gallery_of(catalog, engine, tmp_path / "shards", EngineOptions(matcher="nearest+views"))
+
+
+def test_nodes_of_another_version_and_missing_shards_are_refused(fitted: Path, engine: Engine, tmp_path: Path) -> None:
+    catalog = copied(fitted, str(tmp_path))
+    shard_catalog(catalog, tmp_path / "shards", 2)
+    workers = LocalWorkers(tmp_path / "shards", catalog, NEAREST)
+    older = Greeting("0.0.9", engine.comparison, Held(Members.none(), 0))
+    with pytest.raises(ClusterUnavailable, match=r"shard 0 runs turtleidx 0\.0\.9"):
+        greeted(catalog, engine, Answers(dict.fromkeys(workers.workers, older)), 2)
+    workers.dead = {1}
+    with pytest.raises(ClusterUnavailable, match="ray status"):
+        greeted(catalog, engine, workers, 2)
+    shutil.rmtree(tmp_path / "shards/shard-0001")
+    workers.dead = set()
+    with pytest.raises(CatalogMissing, match="--repair"):
+        greeted(catalog, engine, workers, 2)
+
+
+class Answers(LocalWorkers):
+    """Workers that always give the same answers."""
+
+    def __init__(self, answers: dict[int, object]) -> None:
+        self._answers = answers
+
+    def call(self, method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
+        assert method == "greet"
+        return {number: self._answers[number] for number in arguments}
