@@ -88,10 +88,10 @@ class Searcher:
             gallery, every = state.gallery, _admitted(state, where)
         absent = NOBODY if index is None else index.absent()
         admitted = _admitted_of(gallery, where, absent) if len(absent) else every
-        index = self._vectors() if index is None else index
+        searched: GalleryIndex | VectorIndex | VotingIndex = self._vectors() if index is None else index
         wanted = min(2 * k, admitted.photos)
         while True:
-            found = index.search(query, wanted, admitted.selection)
+            found = searched.search(query, wanted, admitted.selection)
             kept = capped(gallery.individuals(np.searchsorted(gallery.ids, found.ids)), per_turtle)[:k]
             if len(kept) == k or wanted == admitted.photos:
                 break

@@ -62,7 +62,8 @@ class Members:
             return np.zeros(len(self), bool)
         place = np.minimum(np.searchsorted(others.ids, self.ids), len(others) - 1)
         same: npt.NDArray[np.bool_] = (others.ids[place] == self.ids) & (others.events[place] == self.events)
-        return same & (others.keys[place] == self.keys).all(axis=1)  # a registry may have been put back by a backup
+        same &= (others.keys[place] == self.keys).all(axis=1)  # a registry may have been put back by a backup
+        return same
 
 
 @dataclass(frozen=True, slots=True, eq=False)

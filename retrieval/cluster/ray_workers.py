@@ -19,15 +19,20 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from index.errors import ClusterUnavailable, ShardUnreachable, TurtleidxError
 from index.types import Recipe
+from retrieval.cluster.last_words import last_words
 from retrieval.cluster.shard_worker import ShardWorker
 from retrieval.engine import EngineOptions
 
 PATIENCE = 60.0
 """Seconds in which a worker has to answer, its actor's restart included."""
-WAITING = 64
-"""Calls that an actor keeps waiting at most; more are refused by Ray."""
 RESOURCE = "turtleidx-shard-{}"
 """Custom resource of the node on whose own disk a shard lies."""
+
+BROKEN_OFF = (
+    "The cluster at {address} has broken off: its head, or this machine's part of it, is gone. What was answered or "
+    "written stands; start the cluster again, and the same command goes on."
+)
+"""For a process that Ray ends at once, because it has lost its node."""
 
 _OURS = "turtleidx"
 
@@ -49,6 +54,7 @@ def connected(address: str) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes as an error
     try:
         ray.init(address=address, namespace=_OURS, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
@@ -57,7 +63,8 @@ def connected(address: str) -> Iterator[None]:
             "the address of its head."
         ) from error
     try:
-        yield
+        with last_words(BROKEN_OFF.format(address=address)):
+            yield
     finally:
         ray.shutdown()
 
@@ -92,7 +99,6 @@ class RayWorkers:
             "scheduling_strategy": "SPREAD",
             "max_restarts": -1,
             "max_task_retries": -1,
-            "max_pending_calls": WAITING,
             "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(cores)}},
         }
         actors = {}

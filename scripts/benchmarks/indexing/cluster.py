@@ -129,11 +129,15 @@ def _row(
 ) -> Row:
     workers = Watched(RayWorkers.started(folder, shards, catalog.recipe, choices).actors)
     gallery, model = greeted(catalog, engine, workers, shards), CatalogModel.load(catalog, engine.evidence)
-    plain, spread, different = [], [], 0
+    plain: list[float] = []
+    spread: list[float] = []
+    different = 0
     for turn, one in enumerate([read[0], *read]):
         if turn == 1:  # the first has everything loaded
             workers.seconds.clear()
-            workers.bytes, plain, spread = 0, [], []
+            workers.bytes = 0
+            plain.clear()
+            spread.clear()
         whole = identify(catalog, one.sighting, engine, model, query=one)
         found = identify(catalog, one.sighting, engine, model, query=one, gallery=gallery)
         plain.append(whole.seconds)
