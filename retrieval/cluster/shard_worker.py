@@ -1,6 +1,6 @@
 """What is done where a shard lies: its part of a shortlist, first looks at candidates, and the closer comparison.
 
-Nothing here knows Ray: an actor of `retrieval.cluster.shard_actor` is such a worker in a process of its own.
+Nothing here knows Ray: the actors of `retrieval.cluster.ray_workers` are such workers, each in a process of its own.
 """
 
 from __future__ import annotations
