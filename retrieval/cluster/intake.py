@@ -7,6 +7,7 @@ blocks than its store has room for.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,13 +24,17 @@ from index.errors import ClusterUnavailable, PhotoRefused, TurtleidxError
 from index.exchange import RefusedRow
 from index.types import PreparedPhoto, Recipe, Refusal, Sighting
 from retrieval.engine import Engine, EngineOptions, Extracted
-from retrieval.parallel import one_ahead
+from retrieval.features import one_core_a_photo
+from retrieval.parallel import keep_freed_memory, one_ahead
 from retrieval.pipeline import BATCH, PreparedBatch, SortedOut, digests_of, sorted_out
 
 WINDOW = 4096
 """Rows whose digests are compared with the catalogue at once."""
 BLOCK = 16
 """Photos of one task."""
+
+GPU_SHARE = 0.25
+"""Of a GPU, for a process that encodes."""
 
 Block = Mapping[str, Any]
 
@@ -70,11 +75,10 @@ class ClusterIntake:
             ) from error
 
     def _prepared(self, window: _Window) -> Iterator[PreparedBatch]:
-        gpus = 0.25 if ray.cluster_resources().get("GPU") else 0
-        reading = _of(window.brought.fresh).map_batches(
-            _extract, batch_size=None, num_cpus=1, fn_args=(self.recipe, self.options)
-        )
-        encoded = reading.map_batches(_encode, batch_size=None, num_gpus=gpus, fn_args=(self.recipe, self.options))
+        given = {"batch_size": None, "fn_args": (self.recipe, self.options)}
+        read = _of(window.brought.fresh).map_batches(_extract, num_cpus=1, **given)
+        on_gpu = {"num_gpus": GPU_SHARE} if ray.cluster_resources().get("GPU") else {}
+        encoded = read.map_batches(_encode, **on_gpu, **given)
         refused, there, left = window.brought.refused, window.brought.already_there, len(window.rows)
         for batch in encoded.iter_batches(batch_size=BATCH, prefetch_batches=1) if window.brought.fresh else ():
             found = [*batch["item"]]
@@ -99,6 +103,7 @@ def _of(sightings: Sequence[Sighting]) -> ray.data.Dataset:
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     blocks = max(1, -(-len(sightings) // BLOCK))
     return ray.data.from_items([{"item": one} for one in sightings], override_num_blocks=blocks)
 
@@ -106,6 +111,7 @@ def _of(sightings: Sequence[Sighting]) -> ray.data.Dataset:
 @cache
 def _engine(recipe: Recipe, options: EngineOptions) -> Engine:
     """Once a process: Ray's processes go from task to task."""
+    keep_freed_memory()
     return Engine.load(recipe, options)
 
 
@@ -121,7 +127,8 @@ def _hash(block: Block) -> Block:
 
 def _extract(block: Block, recipe: Recipe, options: EngineOptions) -> Block:
     sightings = [*block["item"]]
-    found = _engine(recipe, options).extract_batch(sightings)
+    with one_core_a_photo():
+        found = _engine(recipe, options).extract_batch(sightings)
     return _column(
         [
             Refusal(one.path, str(photo)) if isinstance(photo, PhotoRefused) else photo

@@ -68,6 +68,7 @@ def test_tasks_do_what_the_pipeline_does(engine: Engine, rows: Sequence[Sighting
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray Data's own, of its settings
 @pytest.mark.skipif(os.name == "nt", reason="several nodes in one machine are for Linux")
 def test_all_nodes_read_and_an_interrupted_run_goes_on(
     cluster: Any, engine: Engine, rows: Sequence[Sighting | RefusedRow], tmp_path: Path
