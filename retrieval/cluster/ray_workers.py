@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,7 +57,8 @@ def connected(address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes as an error
     try:
-        ray.init(address=address, namespace=_OURS, log_to_driver=False, logging_level=logging.ERROR)
+        with _standard_error_closed():
+            ray.init(address=address, namespace=_OURS, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
         raise ClusterUnavailable(
             f"No Ray cluster answers at {address} ({_first_line(error)}): start one with `ray start --head`, or name "
@@ -67,6 +69,20 @@ def connected(address: str) -> Iterator[None]:
             yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _standard_error_closed() -> Iterator[None]:
+    """Ray's compiled part tells there at which level it logs; what goes wrong comes as an error."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class RayWorkers:

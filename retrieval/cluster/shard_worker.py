@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from index.shards import Held, Shard
 from index.types import Descriptor, LocalFeatures, Matches, Recipe, UInt8
 from index.vectors import Neighbours, Selection, VectorIndex
 from index.visual_words import VotingIndex
+from retrieval.defaults import Heads
 from retrieval.engine import Engine, EngineOptions
 from retrieval.matching import compare
 
@@ -76,7 +77,7 @@ class ShardWorker:
 
     @cached_property
     def _engine(self) -> Engine:
-        return Engine.load(self._recipe, self._options)
+        return Engine.load(self._recipe, replace(self._options, heads=Heads.WHOLE))  # no photograph comes here
 
     def greet(self) -> Greeting:
         """Who it is and what it holds now. Raises CatalogMissing, CatalogDamaged, and as `Engine.load`."""

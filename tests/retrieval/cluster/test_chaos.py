@@ -27,7 +27,7 @@ from synthetic.samples import SampleSet
 from tests.retrieval.cluster.test_sharded_gallery import told
 from tests.retrieval.shelling import Shell
 
-KILLS = int(os.environ.get("TURTLEIDX_KILLS", "50"))
+KILLS = 50
 SHARDS = 3
 
 

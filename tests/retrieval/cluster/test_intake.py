@@ -70,7 +70,7 @@ def test_tasks_do_what_the_pipeline_does(engine: Engine, rows: Sequence[Sighting
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray Data's own, of its settings
 @pytest.mark.skipif(os.name == "nt", reason="several nodes in one machine are for Linux")
-def test_all_nodes_read_and_an_interrupted_run_goes_on(
+def test_all_nodes_read_one_of_them_dies_and_an_interrupted_run_goes_on(
     cluster: Any, engine: Engine, rows: Sequence[Sighting | RefusedRow], tmp_path: Path
 ) -> None:
     from retrieval.cluster.connecting import intake_on
@@ -82,9 +82,13 @@ def test_all_nodes_read_and_an_interrupted_run_goes_on(
     def interrupted(done: int, total: int | None = None) -> None:
         raise KeyboardInterrupt
 
+    def node_dies(done: int, total: int | None = None) -> None:
+        for node in [*cluster.worker_nodes]:
+            cluster.remove_node(node, allow_graceful=False)
+
     with intake_on(cluster.address, engine.recipe, OPTIONS) as prepare:
         whole = Catalog.create(tmp_path / "whole.catalog", engine.recipe)
-        assert told(whole, enroll(whole, rows, engine, "Ana", prepare=prepare)) == expected
+        assert told(whole, enroll(whole, rows, engine, "Ana", node_dies, prepare=prepare)) == expected
         with pytest.raises(KeyboardInterrupt):
             enroll(catalog, rows, engine, "Ana", interrupted, prepare=prepare)
         assert catalog.count(GalleryFilter(identified=False)) == BATCH - 2
