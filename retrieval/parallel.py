@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +33,15 @@ def keep_freed_memory() -> None:
     mallopt(M_TRIM_THRESHOLD, KEPT)
     # threads would otherwise get heaps of their own, which are given back whole
     mallopt(M_ARENA_MAX, 1)
+
+
+def peak_memory_gib() -> float | None:
+    """The most memory in GiB that this process has had until now; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20)
 
 
 Item = TypeVar("Item")

@@ -278,6 +278,13 @@ class Catalog:
         """
         return self.searcher.shortlist(query, k, where, per_turtle, index)
 
+    def whole_gallery(self, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist | None:
+        """What `shortlist` gives to any query where it leaves nobody out, in order of enrolment, without a search.
+
+        None where it would leave some out. The similarities are NaN: nobody was asked about.
+        """
+        return self.searcher.whole_gallery(k, where, per_turtle)
+
     def photos(self, where: GalleryFilter) -> list[Photo]:
         """Every searchable photo that a filter admits, in order of enrolment."""
         return self.searcher.photos(where)

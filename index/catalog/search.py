@@ -96,15 +96,31 @@ class Searcher:
             if len(kept) == k or wanted == admitted.photos:
                 break
             wanted = min(4 * wanted, admitted.photos)
-        own = gallery.turtle[np.searchsorted(gallery.ids, found.ids[kept])]
+        best = Neighbours(found.ids[kept], found.similarity[kept])
+        return self._shortlist_of(state, admitted, best, every.photos - admitted.photos)
+
+    def whole_gallery(self, k: int, where: GalleryFilter, per_turtle: int) -> Shortlist | None:
+        """See `Catalog.whole_gallery`."""
+        state = self._now()
+        gallery, admitted = state.gallery, _admitted(state, where)
+        if admitted.photos > k:
+            return None
+        ids = gallery.ids[gallery.admitted(where)]
+        if len(capped(gallery.individuals(np.searchsorted(gallery.ids, ids)), per_turtle)) < len(ids):
+            return None
+        return self._shortlist_of(state, admitted, Neighbours(ids, np.full(len(ids), np.nan, np.float32)))
+
+    def _shortlist_of(self, state: _State, admitted: _Admitted, found: Neighbours, unreachable: int = 0) -> Shortlist:
+        gallery = state.gallery
+        own = gallery.turtle[np.searchsorted(gallery.ids, found.ids)]
         return Shortlist(
-            photos=tuple(self._named(found.ids[kept])),
-            similarity=found.similarity[kept],
+            photos=tuple(self._named(found.ids)),
+            similarity=found.similarity,
             turtle_photos=np.where(own >= 0, admitted.of_turtle[own + 1], 1).astype(np.int64),
             gallery_photos=admitted.photos,
             gallery_turtles=admitted.turtles,
             catalogued_turtles=gallery.turtles,
-            unreachable_photos=every.photos - admitted.photos,
+            unreachable_photos=unreachable,
         )
 
     def photos(self, where: GalleryFilter) -> list[Photo]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from index.errors import CatalogDamaged
-from index.features.environment import FEATURES, PAIRS, PENDING, THUMBNAILS, Databases, Environment
+from index.features.environment import FEATURES, PAIRS, PENDING, SECOND, THUMBNAILS, Databases, Environment
 from index.features.packing import (
     pack_confidences,
     pack_features,
@@ -189,6 +189,16 @@ class FeatureStore:
         """How many feature records there are, those of kept queries and of other extractors among them."""
         with self.environment.reading() as (transaction, databases):
             return int(transaction.stat(databases[FEATURES])["entries"])
+
+    def bytes_a_photo(self) -> dict[str, float]:
+        """Mean bytes of a feature record, by extractor, the further ones too (`SecondSets`)."""
+        sizes: dict[str, list[int]] = {}
+        with self._environment.reading() as (transaction, databases):
+            for name in (FEATURES, SECOND):
+                if name in databases:
+                    for key, record in transaction.cursor(db=databases[name]):
+                        sizes.setdefault(bytes(key[32:]).decode(), []).append(len(record))
+        return {extractor: sum(found) / len(found) for extractor, found in sizes.items()}
 
     def digests(self) -> set[str]:
         """Photos (sha256) with a feature record of this extractor."""

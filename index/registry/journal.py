@@ -66,7 +66,6 @@ class Journal:
         )
         session.run(f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM staged)")
         session.run(f"INSERT INTO {table} BY NAME SELECT * FROM staged")
-        session.run("DROP TABLE staged")
 
     def _log(self, entries: str, *values: object) -> None:
         if self._last is None:

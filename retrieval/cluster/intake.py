@@ -80,12 +80,14 @@ class ClusterIntake:
         on_gpu = {"num_gpus": GPU_SHARE} if ray.cluster_resources().get("GPU") else {}
         encoded = read.map_batches(_encode, **on_gpu, **given)
         refused, there, left = window.brought.refused, window.brought.already_there, len(window.rows)
-        for batch in encoded.iter_batches(batch_size=BATCH, prefetch_batches=1) if window.brought.fresh else ():
-            found = [*batch["item"]]
+        blocks = iter(encoded.iter_batches(batch_size=None, prefetch_batches=1) if window.brought.fresh else ())
+        while several := [*islice(blocks, BATCH // BLOCK)]:  # whole ones, because all heads of a photo come at once
+            found = [one for block in several for one in block["item"]]
             photos = [one for one in found if isinstance(one, PreparedPhoto)]
             not_read = [one for one in found if isinstance(one, Refusal)]
-            yield PreparedBatch(photos, there, [*refused, *not_read], len(found))
-            refused, there, left = (), (), left - len(found)
+            done = min(len(several) * BLOCK, left)
+            yield PreparedBatch(photos, there, [*refused, *not_read], done)
+            refused, there, left = (), (), left - done
         if left:
             yield PreparedBatch((), there, refused, left)
 
@@ -128,11 +130,12 @@ def _hash(block: Block) -> Block:
 def _extract(block: Block, recipe: Recipe, options: EngineOptions) -> Block:
     sightings = [*block["item"]]
     with one_core_a_photo():
-        found = _engine(recipe, options).extract_batch(sightings)
+        found = _engine(recipe, options).extract_heads(sightings)
     return _column(
         [
-            Refusal(one.path, str(photo)) if isinstance(photo, PhotoRefused) else photo
-            for one, photo in zip(sightings, found, strict=True)
+            Refusal(one.path, str(head)) if isinstance(head, PhotoRefused) else head
+            for one, heads in zip(sightings, found, strict=True)
+            for head in heads
         ]
     )
 

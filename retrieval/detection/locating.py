@@ -13,7 +13,7 @@ from retrieval.defaults import Heads
 from retrieval.detection.finder import Finding, FoundHead, HeadFinder
 from retrieval.images import load_photo
 
-LOOKED_AT = 1024
+LOOKED_AT = 960
 """Longest side in pixels of the photos that a finder sees: JPEG files are decoded at a fraction of their size."""
 
 MARGIN = 1.25
@@ -49,28 +49,42 @@ class Locator:
     ) -> list[Sighting | PhotoRefused]:
         """The same sightings with the boxes that were found, or marked as waiting; a given box always stays.
 
+        A photo of several heads waits: somebody has to say which one is meant.
+
         Parameters
         ----------
         each : callable
             Maps a function over a sequence, perhaps on many cores.
         """
+        return [heads[0] for heads in self._located(sightings, each, several=False)]
+
+    def locate_every(
+        self, sightings: Sequence[Sighting], each: Callable[..., Iterable[Any]] = map
+    ) -> list[list[Sighting | PhotoRefused]]:
+        """The same, where each of several heads becomes a sighting of its own in photos of nobody in particular."""
+        return self._located(sightings, each, several=True)
+
+    def _located(
+        self, sightings: Sequence[Sighting], each: Callable[..., Iterable[Any]], *, several: bool
+    ) -> list[list[Sighting | PhotoRefused]]:
         if self.heads is Heads.WHOLE:
-            return list(sightings)
+            return [[one] for one in sightings]
         if self.finder is None:
-            return [_waiting(one, "no box was given") if one.box is None else one for one in sightings]
+            return [[_waiting(one, "no box was given") if one.box is None else one] for one in sightings]
         open_ones = [row for row, one in enumerate(sightings) if one.box is None and one.box_origin is None]
         read = dict(zip(open_ones, each(_read, [sightings[row] for row in open_ones]), strict=True))
         shown = [row for row in open_ones if not isinstance(read[row], PhotoRefused) and not _too_long(read[row].size)]
         findings = dict(zip(shown, self.finder.find([read[row].pixels for row in shown]), strict=True))
-        located: list[Sighting | PhotoRefused] = list(sightings)
+        located: list[list[Sighting | PhotoRefused]] = [[one] for one in sightings]
         for row in open_ones:
-            photo = read[row]
+            photo, seen = read[row], sightings[row]
             if isinstance(photo, PhotoRefused):
-                located[row] = photo
+                located[row] = [photo]
             elif row not in findings:
-                located[row] = _waiting(sightings[row], "it is too long and narrow to look for a head in it")
+                located[row] = [_waiting(seen, "it is too long and narrow to look for a head in it")]
             else:
-                located[row] = decided(sightings[row], findings[row], photo, self.finder.threshold)
+                several_meant = several and seen.turtle is None and seen.encounter is None
+                located[row] = [*decided(seen, findings[row], photo, self.finder.threshold, several=several_meant)]
         return located
 
 
@@ -91,17 +105,29 @@ def sure_heads(finding: Finding, threshold: float) -> list[FoundHead]:
     ]
 
 
-def decided(sighting: Sighting, finding: Finding, photo: _Read, threshold: float) -> Sighting:
-    """The sighting with what follows from a finding: untouched, with a box, or waiting."""
+def decided(
+    sighting: Sighting, finding: Finding, photo: _Read, threshold: float, *, several: bool = False
+) -> list[Sighting]:
+    """What follows from a finding: the sighting untouched, with a box, or waiting.
+
+    Parameters
+    ----------
+    several : bool
+        Whether each of several heads is a sighting of its own; else the photo waits.
+    """
     if finding.cut_out:
-        return sighting
+        return [sighting]
     sure = sure_heads(finding, threshold)
-    if len(sure) > 1:
-        return _waiting(sighting, f"{len(sure)} heads are in it, and somebody has to say which one is meant", sure[0])
     if not sure:
         best = finding.heads[0] if finding.heads else None
-        return _waiting(sighting, "no head was found in it surely" if best else "no head was found in it", best)
-    [head] = sure
+        return [_waiting(sighting, "no head was found in it surely" if best else "no head was found in it", best)]
+    if len(sure) > 1 and not several:
+        return [_waiting(sighting, f"{len(sure)} heads are in it, and somebody has to say which one is meant", sure[0])]
+    boxed = [_boxed(sighting, head, photo) for head in sure]
+    return boxed if len(boxed) == 1 else [_one_of(one, number, len(boxed)) for number, one in enumerate(boxed, 1)]
+
+
+def _boxed(sighting: Sighting, head: FoundHead, photo: _Read) -> Sighting:
     side = head.side if sighting.side is None and head.side_probability >= SURE_SIDE else sighting.side
     return replace(
         sighting,
@@ -110,6 +136,13 @@ def decided(sighting: Sighting, finding: Finding, photo: _Read, threshold: float
         box_confidence=round(head.confidence, 4),
         side=side,
     )
+
+
+def _one_of(sighting: Sighting, number: int, heads: int) -> Sighting:
+    assert sighting.box is not None
+    x, y, w, h = sighting.box.x, sighting.box.y, sighting.box.w, sighting.box.h
+    words = f"shows {heads} heads; this is number {number}, in the box {x:g},{y:g},{w:g},{h:g}"
+    return replace(sighting, remarks=(*sighting.remarks, words))
 
 
 def _enlarged(box: HeadBox, photo: _Read) -> HeadBox:

@@ -153,16 +153,20 @@ class TimmEncoder(VectorEncoder):
             size = int(header["size"]) if "size" in header else size
             self._fill(state, str(weights))
         self.network.eval().to(self.device)
+        self.see(size)
+        published = "published" if pretrained else "untrained"
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12] if weights else published
+        self.id = f"timm:{name}#{digest}"
+        self.dimension = int(str(self.network.num_features))
+
+    def see(self, size: int | None) -> None:
+        """From now on see whole photos, made so many pixels wide and high; None: as the model's publishers do."""
         backbone = self.network.backbone if isinstance(self.network, Pooled) else self.network
         config = timm.data.resolve_data_config({}, model=backbone)
         if size:
             config |= {"input_size": (3, size, size), "crop_pct": 1.0, "crop_mode": "squash"}
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
         self._transform = timm.data.create_transform(**config, is_training=False)
-        published = "published" if pretrained else "untrained"
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:12] if weights else published
-        self.id = f"timm:{name}#{digest}"
-        self.dimension = int(str(self.network.num_features))
 
     @classmethod
     def of_file(cls, path: Path, device: str | None = None) -> TimmEncoder:

@@ -1,3 +1,8 @@
 from .engine import Each as Each, Engine as Engine, Extracted as Extracted
-from .options import LACKING as LACKING, NEAREST as NEAREST, EngineOptions as EngineOptions
+from .options import (
+    LACKING as LACKING,
+    NEAREST as NEAREST,
+    EngineOptions as EngineOptions,
+    working_side as working_side,
+)
 from .published_weights import fetch_weights as fetch_weights, licences as licences

@@ -147,7 +147,15 @@ class Engine:
         ------
         WeightsUnavailable, WeightsCorrupt
         """
-        located = self.locator.locate(sightings, each)
+        return self._extracted(self.locator.locate(sightings, each), each)
+
+    def extract_heads(self, sightings: Sequence[Sighting], each: Each = map) -> list[list[Extracted | PhotoRefused]]:
+        """As `extract_batch`, where a photo of nobody in particular gives each of its heads."""
+        located = self.locator.locate_every(sightings, each)
+        found = iter(self._extracted([one for heads in located for one in heads], each))
+        return [[next(found) for _ in heads] for heads in located]
+
+    def _extracted(self, located: Sequence[Sighting | PhotoRefused], each: Each) -> list[Extracted | PhotoRefused]:
         if self.extractor.batch == 1:
             return list(each(self._extract_alone, located))
         return self._extract_together(located, each)

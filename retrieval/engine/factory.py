@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index.errors import InputError, RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
@@ -20,6 +21,7 @@ from retrieval.engine.options import (
     OF_ENCODER,
     OF_EXTRACTOR,
     SECOND,
+    WILDFUSION,
     EngineOptions,
     default_matcher,
     family_of,
@@ -45,6 +47,9 @@ from retrieval.matching import (
     first_stage,
 )
 
+if TYPE_CHECKING:  # torch takes seconds to import
+    from retrieval.matching.image_matchers import EmbeddingMatcher, OtherKeypoints
+
 SUCCEEDED = "asmk"
 """The encoder of older catalogues, whose place another has taken."""
 
@@ -58,6 +63,8 @@ SMALLEST = 64
 KEEP = 10
 """Candidates that a network sees of a shortlist."""
 SECOND_KEYPOINTS = 512
+FUSED = "timm:efficientnet-lite0"
+"""The embedding of a fusion, where no other is named."""
 KEEP_SECOND = 6
 """Candidates that the second expert sees, whose network is of the published size."""
 
@@ -138,11 +145,12 @@ def first_stage_of(name: str, device: str | None, matcher: Matcher | None = None
     matcher : Matcher or None
         The one of this name, which may have a first stage of its own.
     """
-    if name.startswith(f"{OF_EXTRACTOR}:"):
-        from retrieval.matching.image_matchers import OtherKeypoints
+    if name.partition(":")[0] in (OF_EXTRACTOR, WILDFUSION):
+        from retrieval.matching.image_matchers import OtherKeypoints, WildFusionMatcher
 
-        assert isinstance(matcher, OtherKeypoints)
-        return matcher.first_stage, f"{matcher.extractor}+{FIRST_STAGE}"
+        local = matcher.local if isinstance(matcher, WildFusionMatcher) else matcher
+        assert isinstance(local, OtherKeypoints)
+        return local.first_stage, f"{local.extractor}+{FIRST_STAGE}"
     return _first_stage_of(name, device), VIEWED if is_viewed(name) else FIRST_STAGE
 
 
@@ -249,7 +257,7 @@ def viewed_matcher(name: str, device: str | None, extractor: Extractor) -> Match
 
 
 def image_matcher(name: str, device: str | None, extractor: Extractor) -> Matcher:
-    """Another system: ``encoder:SPEC``, ``extractor:NAME`` with its network, ``loftr`` or ``loma``.
+    """Another system: ``encoder:SPEC``, ``extractor:NAME`` with its network, ``loftr``, ``loma``, ``wildfusion:SPEC``.
 
     It sees the working images that the catalogue keeps, made for this extractor.
     """
@@ -261,18 +269,34 @@ def image_matcher(name: str, device: str | None, extractor: Extractor) -> Matche
         return image_matchers.load_loftr(name, choose_device(device))
     if kind == LOMA:
         return image_matchers.load_loma()
+    if kind == WILDFUSION:
+        local = _other_keypoints(SECOND, device, extractor)
+        return image_matchers.WildFusionMatcher(local, _embedding(chosen or FUSED, device))
     if kind == OF_EXTRACTOR:
-        from retrieval.features import EXTRACTOR_SPECS, LearnedExtractor
+        from retrieval.features import EXTRACTOR_SPECS
 
         if chosen not in EXTRACTOR_SPECS:
             raise InputError(f"There is no learned extractor {chosen!r}: choose one of {', '.join(EXTRACTOR_SPECS)}.")
-        other = LearnedExtractor(chosen, SECOND_KEYPOINTS, extractor.long_side, device=device)
-        return image_matchers.OtherKeypoints(other, load_matcher(default_matcher(chosen), device))
+        return _other_keypoints(chosen, device, extractor)
+    return _embedding(chosen, device)
+
+
+def _other_keypoints(chosen: str, device: str | None, extractor: Extractor) -> OtherKeypoints:
+    from retrieval.features import LearnedExtractor
+    from retrieval.matching.image_matchers import OtherKeypoints
+
+    other = LearnedExtractor(chosen, SECOND_KEYPOINTS, extractor.long_side, device=device)
+    return OtherKeypoints(other, load_matcher(default_matcher(chosen), device))
+
+
+def _embedding(chosen: str, device: str | None) -> EmbeddingMatcher:
+    from retrieval.matching.image_matchers import EmbeddingMatcher
+
     encoder = load_encoder(chosen, device=device)
     if encoder.votes:
         raise InputError(f"{chosen} votes and gives no embedding: choose vlad, timm:MODEL or an encoder's file.")
     seen = encoder if chosen.startswith("timm:") or chosen.endswith(TRAINED) else SiftBeside(encoder)
-    return image_matchers.EmbeddingMatcher(seen.id, lambda pixels: seen.encode(pixels, ()))
+    return EmbeddingMatcher(seen.id, lambda pixels: seen.encode(pixels, ()))
 
 
 WORDS = "words"

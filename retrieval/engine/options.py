@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from index.errors import RecipeMismatch
 from index.types import Recipe
 from retrieval.defaults import SHORTLIST, Heads
 from retrieval.features import SiftExtractor
@@ -31,7 +32,7 @@ LACKING = (
     f"`turtleidx weights fetch {SECOND}` gets them."
 )
 
-OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA = "encoder", "extractor", "loftr", "loma"
+OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA, WILDFUSION = "encoder", "extractor", "loftr", "loma", "wildfusion"
 """Other systems, which look at working images."""
 
 
@@ -92,12 +93,12 @@ def chosen_matcher(options: EngineOptions, extractor: str) -> tuple[str, str | N
 
 def looks_at_images(matcher: str) -> bool:
     """Whether this matcher looks at working images instead of the catalogue's keypoints: another system."""
-    return matcher.partition(":")[0] in (OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA)
+    return matcher.partition(":")[0] in (OF_ENCODER, OF_EXTRACTOR, LOFTR, LOMA, WILDFUSION)
 
 
 def score_of(matcher: str, score: Score) -> Score:
-    """An embedding's similarity is one number, and is the score itself."""
-    return Score.CONFIDENCE_SUM if matcher.startswith(f"{OF_ENCODER}:") else score
+    """An embedding's similarity is one number, and is the score itself; so is that of a fusion with one."""
+    return Score.CONFIDENCE_SUM if matcher.partition(":")[0] in (OF_ENCODER, WILDFUSION) else score
 
 
 def is_viewed(matcher: str) -> bool:
@@ -112,6 +113,14 @@ def wanted_extractor(choice: str | None, recipe: Recipe | None) -> str:
             r"-v\d+$", "", recipe.extractor
         )  # an older one becomes this version's: `require` tells them apart
     return choice or SiftExtractor().id
+
+
+def working_side(extractor: str) -> int:
+    """Longest side in pixels of the working images of an extractor's id. Raises RecipeMismatch."""
+    found = re.search(r"-\d+-(\d+)(-v\d+)?$", extractor)
+    if found is None:
+        raise RecipeMismatch(f"{extractor} does not say how large its working images are.")
+    return int(found[1])
 
 
 def family_of(extractor: str) -> str:

@@ -155,11 +155,14 @@ class MethodResult:
     ----------
     seconds : float
         Mean time a query to compare its shortlist; pairs that were compared before take none.
+    bytes_a_photo : float
+        Mean size of the features that it compares, as they are stored.
     """
 
     evaluation: Evaluation
     outcomes: tuple[Outcome, ...]
     seconds: float = math.nan
+    bytes_a_photo: float = math.nan
 
 
 def summarize(outcomes: Sequence[Outcome], rates: Rates, name: str = "all photos") -> Evaluation:

@@ -16,6 +16,7 @@ from retrieval.fitting import (
     BUDGET,
     TrialScores,
     VerifiedPairing,
+    calibrated,
     learn,
     run_trials,
     unverified,
@@ -78,6 +79,7 @@ def fit_methods(
     """Each entrant with a model fitted on the catalogue; the first one's is kept there."""
     photos = catalog.photos(GalleryFilter())
     with catalog.writing("fit"):
+        among = [replace(one, engine=calibrated(catalog, one.engine)) for one in among]
         made: dict[str, TrialScores] = {}
         wanted = {one.engine.comparing: one.engine for one in among}
         for name, one in sorted(wanted.items(), key=lambda item: item[1].reranking.verification is None):
@@ -98,6 +100,8 @@ def fit_methods(
 
 def stored_methods(catalog: Catalog, among: Sequence[Method]) -> list[FittedMethod]:
     """The first entrant with the catalogue's model, and the others, which have none there."""
+    with catalog.writing("evaluate"):
+        among = [replace(one, engine=calibrated(catalog, one.engine)) for one in among]
     model = CatalogModel.load(catalog, among[0].engine.evidence)
     reason = "The catalogue's model was fitted to another recipe."
     without = [

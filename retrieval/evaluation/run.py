@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ from retrieval.evaluation.protocol import Protocol, Query, leave_one_out
 from retrieval.features import one_core_a_photo
 from retrieval.fitting import Cascade, VerifiedPairing, unverified
 from retrieval.images import Heading, jpeg
+from retrieval.matching.image_matchers import EmbeddingMatcher
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
 from retrieval.parallel import one_ahead
 from retrieval.pipeline import BATCH, compared_picture, described
@@ -110,17 +112,25 @@ def compare_methods(
                     different.append(compared.confidences[rng.choice(np.flatnonzero(~own))])
             if progress:
                 progress(1)
+    stored = catalog.feature_store.bytes_a_photo()
     methods = [
-        _method(
-            fitted_method,
-            [one.outcomes[place] for one in answered],
-            policy,
-            ways[fitted_method.engine.comparing].seconds / max(1, len(answered)),
+        replace(
+            _method(fitted_method, [one.outcomes[place] for one in answered], policy),
+            seconds=ways[fitted_method.engine.comparing].seconds / max(1, len(answered)),
+            bytes_a_photo=bytes_compared(fitted_method.engine, stored),
         )
         for place, fitted_method in enumerate(fitted_methods)
     ]
     pairs = PairConfidences.of(matching), PairConfidences.of(different)
     return Comparison(tuple(methods), tuple(answered), *pairs, tuple(left_out))
+
+
+def bytes_compared(engine: Engine, stored: Mapping[str, float]) -> float:
+    """Bytes of a photo's features that an engine compares, of those of each extractor; NaN where none is known."""
+    beside = [name for name in stored if name != engine.extractor.id and name in engine.comparison]
+    alone = isinstance(engine.matcher, EmbeddingMatcher) or any(name in engine.first_stage for name in beside)
+    read = beside if alone else [engine.extractor.id, *beside]
+    return sum(stored.get(name, math.nan) for name in read) if read else math.nan
 
 
 def evaluate(
@@ -308,12 +318,10 @@ def _rank(
     )
 
 
-def _method(
-    fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy, seconds: float
-) -> MethodResult:
+def _method(fitted_method: FittedMethod, outcomes: list[Outcome], policy: DecisionPolicy) -> MethodResult:
     figures = summarize(outcomes, policy.rates, fitted_method.name)
     return MethodResult(
-        figures if fitted_method.model.novelty else _without_verdicts(figures, policy.rates), tuple(outcomes), seconds
+        figures if fitted_method.model.novelty else _without_verdicts(figures, policy.rates), tuple(outcomes)
     )
 
 

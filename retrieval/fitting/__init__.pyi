@@ -8,6 +8,7 @@ from .fit_model import (
     learn as learn,
     run_trials as run_trials,
 )
+from .fusion import calibrated as calibrated
 from .pair_confidences import (
     Cascade as Cascade,
     VerifiedPairing as VerifiedPairing,

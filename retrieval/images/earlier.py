@@ -12,10 +12,9 @@ from index.errors import PhotoRefused
 from index.types import HeadBox
 from retrieval.images.files import file_digests
 from retrieval.images.formats import Exif, Taken, changed_on, read_exif, taken
-from retrieval.images.photos import load_photo
+from retrieval.images.photos import DECODED_WHOLE, load_photo
 
 _PLAIN_MODES = frozenset({"L", "RGB", "1", "P", "CMYK", "YCbCr", "I", "I;16", "I;16B", "I;16L"})
-_SMALL = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,14 @@ class EarlierReading:
     content: str | None
 
 
-def earlier_reading(path: Path, box: HeadBox | None) -> EarlierReading | None:
-    """Look at a file again; None where it cannot be looked at. Pixels are decoded only where readers may differ."""
+def earlier_reading(path: Path, box: HeadBox | None, long_side: int) -> EarlierReading | None:
+    """Look at a file again; None where it cannot be looked at. Pixels are decoded only where readers may differ.
+
+    Parameters
+    ----------
+    long_side : int
+        Of the catalogue's working images, in pixels.
+    """
     try:
         with Image.open(path) as image:
             exif = _exif(image, path)
@@ -51,9 +56,10 @@ def earlier_reading(path: Path, box: HeadBox | None) -> EarlierReading | None:
                 or bool(image.info.get("icc_profile"))
                 or image.format == "TIFF"
                 or (image.format == "PNG" and image.mode == "RGB")
+                or (image.format in ("JPEG", "MPO") and image.width * image.height <= DECODED_WHOLE)
             )
         content = file_digests(path).content
-        reading = load_photo(path, _SMALL, box).reading if differs else 1
+        reading = load_photo(path, long_side, box).reading if differs else 1
     except (OSError, ValueError, SyntaxError, RuntimeError, Warning, PhotoRefused, MemoryError):
         return None
     return EarlierReading(reading, taken(exif), changed_on(exif), content)

@@ -21,9 +21,14 @@ from index.types import HeadBox, Pixels
 from retrieval.images.files import content_digest, read_bytes
 from retrieval.images.formats import MAX_PIXELS, Opened, Taken, flattened, in_srgb, open_photo, stretched
 
-READER = 3
+READER = 4
 """The present reader. 2: hidden pixels are left out, TIFF files are turned once, colour profiles are converted.
-3: pictures of 10, 12 or 14 bits a colour in files of 16 are not dark.
+3: pictures of 10, 12 or 14 bits a colour in files of 16 are not dark. 4: JPEG files are decoded whole, up to a size.
+"""
+
+DECODED_WHOLE = 1 << 23
+"""Pixels of a JPEG up to which it is decoded whole, as its lossless copies are; larger ones at a fraction of their size
+where that is enough, which takes a third of the time.
 """
 
 MOVING = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
@@ -108,8 +113,12 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
             full = image.size[::-1] if opened.orientation > 4 else image.size
             shown = max(full) if box is None else min(max(full), max(box.w, box.h))
             enough = 2 * long_side / max(1.0, shown)  # a JPEG is decoded at an eighth of its size as readily as whole
+            reduced = False
             if image.format in ("JPEG", "MPO"):  # HEIC would give its thumbnail
-                image.draft("RGB", (math.ceil(enough * image.width), math.ceil(enough * image.height)))
+                reduced = reducible(image.size, enough)
+                if reduced and image.width * image.height > DECODED_WHOLE:
+                    image.draft("RGB", (math.ceil(enough * image.width), math.ceil(enough * image.height)))
+                    reduced = False
             image.load()
             part = None if box is None else clip(box, full, path)
             bright = stretched(opened.source, image)
@@ -127,9 +136,14 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
         original_size=full,
         content=content_digest(data),
         taken=opened.taken,
-        reading=3 if bright is not None else 2 if changed or turned_twice else 1,
+        reading=4 if reduced else 3 if bright is not None else 2 if changed or turned_twice else 1,
         remarks=(FIRST_READ.format(pages=pages),) if pages > 1 else (),
     )
+
+
+def reducible(size: tuple[int, int], enough: float) -> bool:
+    """Whether a JPEG of this size can be decoded at a half or less, where so large a part of its sides is enough."""
+    return all(side // math.ceil(enough * side) >= 2 for side in size)
 
 
 def pages_of(image: Image.Image, path: Path) -> int:

@@ -91,8 +91,8 @@ def read_query(sighting: Sighting, engine: Engine) -> PreparedPhoto | PhotoRefus
         return refusal
     if query.waiting:
         return HeadNotFound(
-            f"{sighting.path} is not compared, because its head was not found surely: give its box in a manifest "
-            "(columns x, y, w, h), or cut the head out and ask with --heads whole."
+            f"{sighting.path} is not compared, because its head was not found surely, or several are in it: give the "
+            "box in a manifest (columns x, y, w, h), or cut the head out and ask with --heads whole."
         )
     return query
 

@@ -123,8 +123,10 @@ class _Comparison:
             return False
         needed = 0
         for photo in self._photos:
-            shortlist, own = self._near(photo, depth)
+            shortlist, own = self._near(photo, depth, ordered=False)
             needed += self.comparer.to_compare(photo, shortlist.photos, own)
+        if needed > budget:
+            self._shortlists.clear()  # rounds begin with the nearest
         return needed <= budget
 
     def _search(self, photo: Photo, shortlist: Shortlist, own: Sequence[Photo]) -> Searched:
@@ -133,7 +135,7 @@ class _Comparison:
         same = tuple(self.comparer.all_likenesses(photo, own))
         return Searched(photo, candidates_of(others, lambda one: str(one.turtle)), shortlist, same)
 
-    def _near(self, photo: Photo, depth: int) -> tuple[Shortlist, list[Photo]]:
+    def _near(self, photo: Photo, depth: int, *, ordered: bool = True) -> tuple[Shortlist, list[Photo]]:
         own = [
             one
             for one in self._of_turtle[str(photo.turtle)]
@@ -142,14 +144,19 @@ class _Comparison:
         if len(own) > depth:
             alike = DescriptorSimilarity.of_stored(self._catalog, self._engine, [photo, *own]).to(0)[1:]
             own = [own[row] for row in np.argsort(-alike, kind="stable")[:depth]]
-        return self._shortlist(photo, depth), own
+        return self._shortlist(photo, depth, ordered), own
 
-    def _shortlist(self, photo: Photo, depth: int) -> Shortlist:
-        """The nearest photos of other turtles; the first photos' are remembered as deep as any round needs them."""
+    def _shortlist(self, photo: Photo, depth: int, ordered: bool) -> Shortlist:
+        """The nearest photos of other turtles; the first photos' are remembered as deep as any round needs them.
+
+        Where order does not matter and everybody is near enough, nothing is searched.
+        """
         where = GalleryFilter(side=photo.side, without_turtle=photo.turtle)
         if photo.id not in self._shortlists:
             deep = depth if len(self._photos) > REMEMBERED else max(depth, self._engine.shortlist)
-            found = self._catalog.shortlist(self._probe(photo), deep, where, self._engine.per_turtle)
+            few = self._engine.per_turtle
+            everybody = None if ordered else self._catalog.whole_gallery(deep, where, few)
+            found = everybody or self._catalog.shortlist(self._probe(photo), deep, where, few)
             if len(self._photos) > REMEMBERED:
                 return found
             self._shortlists[photo.id] = found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from index.catalog import Catalog
@@ -20,7 +21,7 @@ from retrieval.encoders import TimmEncoder
 from retrieval.images import decode
 from retrieval.training.augmentation import augmentation
 from retrieval.training.losses import LossOfPairs, MetricLoss
-from retrieval.training.progress import STATE, load_state, named, save_state
+from retrieval.training.rounds import STATE, RoundTraining, nobody_listens
 from retrieval.training.sampling import LabelledPhotos, batches, ranks_of, split
 
 
@@ -129,10 +130,11 @@ def train_encoder(
     learnt, kept = split(photos, options.held_out)
     torch.manual_seed(options.seed)
     encoder = TimmEncoder(options.model, options.weights, options.device, pretrained=not options.from_scratch)
-    return _Training(catalog, target, options, encoder, learnt, kept, tell or _nothing).run(advance or _nothing)
+    training = _EncoderRounds(catalog, target, options, encoder, learnt, kept, tell or nobody_listens)
+    return training.run(advance or nobody_listens)
 
 
-class _Training:
+class _EncoderRounds(RoundTraining[EpochReport]):
     """The state of one training."""
 
     def __init__(
@@ -145,126 +147,83 @@ class _Training:
         kept: LabelledPhotos,
         tell: Callable[[str], None],
     ) -> None:
-        self._catalog, self._target, self._options, self._tell = catalog, target, options, tell
-        self._learnt, self._kept = learnt, kept
-        self._encoder, self._network = encoder, encoder.network
-        self._device, self._dtype = encoder.device, choose_precision(encoder.device)
+        self._catalog, self._target, self._options = catalog, target, options
+        self._learnt, self._kept, self._encoder = learnt, kept, encoder
+        self._dtype = choose_precision(encoder.device)
+        encoder.see(options.size)  # as the file will, so that held-out turtles judge what is written
         self._batch = options.batch
         self._augment = augmentation(options.size, encoder.mean, encoder.std)
         classes = int(learnt.sides.max()) + 1
-        self._loss = LossOfPairs(options.loss, classes, encoder.dimension).to(self._device)
-        parameters = [*self._network.parameters(), *self._loss.parameters()]
-        self._optimizer = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=options.decay)
-        self._epoch = 0
-        self._reports: list[EpochReport] = []
-        self._best: dict[str, Tensor] = {}
+        self._loss = LossOfPairs(options.loss, classes, encoder.dimension).to(encoder.device)
+        super().__init__(
+            {"network": encoder.network, "loss": self._loss},
+            options,
+            [*learnt.photos, *kept.photos],
+            target.with_name(f"{target.name}{STATE}"),
+            encoder.device,
+            tell,
+        )
 
     def run(self, advance: Callable[[EpochReport], None]) -> TrainedEncoder:
-        if not self._resume():
-            self._note(0, float("nan"))
-            advance(self._reports[-1])
-        while self._epoch < self._options.epochs and self._epoch - self._best_report.epoch < self._options.patience:
-            self._note(self._epoch + 1, self._round(self._epoch + 1))
-            advance(self._reports[-1])
-            self._save_state()
+        self.run_rounds(advance)
         self._write()
-        self._state_file.unlink(missing_ok=True)
+        self.done()
         return TrainedEncoder(
             self._target,
-            self._reports[0],
-            self._best_report,
-            self._epoch,
+            self.rounds[0],
+            self.best_round,
+            self.rounds[-1].epoch,
             len(self._learnt),
             len(np.unique(self._learnt.turtles)),
             len(np.unique(self._kept.turtles)),
         )
 
-    @property
-    def _best_report(self) -> EpochReport:
-        return max(self._reports, key=lambda report: (report.reciprocal_rank, -report.epoch))
-
-    def _note(self, epoch: int, loss: float) -> None:
-        top1, reciprocal_rank = self._validate()
-        self._epoch = epoch
-        self._reports.append(EpochReport(epoch, loss, top1, reciprocal_rank))
-        if self._best_report.epoch == epoch:
-            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
-
-    def _round(self, epoch: int) -> float:
-        rng = np.random.default_rng([self._options.seed, epoch])
-        torch.manual_seed(int(rng.integers(1 << 31)))
-        self._network.train()
-        told: list[float] = []
-        for rows in batches(self._learnt, self._batch, self._options.each, rng):
+    def learn(self, rng: np.random.Generator) -> float:
+        seed = int(rng.integers(1 << 31))
+        while True:
             try:
-                told.append(self._step(rows))
+                return self._learn(seed)
             except torch.OutOfMemoryError:
                 if self._batch <= 2 * self._options.each:
                     raise
                 self._batch //= 2
-                self._tell(f"The device has too little memory for the batch: going on with {self._batch} photos.")
-                return self._round(epoch)
-        return float(np.mean(told))
+                self.tell(f"The device has too little memory for the batch: going on with {self._batch} photos.")
 
-    def _step(self, rows: Int64) -> float:
-        images = torch.stack([self._augment(self._pixels(self._learnt, int(row))) for row in rows]).to(self._device)
+    def _learn(self, seed: int) -> float:
+        torch.manual_seed(seed)
+        drawn = batches(self._learnt, self._batch, self._options.each, np.random.default_rng(seed))
+        return float(np.mean([self.step(self._loss_of(rows), largest=10.0) for rows in drawn]))
+
+    def _loss_of(self, rows: Int64) -> Tensor:
+        images = torch.stack([self._augment(self._pixels(self._learnt, int(row))) for row in rows]).to(self.device)
         codes = [
-            torch.from_numpy(code[rows]).to(self._device)
+            torch.from_numpy(code[rows]).to(self.device)
             for code in (self._learnt.sides, self._learnt.turtles, self._learnt.occasions)
         ]
-        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-            embeddings = self._network(images)
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            embeddings = self.network(images)
         loss: Tensor = self._loss(F.normalize(embeddings.float(), dim=-1), *codes)
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self._network.parameters(), 10.0)
-        self._optimizer.step()
-        return float(loss.detach())
+        return loss
 
     def _pixels(self, photos: LabelledPhotos, row: int) -> Tensor:
         return torch.tensor(decode(self._catalog.thumbnail(photos.photos[row]))).permute(2, 0, 1)
 
-    def _validate(self) -> tuple[float, float]:
-        self._network.eval()
+    def judge(self, epoch: int, loss: float) -> EpochReport:
         pictures = [decode(self._catalog.thumbnail(photo)) for photo in self._kept.photos]
-        return found_again(self._encoder.encode(pictures, ()), self._kept)
+        return EpochReport(epoch, loss, *found_again(self._encoder.encode(pictures, ()), self._kept))
 
-    @property
-    def _state_file(self) -> Path:
-        return self._target.with_name(f"{self._target.name}{STATE}")
+    def round_of(self, values: Sequence[Any]) -> EpochReport:
+        epoch, *rest = values
+        return EpochReport(int(epoch), *rest)
 
-    @property
-    def _named(self) -> str:
-        return named(self._options, [*self._learnt.photos, *self._kept.photos])
+    def kept_beside(self) -> dict[str, Any]:
+        return {"batch": self._batch}
 
-    def _save_state(self) -> None:
-        state = {
-            "epoch": self._epoch,
-            "reports": [list(asdict(report).values()) for report in self._reports],
-            "batch": self._batch,
-            "network": self._network.state_dict(),
-            "loss": self._loss.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "best": self._best,
-        }
-        save_state(self._state_file, self._named, state)
-
-    def _resume(self) -> bool:
-        state = load_state(self._state_file, self._named, self._device)
-        if state is None:
-            if self._state_file.exists():
-                self._tell(f"{self._state_file} is of another training and is not gone on from.")
-            return False
-        self._network.load_state_dict(state["network"])
-        self._loss.load_state_dict(state["loss"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._reports = [EpochReport(int(epoch), *rest) for epoch, *rest in state["reports"]]
-        self._epoch, self._batch, self._best = int(state["epoch"]), int(state["batch"]), state["best"]
-        self._tell(f"Going on after round {self._epoch}.")
-        return True
+    def go_on_with(self, beside: Mapping[str, Any]) -> None:
+        self._batch = int(beside["batch"])
 
     def _write(self) -> None:
-        best, options = self._best_report, self._options
+        best, options = self.best_round, self._options
         start = "untrained" if options.from_scratch else str(options.weights or "published weights")
         header = {
             "model": options.model,
@@ -280,19 +239,15 @@ class _Training:
         }
         partial = self._target.with_name(f"{self._target.name}.new")
         partial.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous() for name, value in self._best.items()}, partial, metadata=header)
+        save_file({name: value.contiguous() for name, value in self.best.items()}, partial, metadata=header)
         partial.replace(self._target)
-        self._target.with_suffix(".md").write_text(_card(header, self._reports[0]), encoding="utf-8")
+        self._target.with_suffix(".md").write_text(_card(header, self.rounds[0]), encoding="utf-8")
 
 
 def found_again(vectors: Float32, photos: LabelledPhotos) -> tuple[float, float]:
     """Top-1 and mean reciprocal rank of photos, each asked about among those of other occasions (`ranks_of`)."""
     ranks = ranks_of(vectors @ vectors.T, photos)
     return float((ranks == 1).mean()), float((1 / ranks).mean())
-
-
-def _nothing(_: object) -> None:
-    """Nobody listens."""
 
 
 def _card(header: dict[str, str], start: EpochReport) -> str:

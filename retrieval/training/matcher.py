@@ -7,14 +7,15 @@ occasions, negative pairs show two turtles from one side: the hardest of some th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from index.catalog import MODELS, Catalog, keep_network
 from index.errors import InputError
@@ -28,7 +29,7 @@ from retrieval.matching.lightglue import (
     network_bytes,
 )
 from retrieval.training.pairs import ComparedPhotos, correspondence_loss, triplet_loss
-from retrieval.training.progress import STATE, load_state, named, save_state
+from retrieval.training.rounds import STATE, RoundTraining, nobody_listens
 from retrieval.training.sampling import LabelledPhotos, split
 
 
@@ -149,10 +150,11 @@ def train_matcher(
             f"catalogue have {width}: choose the LightGlue of its extractor with --start."
         )
     torch.manual_seed(options.seed)
-    return _Training(catalog, options, trained.network, learnt, kept, tell or _nothing).run(advance or _nothing)
+    training = _MatcherRounds(catalog, options, trained.network, learnt, kept, tell or nobody_listens)
+    return training.run(advance or nobody_listens)
 
 
-class _Training:
+class _MatcherRounds(RoundTraining[MatcherRound]):
     """The state of one training."""
 
     def __init__(
@@ -164,103 +166,52 @@ class _Training:
         kept: LabelledPhotos,
         tell: Callable[[str], None],
     ) -> None:
-        self._catalog, self._options, self._tell = catalog, options, tell
-        self._device = choose_device(options.device)
-        self._network = network.to(self._device)
+        self._catalog, self._options = catalog, options
+        device = choose_device(options.device)
+        self._matcher = network.to(device)
         self._learnt, self._kept = ComparedPhotos(catalog.features(learnt.photos), learnt), kept
         every = LabelledPhotos.of([*kept.photos, *learnt.photos])
         self._every = ComparedPhotos(catalog.features(every.photos), every)
         self._asked = self._every.anchors[self._every.anchors < len(kept)]
-        self._optimizer = torch.optim.AdamW(self._network.parameters(), lr=options.rate, weight_decay=options.decay)
-        self._rounds: list[MatcherRound] = []
-        self._best: dict[str, Tensor] = {}
+        state_file = catalog.path / MODELS / f"matcher{STATE}"
+        super().__init__({"network": self._matcher}, options, every.photos, state_file, device, tell)
 
     def run(self, advance: Callable[[MatcherRound], None]) -> TrainedMatcher:
-        if not self._resume():
-            self._note(0, math.nan)
-            advance(self._rounds[-1])
-        while self._epoch < self._options.epochs and self._epoch - self._best_round.epoch < self._options.patience:
-            self._note(self._epoch + 1, self._round(self._epoch + 1))
-            self._save()
-            advance(self._rounds[-1])
-        gain, error = gained(self._rounds[0], self._best_round, self._kept.turtles[self._asked])
+        self.run_rounds(advance)
+        gain, error = gained(self.rounds[0], self.best_round, self._kept.turtles[self._asked])
         path = self._keep() if gain > error else None
-        self._state_file.unlink(missing_ok=True)
+        self.done()
         turtles = (len(np.unique(one.turtles)) for one in (self._learnt.photos, self._kept))
-        return TrainedMatcher(
-            path, self._rounds[0], self._best_round, self._epoch, gain, error, len(self._learnt.photos), *turtles
-        )
+        start, epochs = self.rounds[0], self.rounds[-1].epoch
+        return TrainedMatcher(path, start, self.best_round, epochs, gain, error, len(self._learnt.photos), *turtles)
 
-    @property
-    def _epoch(self) -> int:
-        return self._rounds[-1].epoch
+    def learn(self, rng: np.random.Generator) -> float:
+        anchors = rng.permutation(self._learnt.anchors)
+        return float(np.mean([self.step(self._loss_of(int(anchor), rng), largest=1.0) for anchor in anchors]))
 
-    @property
-    def _best_round(self) -> MatcherRound:
-        return max(self._rounds, key=lambda one: (one.reciprocal_rank, -one.epoch))
+    def judge(self, epoch: int, loss: float) -> MatcherRound:
+        ranks = self._every.ranks(self._matcher, self.device, self._asked)
+        return MatcherRound(epoch, loss, tuple(ranks.tolist()))
 
-    def _note(self, epoch: int, loss: float) -> None:
-        ranks = self._every.ranks(self._network, self._device, self._asked)
-        self._rounds.append(MatcherRound(epoch, loss, tuple(ranks.tolist())))
-        if self._best_round.epoch == epoch:
-            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+    def round_of(self, values: Sequence[Any]) -> MatcherRound:
+        epoch, loss, ranks = values
+        return MatcherRound(int(epoch), loss, tuple(ranks))
 
-    def _round(self, epoch: int) -> float:
-        rng = np.random.default_rng([self._options.seed, epoch])
-        self._network.train()
-        told = [self._step(int(anchor), rng) for anchor in rng.permutation(self._learnt.anchors)]
-        self._network.eval()
-        return float(np.mean(told))
-
-    def _step(self, anchor: int, rng: np.random.Generator) -> float:
+    def _loss_of(self, anchor: int, rng: np.random.Generator) -> Tensor:
         rows = self._learnt.beside(anchor, self._options.negatives, rng)
         looks = self._learnt.looks(anchor, rows)
         query, others = self._learnt.features[anchor], [self._learnt.features[row] for row in rows]
-        assigned = assign_pairs(self._network, query, others, looks, self._device)
+        assigned = assign_pairs(self._matcher, query, others, looks, self.device)
         if self._options.loss is PairLoss.TRIPLET:
-            loss = triplet_loss(assigned)
-        else:
-            loss = correspondence_loss(assigned, looks[0])
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
-        self._optimizer.step()
-        return float(loss.detach())
-
-    @property
-    def _state_file(self) -> Path:
-        return self._catalog.path / MODELS / f"matcher{STATE}"
-
-    @property
-    def _named(self) -> str:
-        return named(self._options, [*self._learnt.photos.photos, *self._kept.photos])
-
-    def _save(self) -> None:
-        state = {
-            "rounds": [list(asdict(one).values()) for one in self._rounds],
-            "network": self._network.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "best": self._best,
-        }
-        save_state(self._state_file, self._named, state)
-
-    def _resume(self) -> bool:
-        state = load_state(self._state_file, self._named, self._device)
-        if state is None:
-            return False
-        self._network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._rounds = [MatcherRound(int(epoch), loss, tuple(ranks)) for epoch, loss, ranks in state["rounds"]]
-        self._best = state["best"]
-        self._tell(f"Going on after round {self._epoch}.")
-        return True
+            return triplet_loss(assigned)
+        return correspondence_loss(assigned, looks[0])
 
     def _keep(self) -> Path:
-        self._network.load_state_dict(self._best)
-        best, options = self._best_round, self._options
+        self._matcher.load_state_dict(self.best)
+        best, options = self.best_round, self._options
         name = f"matcher-{Path(options.start).stem}"
-        content = network_bytes(self._network, name, f"{best.epoch}-{len(self._learnt.photos)}")
-        card = _card(options, self._rounds[0], best, self._learnt.photos)
+        content = network_bytes(self._matcher, name, f"{best.epoch}-{len(self._learnt.photos)}")
+        card = _card(options, self.rounds[0], best, self._learnt.photos)
         return keep_network(self._catalog.path, name, content, card)
 
 
@@ -272,10 +223,6 @@ def gained(start: MatcherRound, best: MatcherRound, turtles: Int64) -> tuple[flo
     several = len(by_turtle) > 1
     error = float(by_turtle.std(ddof=1) / math.sqrt(len(by_turtle))) if several else math.inf
     return float(by_turtle.mean()), error
-
-
-def _nothing(_: object) -> None:
-    """Nobody listens."""
 
 
 def _card(options: MatcherTraining, start: MatcherRound, best: MatcherRound, learnt: LabelledPhotos) -> str:

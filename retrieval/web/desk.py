@@ -7,7 +7,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,7 +40,9 @@ from retrieval.web.queue import (
     later_last,
     pile_of,
     ranked,
+    records_of,
 )
+from retrieval.web.registry_cache import RegistryCache
 from retrieval.web.settings import ReviewSettings, load_settings
 from retrieval.web.workbench import Workbench
 
@@ -96,6 +98,7 @@ class Desk:
         self.options = options
         self.door = door
         self.browser = Browser(catalog)
+        self.asked = RegistryCache(catalog)
         self.bench = Workbench(catalog, options.matcher, options.device)
         self.pictures = Pictures(catalog)
         self.leases = Leases()
@@ -179,7 +182,7 @@ class Desk:
 
     def pace(self) -> Pace:
         """Median seconds of a look, where people have given enough answers to know."""
-        said = answer_seconds(self.catalog)
+        said = self.asked.get("seconds", lambda: answer_seconds(self.catalog))
         seconds = dict(SECONDS)
         for pile, kinds in ((Pile.UNDECIDED, ("same", "unsure")), (Pile.PROBABLY_NEW, ("new",))):
             taken = [one for kind in kinds for one in said.get(kind, ())]
@@ -311,6 +314,9 @@ class Desk:
 
     def photos(self, numbers: Sequence[int]) -> list[PhotoRecord]:
         """Photos by number, in this order. Raises UnknownRecord."""
+        return self.asked.get(("photos", *numbers), lambda: self._photos(numbers))
+
+    def _photos(self, numbers: Sequence[int]) -> list[PhotoRecord]:
         with self.catalog.reading() as session:
             chosen = f"SELECT * FROM photos WHERE id IN ({several(numbers)})"
             found = {one.id: one for one in read_records(session, chosen)}
@@ -318,6 +324,15 @@ class Desk:
             if number not in found:
                 raise UnknownRecord(f"There is no photo {number} in the catalogue.")
         return [found[number] for number in numbers]
+
+    def photos_of_all(self, turtles: Collection[str], encounters: Collection[int] = ()) -> list[PhotoRecord]:
+        """All photos of some turtles and of some encounters."""
+        question = ("records", frozenset(turtles), frozenset(encounters))
+        return self.asked.get(question, lambda: records_of(self.catalog, turtles, encounters))
+
+    def next_turtle_id(self) -> str:
+        """The id that a new turtle would get."""
+        return self.asked.get("next id", self.catalog.next_turtle_id)
 
     def photos_of(self, turtle: str) -> list[PhotoRecord]:
         """All photos of an active turtle."""

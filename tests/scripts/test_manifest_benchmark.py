@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.identification.end_to_end import at_prior
-from tests.retrieval.novelty.test_model import candidates, small_model
+from tests.retrieval.novelty.fitted_worlds import candidates, small_model
 
 
 def test_another_prior_changes_the_odds_as_bayes_says() -> None:

@@ -55,7 +55,9 @@ def evaluate_command(
     ] = True,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="Another matcher, or encoder:NAME, extractor:NAME, system:loftr, system:loma; repeatable."),
+        typer.Option(
+            help="Another matcher, or encoder:NAME, extractor:NAME, system:loftr, loma, wildfusion; repeatable."
+        ),
     ] = None,
     as_json: options.Json = False,
     report: Annotated[Path | None, typer.Option(help="Write a page for the browser, as in report.html.")] = None,

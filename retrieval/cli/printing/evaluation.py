@@ -12,6 +12,7 @@ from rich.text import Text
 from retrieval.cli.printing.terminal import out, print_table, say
 from retrieval.evaluation import Comparison, ErrorRate, Evaluation
 from retrieval.novelty import DecisionPolicy, Verdict
+from retrieval.parallel import peak_memory_gib
 
 REFUSALS_SHOWN = 5
 
@@ -32,6 +33,9 @@ def print_evaluation(
     print_table(_judging(methods, groups))
     print_table(_costs(comparison))
     print_table(_rates(first))
+    peak = peak_memory_gib()
+    if peak is not None:
+        out.print(f"All of it together took {peak:.1f} GiB of memory at most.")
     limit = first.calibration_error_if_perfect
     if math.isfinite(limit):
         out.print(
@@ -74,10 +78,10 @@ def _judging(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Tab
 
 
 def _costs(comparison: Comparison) -> Table:
-    table = _table("seconds a query")
+    table = _table("seconds a query", "kB a photo")
     table.caption = "to compare the shortlist; photos that were compared before take no time"
     for method in comparison.methods:
-        table.add_row(Text(method.evaluation.name), _number(method.seconds))
+        table.add_row(Text(method.evaluation.name), _number(method.seconds), _number(method.bytes_a_photo / 1000))
     return table
 
 

@@ -38,7 +38,7 @@ class EmbeddingMatcher:
         """As `Matcher.match`; a photo whose working image cannot be read is like no other. Raises as the encoder."""
         del first_matches
         own, *others = self._embeddings([query, *candidates])
-        return [_whole(0.0 if own is None or one is None else angular_similarity(own, one)) for one in others]
+        return [of_whole_photos(0.0 if own is None or one is None else angular_similarity(own, one)) for one in others]
 
     def _embeddings(self, photos: Sequence[LocalFeatures]) -> list[npt.NDArray[np.float32] | None]:
         known = [None if photo.source is None else photo.source.beside(self._name) for photo in photos]
@@ -68,6 +68,7 @@ def _as_features(vector: npt.NDArray[np.float32], size: tuple[int, int]) -> Loca
     return LocalFeatures(np.zeros((1, 2), np.float32), nought, nought, vector[None].astype(np.float16), size)
 
 
-def _whole(similarity: float) -> Matches:
+def of_whole_photos(similarity: float) -> Matches:
+    """One match of the whole photos, which has no place in either."""
     nowhere = np.zeros((0, 2), np.float32)
     return Matches(np.zeros((1, 2), np.int32), np.full(1, similarity, np.float32), (nowhere, nowhere))

@@ -14,6 +14,7 @@ from index.catalog import Browser, Catalog
 from index.errors import CatalogReadOnly
 from index.registry import PhotoRecord
 from index.types import Refusal
+from retrieval.engine import working_side
 from retrieval.images import READER, EarlierReading, earlier_reading
 
 
@@ -41,7 +42,10 @@ class Outdated:
     def sentences(self) -> list[str]:
         """What is wrong, a sentence a photo, each with the way out."""
         return [
-            *(f"{one.path} was read wrongly by an earlier turtleidx: run `turtleidx reindex`." for one in self.pixels),
+            *(
+                f"{one.path} was read otherwise by an earlier turtleidx: run `turtleidx reindex`."
+                for one in self.pixels
+            ),
             *(f"{one.path} {one.reason}; correct it with `turtleidx photos date`." for one in self.dates),
         ]
 
@@ -49,8 +53,9 @@ class Outdated:
 def outdated(catalog: Catalog) -> Outdated:
     """Look at the originals of all photos that an earlier reader read, those that lie where the catalogue says."""
     waiting = [photo for photo in Browser(catalog).photos() if photo.reader < READER and photo.keypoints]
+    long_side = working_side(catalog.recipe.extractor)
     with ThreadPoolExecutor(cpu_count()) as cores:
-        found = zip(waiting, cores.map(lambda photo: _look(photo, catalog), waiting), strict=True)
+        found = zip(waiting, cores.map(lambda photo: _look(photo, catalog, long_side), waiting), strict=True)
         return _sorted([(photo, now) for photo, now in found if now is not None])
 
 
@@ -72,11 +77,11 @@ def mark_alike(catalog: Catalog, found: Outdated) -> None:
             )
 
 
-def _look(photo: PhotoRecord, catalog: Catalog) -> EarlierReading | None:
+def _look(photo: PhotoRecord, catalog: Catalog, long_side: int) -> EarlierReading | None:
     path = Path(photo.path)
     if photo.relative is not None and not path.is_file():
         path = catalog.path.parent / photo.relative
-    return earlier_reading(path, photo.box) if path.is_file() else None
+    return earlier_reading(path, photo.box, long_side) if path.is_file() else None
 
 
 def _sorted(found: Sequence[tuple[PhotoRecord, EarlierReading]]) -> Outdated:

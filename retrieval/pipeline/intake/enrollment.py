@@ -77,14 +77,14 @@ def prepared(
 def _extract(catalog: Catalog, rows: Sequence[Sighting | RefusedRow], engine: Engine, each: Each) -> _ExtractedBatch:
     sightings = [row for row in rows if isinstance(row, Sighting)]
     brought = sorted_out(catalog, rows, list(each(digests_of, sightings)))
-    found = engine.extract_batch(brought.fresh, each)
-    refused = [
-        Refusal(sighting.path, str(error))
-        for sighting, error in zip(brought.fresh, found, strict=True)
-        if isinstance(error, PhotoRefused)
+    found = [
+        (sighting, head)
+        for sighting, heads in zip(brought.fresh, engine.extract_heads(brought.fresh, each), strict=True)
+        for head in heads
     ]
+    refused = [Refusal(sighting.path, str(head)) for sighting, head in found if isinstance(head, PhotoRefused)]
     return _ExtractedBatch(
-        photos=[one for one in found if isinstance(one, Extracted)],
+        photos=[head for _, head in found if isinstance(head, Extracted)],
         already_there=brought.already_there,
         refused=[*brought.refused, *refused],
         size=len(rows),

@@ -66,9 +66,9 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
         return screen.page(request, "gone", 404 if gone else 503, following=following, gone=gone)
     from retrieval.web.queue import item_record, item_view  # what compares photos takes seconds to import
 
-    view = item_view(desk.catalog, item, snapshot.model, desk.settings, words()["view"])
+    view = item_view(desk.photos_of_all, item, snapshot.model, desk.settings, words()["view"])
     chosen = min(max(fields.number("c") if fields.text("c") else 1, 1), max(len(view.candidates), 1))
-    record = item_record(view, desk.catalog.next_turtle_id())
+    record = item_record(view, desk.next_turtle_id())
     here = waiting.index(key) if key in waiting else None
     previous = waiting[here - 1] if here else None
     record |= {"next": following[:NEXT], "previous": previous, "planted": key < 0, "order": str(order)}
@@ -166,7 +166,7 @@ def answer(screen: Screen, request: Request, fields: Fields) -> Response:
         "turtle": None if recorded is None else recorded.turtle,
         "waits": delivered.waits,
         "group": group,
-        "newId": desk.catalog.next_turtle_id(),
+        "newId": desk.next_turtle_id(),
     }
     return JSONResponse(told) if wants_json(request) else to("/compare")
 

@@ -11,7 +11,7 @@ from index.curation import ReviewAnswer, Said
 from index.errors import Conflict
 from retrieval.web.desk import evidence_text
 from retrieval.web.forms import Fields
-from retrieval.web.queue import Pile, pile_of, records_of
+from retrieval.web.queue import Pile, pile_of
 from retrieval.web.screen import Screen, Show, to
 
 A_PAGE = 12
@@ -45,7 +45,7 @@ def confirm(screen: Screen, request: Request, fields: Fields) -> Response:
         if group not in fields.numbers("right"):
             desk.later.add(group)
             continue
-        seen = tuple(one.id for one in records_of(desk.catalog, [item.group.turtle]))
+        seen = tuple(one.id for one in desk.photos_of_all([item.group.turtle]))
         given = ReviewAnswer(
             key=secrets.token_hex(16),
             said=Said.SAME,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from index.catalog import Catalog
 from index.registry import PhotoRecord
 from retrieval.novelty import CatalogModel, Verdict
 from retrieval.review import Group
 from retrieval.scoring import Candidate
 from retrieval.web.queue.comparing import Item, PhotoJudgement, judged
-from retrieval.web.queue.photo_records import records_of
 from retrieval.web.settings import ReviewSettings
+
+RecordsOf = Callable[[Collection[str], Collection[int]], Sequence[PhotoRecord]]
 
 MOST_CANDIDATES = 9
 MOST_PHOTOS = 60
@@ -109,15 +109,20 @@ class ItemView:
 
 
 def item_view(
-    catalog: Catalog, item: Item, model: CatalogModel | None, settings: ReviewSettings, words: Mapping[str, str]
+    records_of: RecordsOf, item: Item, model: CatalogModel | None, settings: ReviewSettings, words: Mapping[str, str]
 ) -> ItemView:
-    """Read what is shown of a group; `words` are the sentences of `[view]` in strings.toml."""
+    """Read what is shown of a group; `words` are the sentences of `[view]` in strings.toml.
+
+    Parameters
+    ----------
+    records_of : callable
+        All photos of some turtles and of some encounters.
+    """
     best = item.group.candidates[: MOST_CANDIDATES + len(item.rejected)]
     named = [one for one in best if not one.turtle.startswith(OTHER_ENCOUNTER)]
     others = [one.photo.encounter for one in best if one.turtle.startswith(OTHER_ENCOUNTER)]
-    records = [
-        one for one in records_of(catalog, [one.turtle for one in named], others) if one.encounter not in item.hidden
-    ]
+    every = records_of([one.turtle for one in named], others)
+    records = [one for one in every if one.encounter not in item.hidden]
     candidates = _candidates(best, records, item)
     judgements = tuple(judged(item, model, settings.policy)) if model is not None else ()
     lead = _lead(item, candidates)

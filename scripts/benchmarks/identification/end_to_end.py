@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -28,11 +26,11 @@ from index.types import GalleryFilter, LocalFeatures, Sighting
 from retrieval.defaults import SHORTLIST
 from retrieval.engine import Engine, EngineOptions
 from retrieval.evaluation.metrics import auroc, cumulative_match, reliability
-from retrieval.fitting import fit
+from retrieval.fitting import calibrated, fit
 from retrieval.images import from_manifest
 from retrieval.matching.nearest import comparable, mutual_nearest
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
-from retrieval.parallel import on_all_cores
+from retrieval.parallel import on_all_cores, peak_memory_gib
 from retrieval.pipeline import Identification, enroll
 from retrieval.pipeline.identification import identify
 from retrieval.scoring import Score
@@ -70,6 +68,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     engine = Engine.load(options=choices)
     catalog = Catalog.create(folder / "turtles.catalog", engine.recipe)
     enrolled = enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), engine, "benchmark")
+    with catalog.writing("calibrate"):
+        engine = calibrated(catalog, engine)
     fitted = fit(catalog, engine, "benchmark", budget=options.budget)
     rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
     most = 40 if options.quick else options.most
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         "bytes_per_photo": _size_of(catalog.path) / max(1, len(enrolled.enrolled)),
         "fit_s": fitted.seconds,
         "fit_pairs": fitted.pairs,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** (30 if sys.platform == "darwin" else 20),
+        "peak_gib": peak_memory_gib(),
         "refused": len(enrolled.refused),
         "recipe": engine.evidence,
     }

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -118,16 +119,21 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Every format's answers against those about the originals."""
     register_heif_opener()
     rows = [row for row in read_manifest(options.manifest) if isinstance(row, ManifestRow)]
-    gallery = _spread([row for row in rows if row.columns.get("role") == "gallery"], options.gallery)
-    asked = _spread([row for row in rows if row.columns.get("role") != "gallery"], options.queries)
+    gallery = _whole_turtles([row for row in rows if row.columns.get("role") == "gallery"], options.gallery)
+    known = {row.sighting.turtle for row in gallery}
+    others_of = [row for row in rows if row.columns.get("role") != "gallery"]
+    asked = _spread(
+        [row for row in others_of if row.sighting.turtle in known or row.columns.get("role") == "new"], options.queries
+    )
     engine = Engine.load(options=EngineOptions(matcher=options.matcher))
     catalog = Catalog.create(folder / "original.catalog", engine.recipe)
     enroll(catalog, [row.sighting for row in gallery], engine, "benchmark")
-    known = {row.sighting.turtle for row in gallery}
     print(
         f"{len(gallery)} gallery photos of {len(known)} turtles enrolled, {len(asked)} photos to ask about", flush=True
     )
-    fit(catalog, engine, "benchmark", options.budget)
+    fitted = fit(catalog, engine, "benchmark", options.budget)
+    if fitted.reason:
+        print(f"No verdict but UNDECIDED can be given, so that verdicts tell nothing: {fitted.reason}", flush=True)
     before = _answers(catalog, engine, [row.sighting for row in asked], "original")
     others: list[Other] = []
     lines: list[tuple[str, int, int, int]] = []
@@ -150,12 +156,29 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         "photos": len(asked),
         "gallery": len(gallery),
         "matcher": options.matcher,
+        "fitted": not fitted.reason,
+        "verdicts": dict(Counter(one.verdict for one in before)),
         "formats": {
             name: {"other_verdicts": other, "new_wrong_known": wrong, "gallery_photos_apart": apart}
             for name, other, wrong, apart in lines
         },
         "others": [asdict(one) | {"cause": one.cause} for one in others],
     }
+
+
+def _whole_turtles(rows: Sequence[ManifestRow], count: int) -> list[ManifestRow]:
+    """All photos of those turtles that have most, with the last of them so many photos or a few more.
+
+    Photos drawn one by one would leave too few turtles with two encounters for a model.
+    """
+    photos = Counter(row.sighting.turtle for row in rows)
+    chosen, taken = set(), 0
+    for turtle, own in photos.most_common():
+        if taken >= count:
+            break
+        chosen.add(turtle)
+        taken += own
+    return [row for row in rows if row.sighting.turtle in chosen]
 
 
 def _spread(rows: Sequence[ManifestRow], count: int) -> list[ManifestRow]:
@@ -224,7 +247,7 @@ def _print(lines: Sequence[tuple[str, int, int, int]], asked: int) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--gallery", type=int, default=200, help="photos to enroll, evenly over the manifest's")
+    parser.add_argument("--gallery", type=int, default=260, help="photos to enroll, of whole turtles")
     parser.add_argument("--queries", type=int, default=100, help="photos to ask about, evenly over the manifest's")
     parser.add_argument("--matcher", default=LIGHT)
     parser.add_argument("--budget", type=int, default=4000, help="photo pairs to fit with")

@@ -38,6 +38,7 @@ SYSTEMS = (
     System("DISK-LightGlue", "extractor:disk"),
     System("LoFTR", "loftr", "64/80/84"),
     System("LoMa", "loma"),
+    System("WildFusion of ALIKED-LightGlue and EfficientNet-Lite0", "wildfusion"),
     System("EfficientNet-Lite0, ImageNet", "encoder:timm:efficientnet-lite0"),
     System("DINOv2 small", "encoder:timm:dinov2-small"),
     System("MegaDescriptor-T", "encoder:timm:megadescriptor"),

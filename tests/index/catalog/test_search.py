@@ -118,6 +118,15 @@ def test_the_shortlist_equals_brute_force(
     turtles = [known.photo.turtle for known in admitted]
     assert found.turtle_photos.tolist() == [turtles.count(p.turtle) if p.turtle else 1 for p in expected]
     np.testing.assert_allclose(found.similarity, [cosine[p.id] for p in expected], atol=1e-6)
+    whole = gallery.whole_gallery(k, where, per_turtle)
+    if len(expected) < len(admitted):
+        assert whole is None
+    else:
+        assert whole is not None
+        in_order = sorted(range(len(expected)), key=lambda place: expected[place].id)
+        assert list(whole.photos) == [expected[place] for place in in_order]
+        assert whole.turtle_photos.tolist() == found.turtle_photos[in_order].tolist()
+        assert (whole.gallery_photos, whole.gallery_turtles) == (found.gallery_photos, found.gallery_turtles)
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "flipped", "newer", "foreign"])

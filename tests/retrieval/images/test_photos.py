@@ -1,4 +1,6 @@
 import datetime as dt
+import io
+import math
 import os
 import struct
 import tempfile
@@ -9,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from index.errors import InputError, NoPhotos, PhotoTooLarge, PhotoUnreadable
 from index.types import HeadBox
 from retrieval.images.files import file_sha256, read_bytes
 from retrieval.images.folders import Passed, find_photos
-from retrieval.images.photos import load_photo
+from retrieval.images.photos import DECODED_WHOLE, load_photo, reducible
 from retrieval.images.pictures import decode, jpeg, quality, save
 
 RNG = np.random.default_rng(0)
@@ -224,3 +227,29 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     odd = photo(tmp_path / "a.jpg").rename(tmp_path / os.fsdecode(b"\xe9.jpg"))
     with pytest.raises(PhotoUnreadable, match="not UTF-8"):
         load_photo(odd, 100)
+
+
+@pytest.mark.parametrize(("size", "reading"), [((600, 500), 1), ((2000, 1500), 4), ((4000, 3000), 1)])
+def test_a_jpeg_is_read_as_its_lossless_copy_up_to_a_size(tmp_path: Path, size: tuple[int, int], reading: int) -> None:
+    rng = np.random.default_rng(3)
+    coarse = Image.fromarray(rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)).resize(size)
+    coarse.save(tmp_path / "a.jpg", quality=92)
+    with Image.open(tmp_path / "a.jpg") as decoded:
+        decoded.save(tmp_path / "a.png", compress_level=1)
+    of_jpeg, of_png = (load_photo(tmp_path / f"a.{ending}", 320) for ending in ("jpg", "png"))
+    apart = np.abs(of_jpeg.pixels.astype(int) - of_png.pixels)
+    whole = size[0] * size[1] <= DECODED_WHOLE
+    assert (apart.max() == 0) == whole
+    assert apart.mean() < 1
+    assert of_jpeg.reading == reading
+
+
+@settings(max_examples=40, deadline=None)
+@given(width=st.integers(30, 900), height=st.integers(30, 900), long_side=st.sampled_from([20, 40, 64, 160]))
+def test_what_can_be_reduced_is_what_the_decoder_reduces(width: int, height: int, long_side: int) -> None:
+    stored = io.BytesIO()
+    Image.new("L", (width, height)).save(stored, "JPEG", quality=10)
+    enough = 2 * long_side / max(width, height)
+    with Image.open(stored) as image:
+        image.draft("RGB", (math.ceil(enough * width), math.ceil(enough * height)))
+        assert reducible((width, height), enough) == (image.size != (width, height))

@@ -6,8 +6,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
+from index.catalog.search import Searcher
 from retrieval.matching.cascade import RerankRecipe
 from retrieval.review.auditing import audit
 from retrieval.review.suspicions import Kind
@@ -44,6 +47,21 @@ def test_an_audit_goes_on_where_the_budget_ended(muddled: Path, tmp_path: Path) 
     assert 0 < second.compared <= 100
     assert "another recipe" in first.missing
     assert all(one.probability is None for one in first.findings)
+
+
+def test_where_everybody_is_near_nobody_is_searched(
+    muddled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = Catalog.open(Path(shutil.copytree(muddled, tmp_path / "turtles.catalog")))
+    generous = replace(engine(), per_turtle=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(Searcher, "whole_gallery", lambda *_: None)
+        searched = audit(catalog, generous)
+    monkeypatch.delattr(Searcher, "shortlist")
+    found = audit(catalog, generous)
+    assert (found.complete, found.pairs, found.compared) == (True, searched.pairs, 0)
+    seen, expected = ([one for one in each.findings if one.matches] for each in (found, searched))
+    assert seen == expected != []
 
 
 def test_what_was_reviewed_does_not_come_again(own: Shell) -> None:

@@ -61,8 +61,8 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     finder = SmallHeadFinder(Blocks(), [HeadNetwork()], "untrained", 0.5)  # type: ignore[arg-type]
     monkeypatch.setattr(SmallHeadFinder, "load", lambda *_: finder)
-    monkeypatch.setattr(own_heads, "STEPS", 40)
-    monkeypatch.setattr(own_heads, "RATE", 5e-3)
+    monkeypatch.setattr(own_heads, "STEPS", 14)
+    monkeypatch.setattr(own_heads, "RATE", 8e-3)
     monkeypatch.setattr(own_heads, "FOLDS", 2)
 
 

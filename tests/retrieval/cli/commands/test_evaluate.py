@@ -117,6 +117,11 @@ def test_a_catalogue_without_a_model_ranks_and_the_page_needs_nothing_else(
     assert ran.code == 0, ran.err
     methods = ran.records[0]["methods"]
     assert [one["name"] for one in methods] == METHODS
+    catalog = Catalog.open(bay.catalog)
+    assert {one["bytes_a_photo"] for one in methods} == {
+        round(catalog.feature_store.bytes_a_photo()[catalog.recipe.extractor])
+    }
+    assert 0.1 < ran.records[0]["peak_memory_gib"] < 20
     assert ran.records[0]["prior_new"] == pytest.approx(NEW_PHOTOS / (KNOWN_PHOTOS + NEW_PHOTOS))
     assert {one["name"] for one in ran.records[0]["groups"]} >= {"side: left", "quality: lowest third"}
     for one in ran.records[0]["groups"]:
@@ -161,7 +166,14 @@ def test_the_table_names_every_figure(bay: Bay, looking: Shell) -> None:
     assert ran.code == 0, ran.err
     for words in ("top-1", "top-3", "top-5", "mAP", "AUROC", "undecided", "promised", "25.0%"):
         assert words in ran.out
-    for words in ("known by name", "new called NEW", "P(new) right", "error of P(new)", "seconds a query"):
+    for words in (
+        "known by name",
+        "new called NEW",
+        "P(new) right",
+        "error of P(new)",
+        "seconds a query",
+        "kB a photo",
+    ):
         assert words in ran.out
     assert re.match(r"NEW was said of \d+ of \d+ photos of new turtles", ran.out.splitlines()[1])
     assert max(map(len, ran.out.splitlines()[2:])) <= 110

@@ -165,7 +165,7 @@ def test_colours_of_ten_to_fourteen_bits_are_not_dark(tmp_path: Path, ending: st
     loaded = load_photo(tmp_path / f"a.{ending}", 500)
     assert np.abs(loaded.pixels.astype(int) - bright).max() <= 1
     assert loaded.reading == 3
-    found = earlier_reading(tmp_path / f"a.{ending}", None)
+    found = earlier_reading(tmp_path / f"a.{ending}", None, 64)
     assert found is not None
     assert found.reading == 3
 

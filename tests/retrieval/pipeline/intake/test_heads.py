@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,27 @@ def test_several_heads_and_one_id_wait_with_a_sentence(catalog: Catalog, plain: 
     [remark] = report.remarks
     assert "2 heads are in it" in remark.reason
     assert Browser(catalog).photo("1").box_origin is BoxOrigin.MISSING
+
+
+def test_each_of_several_heads_of_nobody_in_particular_is_a_photo(
+    catalog: Catalog, plain: Engine, folder: Path
+) -> None:
+    other = HeadBox(420.0, 200.0, 160.0, 128.0)
+    seen = Finding((head(0.9), head(0.8, other), head(0.3, HeadBox(0.0, 0.0, 90.0, 70.0))))
+    asked = replace(sighting(folder, "0.png"), taken_on=dt.date(2024, 5, 1))
+    report = enroll(catalog, [asked], looking(plain, seen), "Ana")
+    assert len(report.enrolled) == 2
+    first, second = Browser(catalog).photos()
+    assert (first.sha256, first.box_confidence, second.box_confidence) == (second.sha256, 0.9, 0.8)
+    assert first.encounter != second.encounter
+    assert [remark.reason for remark in report.remarks] == [
+        "shows 2 heads; this is number 1, in the box 180,84,200,160",
+        "shows 2 heads; this is number 2, in the box 400,184,200,160",
+    ]
+    again = enroll(catalog, [asked], looking(plain, seen), "Ana")
+    assert (again.enrolled, again.already_there) == ((), (1,))
+    named = enroll(catalog, [replace(sighting(folder, "1.png"), encounter="dive 3")], looking(plain, seen), "Ana")
+    assert "which one is meant" in named.remarks[0].reason  # an encounter is of one turtle
 
 
 def test_an_unsure_side_is_not_proposed_and_a_told_one_stays(catalog: Catalog, plain: Engine, folder: Path) -> None:
