@@ -193,7 +193,7 @@ class FeatureStore:
     def bytes_a_photo(self) -> dict[str, float]:
         """Mean bytes of a feature record, by extractor, the further ones too (`SecondSets`)."""
         sizes: dict[str, list[int]] = {}
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             for name in (FEATURES, SECOND):
                 if name in databases:
                     for key, record in transaction.cursor(db=databases[name]):

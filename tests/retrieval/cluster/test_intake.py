@@ -34,7 +34,11 @@ def rows(samples: SampleSet, tmp_path: Path) -> list[Sighting | RefusedRow]:
     photos = [
         Sighting(str(samples.folder / one.photo), turtle=one.turtle, side=one.side) for one in samples.samples[:70]
     ]
-    odd = [Sighting(str(tmp_path / "text.jpg")), Sighting(str(tmp_path / "none.jpg")), RefusedRow(9, "x", "odd", {})]
+    odd: list[Sighting | RefusedRow] = [
+        Sighting(str(tmp_path / "text.jpg")),
+        Sighting(str(tmp_path / "none.jpg")),
+        RefusedRow(9, "x", "odd", {}),
+    ]
     return [*photos[:20], *odd, photos[3], *photos[20:]]
 
 
