@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ from retrieval.engine import EngineOptions
 
 PATIENCE = 60.0
 """Seconds in which a worker has to answer, its actor's restart included."""
+ANSWERS_WITHIN = 5.0
+"""Seconds in which the head of a cluster takes a connection."""
 RESOURCE = "turtleidx-shard-{}"
 """Custom resource of the node on whose own disk a shard lies."""
 
@@ -57,6 +60,7 @@ def connected(address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes as an error
     try:
+        _require_listener(address)
         with _standard_error_closed():
             ray.init(address=address, namespace=_OURS, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError, RayError) as error:
@@ -69,6 +73,13 @@ def connected(address: str) -> Iterator[None]:
             yield
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Raises OSError where nobody listens, because Ray asks again for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), ANSWERS_WITHIN).close()
 
 
 @contextmanager
