@@ -15,6 +15,12 @@ from tests.index.making import photo
 from tests.retrieval.shelling import Shell, sized
 
 
+@pytest.fixture
+def shell(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell on the catalogue of seven photos."""
+    return Shell(Path(shutil.copytree(made, tmp_path / "turtles.catalog")), capsys, monkeypatch)
+
+
 def test_shards_are_made_checked_repaired_and_give_back(shell: Shell) -> None:
     made = shell("shard", "--into", "shards", "--shards", "2", "--json")
     assert made.code == 0
