@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import pickle
 import statistics
@@ -111,7 +112,7 @@ def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> 
     prepared = [read_query(_sighting(samples, photo), engine) for photo in asked]
     read = [one for one in prepared if isinstance(one, PreparedPhoto)]
     rows = []
-    ray.init(num_cpus=os.cpu_count(), log_to_driver=False, include_dashboard=False)
+    _start_ray(os.cpu_count() or 1)
     try:
         for shards in options.shards:
             shard_catalog(catalog, scratch / "shards", shards)
@@ -119,6 +120,11 @@ def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> 
     finally:
         ray.shutdown()
     return rows
+
+
+def _start_ray(cores: int) -> None:
+    os.environ.setdefault("RAY_worker_niceness", "0")  # or others of this machine slow Ray's processes more than ours
+    ray.init(num_cpus=cores, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
 
 
 def _row(
@@ -167,7 +173,7 @@ def _enrolments(options: argparse.Namespace, samples: SampleSet, scratch: Path) 
     plain = Catalog.create(scratch / "plain.catalog", engine.recipe)
     rates = {"plain": len(photos) / enroll(plain, photos, engine, "benchmark").seconds}
     for workers in (1, 2):
-        ray.init(num_cpus=workers, log_to_driver=False, include_dashboard=False)
+        _start_ray(workers)
         try:
             with intake_on("auto", engine.recipe, choices) as prepare:
                 first = Catalog.create(scratch / f"warm-{workers}.catalog", engine.recipe)
