@@ -24,7 +24,9 @@ TurtleidxError
 ├── WeightsError
 │   ├── WeightsUnavailable    cannot be downloaded; the message says where to put the file by hand
 │   └── WeightsCorrupt        wrong checksum, or not the network it should be
-└── DeviceUnavailable         a GPU was asked for and there is none
+├── DeviceUnavailable         a GPU was asked for and there is none
+└── ClusterUnavailable        Ray is not installed, does not answer, or its machines do not fit together
+    └── ShardUnreachable      a machine that holds a part of the gallery does not answer
 """
 
 
@@ -126,3 +128,21 @@ class WeightsCorrupt(WeightsError):
 
 class DeviceUnavailable(TurtleidxError):
     """A GPU was asked for and there is none."""
+
+
+class ClusterUnavailable(TurtleidxError):
+    """Ray is not installed, does not answer, or its machines do not fit together."""
+
+
+class ShardUnreachable(ClusterUnavailable):
+    """A machine that holds a part of the gallery does not answer.
+
+    Attributes
+    ----------
+    shards : frozenset of int
+        Their numbers.
+    """
+
+    def __init__(self, message: str, shards: frozenset[int] = frozenset()) -> None:
+        super().__init__(message)
+        self.shards = shards

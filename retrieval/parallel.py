@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -61,12 +62,16 @@ def on_all_cores(task: Callable[[Item], Result], items: Iterable[Item]) -> list[
 
 def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Results in order; the next item is worked on while the caller is busy with the last result."""
-    with ThreadPoolExecutor(1) as worker:
-        pending: Future[Result] | None = None
+    return some_ahead(work, items, 1)
+
+
+def some_ahead(work: Callable[[Item], Result], items: Iterable[Item], most: int) -> Iterator[Result]:
+    """Results in order; so many further items at most are worked on while the caller is busy with one result."""
+    with ThreadPoolExecutor(most) as workers:
+        pending: deque[Future[Result]] = deque()
         for item in items:
-            begun = worker.submit(work, item)
-            if pending is not None:
-                yield pending.result()
-            pending = begun
-        if pending is not None:
-            yield pending.result()
+            pending.append(workers.submit(work, item))
+            if len(pending) > most:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

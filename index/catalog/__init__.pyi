@@ -1,7 +1,7 @@
 from .backup import is_backup as is_backup, restore_backup as restore_backup, write_backup as write_backup
 from .browser import Browser as Browser, Page as Page, TurtleOrder as TurtleOrder
 from .catalog import Catalog as Catalog
-from .gallery import read_photos as read_photos
+from .gallery import read_checkpoint as read_checkpoint, read_photos as read_photos
 from .maintenance import check_catalog as check_catalog, compact_catalog as compact_catalog
 from .networks import (
     MODELS as MODELS,
@@ -24,4 +24,5 @@ from .readings import (
     replace_readings as replace_readings,
 )
 from .reindex import Reindexing as Reindexing
+from .search import GalleryIndex as GalleryIndex
 from .summary import Undated as Undated

@@ -64,7 +64,7 @@ from index.types import (
 )
 
 if TYPE_CHECKING:
-    from index.catalog.search import Searcher
+    from index.catalog.search import GalleryIndex, Searcher
 
 Stored = TypeVar("Stored")
 
@@ -261,9 +261,22 @@ class Catalog:
         """Ids of retired turtles among the owners of these photos: searches pass over them."""
         return retired_owners(self.registry, photos)
 
-    def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist:
-        """The k photos nearest to a query's descriptor that the filter admits, `per_turtle` of one turtle at most."""
-        return self.searcher.shortlist(query, k, where, per_turtle)
+    def shortlist(
+        self,
+        query: Descriptor,
+        k: int,
+        where: GalleryFilter,
+        per_turtle: int = 3,
+        index: GalleryIndex | None = None,
+    ) -> Shortlist:
+        """The k photos nearest to a query's descriptor that the filter admits, `per_turtle` of one turtle at most.
+
+        Parameters
+        ----------
+        index : GalleryIndex or None
+            Searches in place of the catalogue's own index.
+        """
+        return self.searcher.shortlist(query, k, where, per_turtle, index)
 
     def whole_gallery(self, k: int, where: GalleryFilter, per_turtle: int = 3) -> Shortlist | None:
         """What `shortlist` gives to any query where it leaves nobody out, in order of enrolment, without a search.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +27,18 @@ REMEMBERED = 4
 """Filters that stay prepared; people search one side after the other."""
 
 CHUNK = 50_000
+
+NOBODY = np.zeros(0, np.int64)
+
+
+class GalleryIndex(Protocol):
+    """An index over the whole gallery that lies elsewhere."""
+
+    def absent(self) -> Int64:
+        """Photos int64 [n] that cannot be searched now."""
+
+    def search(self, query: Descriptor, k: int, allowed: Selection) -> Neighbours:
+        """The k nearest of the `allowed` photos, fewer when there are fewer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,19 +77,27 @@ class Searcher:
         self._held = Checkpoint(0, "")
         self._caught_up_with: tuple[int, ...] = ()
         self._changed = False
+        self._one_at_a_time = threading.Lock()
 
-    def shortlist(self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int) -> Shortlist:
+    def shortlist(
+        self, query: Descriptor, k: int, where: GalleryFilter, per_turtle: int, index: GalleryIndex | None = None
+    ) -> Shortlist:
         """See `Catalog.shortlist`."""
-        state = self._now()
-        gallery, index, admitted = state.gallery, self._vectors(), _admitted(state, where)
+        with self._one_at_a_time:
+            state = self._now()
+            gallery, every = state.gallery, _admitted(state, where)
+        absent = NOBODY if index is None else index.absent()
+        admitted = _admitted_of(gallery, where, absent) if len(absent) else every
+        searched: GalleryIndex | VectorIndex | VotingIndex = self._vectors() if index is None else index
         wanted = min(2 * k, admitted.photos)
         while True:
-            found = index.search(query, wanted, admitted.selection)
+            found = searched.search(query, wanted, admitted.selection)
             kept = capped(gallery.individuals(np.searchsorted(gallery.ids, found.ids)), per_turtle)[:k]
             if len(kept) == k or wanted == admitted.photos:
                 break
             wanted = min(4 * wanted, admitted.photos)
-        return self._shortlist_of(state, admitted, Neighbours(found.ids[kept], found.similarity[kept]))
+        best = Neighbours(found.ids[kept], found.similarity[kept])
+        return self._shortlist_of(state, admitted, best, every.photos - admitted.photos)
 
     def whole_gallery(self, k: int, where: GalleryFilter, per_turtle: int) -> Shortlist | None:
         """See `Catalog.whole_gallery`."""
@@ -88,7 +110,7 @@ class Searcher:
             return None
         return self._shortlist_of(state, admitted, Neighbours(ids, np.full(len(ids), np.nan, np.float32)))
 
-    def _shortlist_of(self, state: _State, admitted: _Admitted, found: Neighbours) -> Shortlist:
+    def _shortlist_of(self, state: _State, admitted: _Admitted, found: Neighbours, unreachable: int = 0) -> Shortlist:
         gallery = state.gallery
         own = gallery.turtle[np.searchsorted(gallery.ids, found.ids)]
         return Shortlist(
@@ -98,6 +120,7 @@ class Searcher:
             gallery_photos=admitted.photos,
             gallery_turtles=admitted.turtles,
             catalogued_turtles=gallery.turtles,
+            unreachable_photos=unreachable,
         )
 
     def photos(self, where: GalleryFilter) -> list[Photo]:
@@ -250,14 +273,17 @@ class Searcher:
 def _admitted(state: _State, where: GalleryFilter) -> _Admitted:
     """What a filter admits, remembered for the filters that were used last."""
     if where not in state.admitted:
-        rows = np.flatnonzero(state.gallery.admitted(where))
-        of_turtle = np.bincount(state.gallery.turtle[rows] + 1, minlength=1)
-        turtles = int(np.count_nonzero(of_turtle[1:]))
-        state.admitted[where] = _Admitted(Selection(state.gallery.ids[rows]), len(rows), of_turtle, turtles)
+        state.admitted[where] = _admitted_of(state.gallery, where, NOBODY)
     state.admitted.move_to_end(where)
     if len(state.admitted) > REMEMBERED:
         state.admitted.popitem(last=False)
     return state.admitted[where]
+
+
+def _admitted_of(gallery: Gallery, where: GalleryFilter, absent: Int64) -> _Admitted:
+    rows = np.flatnonzero(gallery.admitted(where) & ~np.isin(gallery.ids, absent))
+    of_turtle = np.bincount(gallery.turtle[rows] + 1, minlength=1)
+    return _Admitted(Selection(gallery.ids[rows]), len(rows), of_turtle, int(np.count_nonzero(of_turtle[1:])))
 
 
 def _newer_than(session: Session, event: int, recipe: Recipe) -> Iterator[tuple[Int64, Descriptor]]:

@@ -32,6 +32,8 @@ class FeatureStore:
 
     Attributes
     ----------
+    environment : Environment
+        LMDB's own.
     second : SecondSets
         What further extractors found.
     """
@@ -40,14 +42,14 @@ class FeatureStore:
         self.path = path
         self.extractor = extractor
         self._on_step = on_step
-        self._environment = Environment(path)
-        self.second = SecondSets(self._environment, on_step)
+        self.environment = Environment(path)
+        self.second = SecondSets(self.environment, on_step)
 
     @classmethod
     def create(cls, path: Path, extractor: str) -> FeatureStore:
         """Make an empty store."""
         store = cls(path, extractor)
-        store._environment.create()
+        store.environment.create()
         return store
 
     def put(self, photos: Sequence[PreparedPhoto], *, following: bool = False) -> None:
@@ -68,7 +70,7 @@ class FeatureStore:
                 transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
                 transaction.put(digest, b"", db=databases[PENDING])
 
-        self._environment.write(write)
+        self.environment.write(write)
         self._on_step("features written")
 
     def put_beside(self, photos: Sequence[PreparedPhoto]) -> None:
@@ -86,11 +88,11 @@ class FeatureStore:
                 transaction.put(self._key(digest), features, db=databases[FEATURES])
                 transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
 
-        self._environment.write(write)
+        self.environment.write(write)
 
     def forget_others(self) -> None:
         """Delete the features of other extractors, and pairs that were compared by them."""
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             keys = (bytes(key) for key in transaction.cursor(db=databases[FEATURES]).iternext(values=False))
             foreign = [key for key in keys if key[32:] != self.extractor.encode()]
 
@@ -100,18 +102,18 @@ class FeatureStore:
                 transaction.delete(key, db=databases[FEATURES])
 
         if foreign:
-            self._environment.write(write)
+            self.environment.write(write)
 
     def pending(self) -> list[str]:
         """Photos (sha256) of the last batch, unless it was settled."""
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             return [bytes(key).hex() for key, _ in transaction.cursor(db=databases[PENDING])]
 
     def settle(self, orphans: Collection[str] = ()) -> None:
         """Declare the last batch finished; the records of `orphans` (sha256) are deleted."""
 
         self.delete(orphans)
-        self._environment.write(lambda transaction, databases: transaction.drop(databases[PENDING], delete=False))
+        self.environment.write(lambda transaction, databases: transaction.drop(databases[PENDING], delete=False))
 
     def delete(self, digests: Collection[str]) -> None:
         """Delete the features and thumbnails of photos (sha256)."""
@@ -123,11 +125,11 @@ class FeatureStore:
                 delete_second(transaction, databases, digest)
 
         if digests:
-            self._environment.write(write)
+            self.environment.write(write)
 
     def copy(self, target: Path) -> None:
         """Write a consistent copy without gaps to a new file."""
-        with full_disk_named(target), self._environment.opened() as environment, target.open("wb") as file:
+        with full_disk_named(target), self.environment.opened() as environment, target.open("wb") as file:
             environment.copyfd(file.fileno(), compact=True)
 
     def compact(self) -> None:
@@ -137,7 +139,7 @@ class FeatureStore:
 
     def features(self, digests: Sequence[str]) -> list[LocalFeatures | None]:
         """Features of photos by sha256; None where there is no record. Raises CatalogDamaged for a broken one."""
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             records = [transaction.get(self._key(bytes.fromhex(d)), db=databases[FEATURES]) for d in digests]
             return [
                 None if r is None else replace(_whole(unpack_features(r), d, self.path), source=StoredPhoto(self, d))
@@ -146,7 +148,7 @@ class FeatureStore:
 
     def thumbnail(self, digest: str) -> bytes | None:
         """JPEG of a photo; None where there is none. Raises CatalogDamaged for a broken record."""
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             record = transaction.get(bytes.fromhex(digest), db=databases[THUMBNAILS])
             return None if record is None else _whole(unpack_thumbnail(record), digest, self.path)
 
@@ -157,13 +159,13 @@ class FeatureStore:
 
         The order of a pair matters only where its recipe says so, see `PairCache`.
         """
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             found = [transaction.get(_pair_key(recipe, pair, directed), db=databases[PAIRS]) for pair in pairs]
             return [None if record is None else unpack_confidences(record) for record in found]
 
     def count_missing(self, recipe: bytes, pairs: Sequence[tuple[str, str]], *, directed: bool = False) -> int:
         """How many of these pairs have no record; what is in the records is not looked at."""
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             cursor = transaction.cursor(db=databases[PAIRS])
             return sum(not cursor.set_key(_pair_key(recipe, pair, directed)) for pair in pairs)
 
@@ -181,17 +183,17 @@ class FeatureStore:
             for pair, values in zip(pairs, confidences, strict=True):
                 transaction.put(_pair_key(recipe, pair, directed), pack_confidences(values), db=databases[PAIRS])
 
-        self._environment.write(write)
+        self.environment.write(write)
 
     def count(self) -> int:
         """How many feature records there are, those of kept queries and of other extractors among them."""
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             return int(transaction.stat(databases[FEATURES])["entries"])
 
     def bytes_a_photo(self) -> dict[str, float]:
         """Mean bytes of a feature record, by extractor, the further ones too (`SecondSets`)."""
         sizes: dict[str, list[int]] = {}
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             for name in (FEATURES, SECOND):
                 if name in databases:
                     for key, record in transaction.cursor(db=databases[name]):
@@ -201,7 +203,7 @@ class FeatureStore:
     def digests(self) -> set[str]:
         """Photos (sha256) with a feature record of this extractor."""
         suffix = self._key(b"")
-        with self._environment.reading() as (transaction, databases):
+        with self.environment.reading() as (transaction, databases):
             keys = (bytes(key) for key in transaction.cursor(db=databases[FEATURES]).iternext(values=False))
             return {key[:32].hex() for key in keys if key[32:] == suffix}
 

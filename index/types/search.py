@@ -52,6 +52,8 @@ class Shortlist:
         How many photos and turtles the filter admits, shortlisted or not.
     catalogued_turtles : int
         How many turtles have a photo at all, admitted or not.
+    unreachable_photos : int
+        Further photos that the filter admits, on machines that could not be reached.
     """
 
     photos: tuple[Photo, ...]
@@ -60,6 +62,7 @@ class Shortlist:
     gallery_photos: int
     gallery_turtles: int
     catalogued_turtles: int
+    unreachable_photos: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,6 +34,22 @@ class Selection:
         self._part: Int64 | None = None
         self._within = Within(0, everything=False, positions=np.zeros(0, np.int64), selector=None)
 
+    @classmethod
+    def of_members(cls, member: npt.NDArray[np.bool_]) -> Selection:
+        """The photos whose ids are True in bool [largest id + 1]."""
+        return cls(np.flatnonzero(member))
+
+    @property
+    def members(self) -> npt.NDArray[np.bool_]:
+        """Which ids are admitted, bool [largest id + 1]; others are not."""
+        return self._member
+
+    def without(self, ids: Int64) -> Selection:
+        """The same but for these photos."""
+        member = self._member.copy()
+        member[ids[ids < len(member)]] = False
+        return self.of_members(member)
+
     def of_ids(self) -> Any:
         """A FAISS selector of ids."""
         return self._of_ids

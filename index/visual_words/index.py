@@ -15,7 +15,7 @@ import numpy as np
 
 from index.files import OnStep, no_steps, replacing
 from index.types import Checkpoint, Descriptor, Float32, Int64, UInt8
-from index.vectors import FRESH_SHARE, UNSAVED_FEWEST, UNSAVED_SHARE_CODED, Neighbours, Selection
+from index.vectors import FRESH_SHARE, UNSAVED_FEWEST, UNSAVED_SHARE_CODED, Neighbours, Selection, probes
 from index.visual_words.index_file import lists_are_whole, read_votes, write_votes
 from index.visual_words.inverted_file import VotePart, read_lists, write_merged, write_part
 
@@ -59,18 +59,29 @@ class VotingIndex:
         """Add signatures uint8 [n, b] under their photo ids int64 [n]."""
         self._newer.add(ids, descriptors)
 
-    def search(self, query: Descriptor, k: int, allowed: Int64 | Selection) -> Neighbours:
+    @property
+    def keypoints(self) -> int:
+        """How many keypoints the photos have in all, on which it depends in how many words each is looked for."""
+        return self._saved.keypoints + self._newer.keypoints
+
+    def search(self, query: Descriptor, k: int, allowed: Int64 | Selection, keypoints: int | None = None) -> Neighbours:
         """The k of the `allowed` photos with most votes of a query, fewer when there are fewer.
 
         Queries are told in `VotePart.similarity`.
+
+        Parameters
+        ----------
+        keypoints : int or None
+            Those of the whole gallery, where this index holds only a part of it.
         """
         selection = allowed if isinstance(allowed, Selection) else Selection(allowed)
+        words = probes(self.keypoints if keypoints is None else keypoints)
         ids, similarity = [], []
         for part in (self._saved, self._newer):
             # the selection remembers one part, and that shall be the larger one
             within = selection.within(part.ids) if part is self._saved else None
             places = within.positions if within else selection.positions(part.ids)
-            votes = part.similarity(query, within.selector if within else None)[places]
+            votes = part.similarity(query, within.selector if within else None, words)[places]
             best = _highest(votes, k)
             ids.append(part.ids[places[best]])
             similarity.append(votes[best])

@@ -69,6 +69,11 @@ class VotePart:
         return len(self.ids)
 
     @property
+    def keypoints(self) -> int:
+        """Keypoints of all photos."""
+        return int(self.lists.ntotal)
+
+    @property
     def weight(self) -> Float32:
         """What a vote for each photo counts, float32 [n]: less for photos of many words."""
         return self._weight

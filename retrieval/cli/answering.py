@@ -24,6 +24,7 @@ from retrieval.pipeline import (
     AskedEncounter,
     EncounterAnswer,
     FollowUp,
+    Gallery,
     Identification,
     answer,
     answer_encounters,
@@ -40,13 +41,17 @@ from retrieval.pipeline import (
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What shall be done with answers besides telling them; `pictures` has a file for each photo's match picture."""
+    """What shall be done with answers besides telling them; `pictures` has a file for each photo's match picture.
+
+    Photos are compared in the `gallery`, else in the catalogue's folder.
+    """
 
     who: str
     policy: DecisionPolicy
     follow_up: FollowUp
     keep: bool
     pictures: Mapping[str, Path]
+    gallery: Gallery | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +124,7 @@ def answered_photos(
         yield from (Told(_unreadable(one), ()) for one in asked if isinstance(one, RefusedRow))
         return
     scores = []
-    for one in answer(catalog, asked, engine, wishes.who, wishes.policy, wishes.follow_up):
+    for one in answer(catalog, asked, engine, wishes.who, wishes.policy, wishes.follow_up, wishes.gallery):
         scores.append(recent_score(one.identification))
         yield _finished(catalog, engine, one, [one], wishes)
     remember(catalog, scores, engine.evidence)
@@ -132,7 +137,10 @@ def answered_encounters(
     if engine is None:
         yield from answered_photos(catalog, None, asked, wishes)
         return
-    for one in answer_encounters(catalog, by_encounter(asked), engine, wishes.who, wishes.policy, wishes.follow_up):
+    together = by_encounter(asked)
+    for one in answer_encounters(
+        catalog, together, engine, wishes.who, wishes.policy, wishes.follow_up, wishes.gallery
+    ):
         yield _finished(catalog, engine, one, _alone(one.asked, one), wishes)
         known_by = next((photo.query.sha256 for photo in one.found.photos if photo.query.sha256), None)
         scores = [recent_score(photo, f"encounter of {known_by}") for photo in one.found.photos]

@@ -81,6 +81,11 @@ PLACES: Mapping[str, Place] = {
         "maintenance",
         "Read the originals again: with another extractor or encoder, or where records are missing or damaged.",
     ),
+    "shard": Place(
+        "cluster",
+        "Divide the catalogue's features and index into shards of whole turtles, or bring shards up to date.",
+    ),
+    "serve": Place("cluster", "Answer queries of many users over HTTP from a Ray cluster; Ctrl-C ends it."),
     "export": Place(
         "exchange",
         "Write tables for colleagues and their programs; importing a photo table loses nothing of it.",

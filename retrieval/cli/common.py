@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +19,8 @@ from retrieval.cli.printing import Form
 
 if TYPE_CHECKING:
     from index.curation import Curator
+    from retrieval.engine import Engine, EngineOptions
+    from retrieval.pipeline import Gallery
 
 
 def opened(context: typer.Context) -> Catalog:
@@ -119,6 +123,22 @@ def tell_of_waiting(catalog: Catalog, photos: Collection[int]) -> None:
             f"{len(waiting)} photos wait for their head box and cannot be searched before: `turtleidx review` draws it "
             f"by mouse or by numbers, `turtleidx photos box {waiting[0]} X,Y,W,H` in pixels of the upright photo."
         )
+
+
+@contextmanager
+def in_cluster(
+    catalog: Catalog, engine: Engine, choices: EngineOptions, address: str, shards: Path
+) -> Iterator[Gallery]:
+    """The catalogue's shards on a Ray cluster; what has to be known about them is said."""
+    from retrieval.cluster import cluster_gallery  # Ray takes seconds to import
+
+    with cluster_gallery(catalog, engine, choices, address, shards) as gallery:
+        if newer := gallery.newer():
+            printing.say(
+                f"{newer} photos are newer than the shards and are compared on this machine: `turtleidx shard --into "
+                f"{shards}` brings the shards up to date."
+            )
+        yield gallery
 
 
 def ask(question: str) -> None:

@@ -96,6 +96,20 @@ Dates = Annotated[DateOrder | None, typer.Option("--dates", help="Dates of the t
 NewIds = Annotated[bool, typer.Option("--new-ids", help="Ids that look like known ones are other turtles.")]
 
 
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", metavar="ADDRESS", help="Work on a Ray cluster: auto, or where its head is.")
+]
+Shards = Annotated[
+    Path | None, typer.Option("--shards", metavar="FOLDER", help="What `turtleidx shard` made, as all machines see it.")
+]
+
+
+def both_or_none(cluster: str | None, shards: Path | None) -> None:
+    """Raises BadParameter where a cluster has nothing to work on, or nobody works on the shards."""
+    if (cluster is None) != (shards is None):
+        raise typer.BadParameter("--cluster and --shards go together: who works, and on which shards.")
+
+
 class Sorting(StrEnum):
     """What answers may be sorted by."""
 

@@ -1,6 +1,7 @@
 from .cascade import (
     FIRST_STAGE as FIRST_STAGE,
     RerankRecipe as RerankRecipe,
+    cascaded as cascaded,
     choose_first_stage as choose_first_stage,
     compare as compare,
     first_stage as first_stage,

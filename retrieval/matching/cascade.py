@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,9 @@ from retrieval.matching.matcher import Compare, Matcher
 from retrieval.matching.nearest import NearestNeighbourMatcher
 from retrieval.matching.verification import POSITIONS, Verification, has_frames, verify, verify_positions
 from retrieval.parallel import on_all_cores
+
+Closer = Callable[[Sequence[int], Sequence[Matches] | None], Sequence[Matches]]
+"""From rows of candidates, and their first matches where there are any, to the matcher's verified matches."""
 
 if TYPE_CHECKING:
     import torch  # takes seconds to import
@@ -86,16 +89,37 @@ def rerank(
     look : callable or None
         How the cascade looks at all candidates; None takes `first_stage`.
     """
-    if recipe.sees_all(len(candidates)):
-        return [*compare(query, candidates, matcher, recipe.verification)]
-    first_matches = (look or first_stage)(query, candidates)
+
+    def closer(rows: Sequence[int], first_matches: Sequence[Matches] | None) -> Sequence[Matches]:
+        seen = [candidates[row] for row in rows]
+        return compare(query, seen, matcher, recipe.verification, first_matches)
+
+    return cascaded(recipe, len(candidates), lambda: (look or first_stage)(query, candidates), closer)
+
+
+def cascaded(
+    recipe: RerankRecipe, candidates: int, look: Callable[[], Sequence[Matches]], closer: Closer
+) -> list[Matches | None]:
+    """As `rerank`, wherever the candidates lie.
+
+    Parameters
+    ----------
+    candidates : int
+        How many there are.
+    look : callable
+        Looks at all of them, in order; only called where the matcher does not see all.
+    closer : callable
+        Compares the candidates of these rows.
+    """
+    if recipe.sees_all(candidates):
+        return [*closer(range(candidates), None)]
+    first_matches = look()
     seen = recipe.kept([one.confidence for one in first_matches])
     found = [
         None if (confidence := recipe.unseen(one.confidence)) is None else Matches(one.pairs, confidence)
         for one in first_matches
     ]
-    photos, known = [candidates[row] for row in seen], [first_matches[row] for row in seen]
-    for row, matches in zip(seen, compare(query, photos, matcher, recipe.verification, known), strict=True):
+    for row, matches in zip(seen, closer(seen, [first_matches[row] for row in seen]), strict=True):
         found[row] = matches
     return found
 

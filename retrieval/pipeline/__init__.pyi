@@ -6,7 +6,8 @@ from .drift import (
     remember as remember,
 )
 from .encounters import identify_encounter as identify_encounter
-from .identification import identify as identify, unanswered as unanswered
+from .galleries import ComparedShortlist as ComparedShortlist, Gallery as Gallery, OwnGallery as OwnGallery
+from .identification import identify as identify, read_query as read_query, unanswered as unanswered
 from .intake import (
     BATCH as BATCH,
     FINDER as FINDER,
@@ -16,6 +17,10 @@ from .intake import (
     HeadsReport as HeadsReport,
     Outcome as Outcome,
     Outdated as Outdated,
+    Prepare as Prepare,
+    PreparedBatch as PreparedBatch,
+    SortedOut as SortedOut,
+    digests_of as digests_of,
     draw_box as draw_box,
     enroll as enroll,
     find_heads as find_heads,
@@ -27,11 +32,13 @@ from .intake import (
     original as original,
     outdated as outdated,
     own_finder as own_finder,
+    prepared as prepared,
     reindex as reindex,
     remember_finder as remember_finder,
     remember_heads as remember_heads,
     remember_masks as remember_masks,
     remembered_heads as remembered_heads,
+    sorted_out as sorted_out,
 )
 from .kept_queries import keep as keep
 from .next_steps import (

@@ -22,7 +22,8 @@ from retrieval.novelty import (
     explained,
     fuse,
 )
-from retrieval.pipeline.identification import identify
+from retrieval.pipeline.galleries import Gallery
+from retrieval.pipeline.identification import as_far_as_compared, identify
 from retrieval.pipeline.results import EncounterAnswer, Identification
 from retrieval.scoring import Candidate
 
@@ -37,6 +38,7 @@ def identify_encounter(
     model: CatalogModel,
     policy: DecisionPolicy | None = None,
     name: str | None = None,
+    gallery: Gallery | None = None,
 ) -> EncounterAnswer:
     """Say which enrolled turtle several photos of one turtle on one occasion show, or that it is new.
 
@@ -46,9 +48,11 @@ def identify_encounter(
         Each is searched in the gallery of its side.
     name : str or None
         Of the encounter, for the answer.
+    gallery : Gallery or None
+        As for `identify`.
     """
     policy = policy or DecisionPolicy()
-    alone = tuple(identify(catalog, one, engine, model, policy) for one in photos)
+    alone = tuple(identify(catalog, one, engine, model, policy, gallery=gallery) for one in photos)
     return answer_together(catalog, name, alone, model, policy)
 
 
@@ -70,18 +74,20 @@ def answer_together(
     probability = {names[code]: p for code, p in zip(posterior.turtle, posterior.p_candidates, strict=True)}
     ranked = _candidates(searched, probability)
     doubt = _doubt(catalog, photos)
+    prediction = Prediction(
+        verdict=Verdict.UNDECIDED if doubt.grave else decision.verdict,
+        turtle=None if decision.turtle is None or doubt.grave else names[decision.turtle],
+        reason=f"{doubt.sentence}{_together(searched)} {explained(decision, unsearched)}",
+        candidates=ranked,
+        posterior=posterior,
+        advice=advise(decision, posterior, [(one.turtle, one.photo.path) for one in ranked], unsearched),
+    )
+    unreachable = max(one.coverage.unreachable for one in photos)
     return EncounterAnswer(
         name=name,
         photos=photos,
         two_ids=doubt.two_ids,
-        prediction=Prediction(
-            verdict=Verdict.UNDECIDED if doubt.grave else decision.verdict,
-            turtle=None if decision.turtle is None or doubt.grave else names[decision.turtle],
-            reason=f"{doubt.sentence}{_together(searched)} {explained(decision, unsearched)}",
-            candidates=ranked,
-            posterior=posterior,
-            advice=advise(decision, posterior, [(one.turtle, one.photo.path) for one in ranked], unsearched),
-        ),
+        prediction=as_far_as_compared(prediction, unreachable) if unreachable else prediction,
         unsearched_turtles=unsearched,
         seconds=sum(one.seconds for one in photos),
     )

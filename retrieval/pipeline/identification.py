@@ -12,6 +12,7 @@ from index.errors import HeadNotFound, PhotoRefused, TooFewKeypoints, TurtleidxE
 from index.types import GalleryFilter, Photo, PreparedPhoto, Side, Sighting
 from retrieval.engine import Engine
 from retrieval.novelty import CatalogModel, DecisionPolicy, Prediction, Verdict
+from retrieval.pipeline.galleries import Gallery, OwnGallery
 from retrieval.pipeline.results import Coverage, Identification, QueryPhoto
 from retrieval.scoring import Pair, rank
 
@@ -25,6 +26,7 @@ def identify(
     query: PreparedPhoto | PhotoRefused | None = None,
     *,
     side: Side | None = None,
+    gallery: Gallery | None = None,
 ) -> Identification:
     """Say which enrolled turtle a photo shows, or that it is new: shortlist, re-rank, predict.
 
@@ -39,6 +41,8 @@ def identify(
         What `read_query` gave, where that was done while another photo was matched.
     side : Side or None
         Where the sighting states none.
+    gallery : Gallery or None
+        Where the catalogue's photos are compared; None: in its folder on this machine.
     """
     started = time.perf_counter()
     sighting = photo if isinstance(photo, Sighting) else Sighting(str(Path(photo)))
@@ -50,23 +54,30 @@ def identify(
         return unanswered(sighting.path, query, engine, time.perf_counter() - started)
     [enrolled] = catalog.sightings([(query.sha256, sighting.box)], [query.content])
     same_file = enrolled or catalog.enrolled([query.sha256]).get(query.sha256)  # perhaps another head in it
-    gallery = GalleryFilter(side=sighting.side, without_photo=None if same_file is None else same_file.id)
-    probe = engine.encoder.probe(query.features, query.vector)
-    shortlist = catalog.shortlist(probe, engine.shortlist, gallery, engine.per_turtle)
-    features = catalog.features(shortlist.photos)
+    where = GalleryFilter(side=sighting.side, without_photo=None if same_file is None else same_file.id)
+    compared = (gallery or OwnGallery(catalog, engine)).compare(query, where)
+    shortlist = compared.shortlist
     pairs = [
-        Pair(one, own, matches)
-        for one, own, matches in zip(shortlist.photos, features, engine.rerank(query.features, features), strict=True)
+        Pair(one, matches)
+        for one, matches in zip(shortlist.photos, compared.matches, strict=True)
         if matches is not None
     ]
     candidates = rank(pairs, len(query.features), model.scoring(catalog, engine.score), enrolled)
     catalog.write_learnt()
     policy = policy or DecisionPolicy()
     prediction = model.predict(candidates, shortlist, policy.prior_new, policy.rates)
+    if shortlist.unreachable_photos:
+        prediction = as_far_as_compared(prediction, shortlist.unreachable_photos)
     return Identification(
         query=QueryPhoto(sighting.path, sighting.side, query, enrolled),
         prediction=prediction if enrolled is None else replace(prediction, reason=_itself(prediction.reason, enrolled)),
-        coverage=Coverage(len(pairs), len(candidates), shortlist.gallery_photos, shortlist.gallery_turtles),
+        coverage=Coverage(
+            len(pairs),
+            len(candidates),
+            shortlist.gallery_photos,
+            shortlist.gallery_turtles,
+            shortlist.unreachable_photos,
+        ),
         matcher=engine.matcher.id,
         seconds=time.perf_counter() - started,
     )
@@ -84,6 +95,17 @@ def read_query(sighting: Sighting, engine: Engine) -> PreparedPhoto | PhotoRefus
             "box in a manifest (columns x, y, w, h), or cut the head out and ask with --heads whole."
         )
     return query
+
+
+def as_far_as_compared(prediction: Prediction, unreachable: int) -> Prediction:
+    """What can be said while so many photos could not be reached: never NEW, because the turtle may be among them."""
+    reason = (
+        f"{prediction.reason} {unreachable} photos of this gallery lie on machines that could not be reached, and were "
+        "not compared: ask again when they are back."
+    )
+    if prediction.verdict is Verdict.NEW:
+        return replace(prediction, verdict=Verdict.UNDECIDED, reason=reason)
+    return replace(prediction, reason=reason)
 
 
 def _itself(reason: str, enrolled: Photo) -> str:

@@ -9,6 +9,7 @@ from index.catalog import Catalog
 from index.types import PreparedPhoto, Side, Sighting
 from retrieval.engine import Engine
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
+from retrieval.pipeline.galleries import Gallery
 from retrieval.pipeline.identification import identify
 from retrieval.pipeline.results import Identification, OtherSide
 
@@ -23,6 +24,7 @@ def look_at_other_side(
     policy: DecisionPolicy,
     query: PreparedPhoto,
     found: Identification,
+    gallery: Gallery | None = None,
 ) -> Identification:
     """The same answer; where it says no more than "new" and the other side's gallery says KNOWN, it tells so.
 
@@ -31,7 +33,7 @@ def look_at_other_side(
     opposite = OPPOSITE.get(found.query.side)
     if opposite is None or model.novelty is None or not says_no_more_than_new(found.verdict, found.p_new):
         return found
-    other = identify(catalog, replace(sighting, side=opposite), engine, model, policy, query)
+    other = identify(catalog, replace(sighting, side=opposite), engine, model, policy, query, gallery=gallery)
     if other.verdict is not Verdict.KNOWN:
         return found
     best = other.candidates[0]

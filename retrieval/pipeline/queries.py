@@ -15,8 +15,9 @@ from index.types import Photo, PreparedPhoto, Sighting
 from retrieval.engine import Engine
 from retrieval.images import Question
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
-from retrieval.parallel import one_ahead
+from retrieval.parallel import one_ahead, some_ahead
 from retrieval.pipeline.encounters import answer_together
+from retrieval.pipeline.galleries import Gallery
 from retrieval.pipeline.identification import identify, read_query, unanswered
 from retrieval.pipeline.other_side import look_at_other_side
 from retrieval.pipeline.results import EncounterAnswer, Identification
@@ -37,6 +38,9 @@ class FollowUp:
     enroll_new: bool = False
     confirm: str | None = None
 
+
+IN_FLIGHT = 3
+"""Questions that are worked on at once where the gallery lies elsewhere, besides the one that is answered."""
 
 OTHER_SIDE = "possibly known by the other side"
 """Tag of a turtle that was called new although some turtles have no photo of its side and were not compared."""
@@ -59,19 +63,36 @@ def answer(
     who: str,
     policy: DecisionPolicy,
     follow_up: FollowUp,
+    gallery: Gallery | None = None,
 ) -> Iterator[Answer]:
     """Answer in order; a photo that is enrolled on the way is in the gallery of the next.
 
     While a photo is matched, the next one is read; an answer's seconds are those that were waited for it.
+
+    Parameters
+    ----------
+    gallery : Gallery or None
+        As for `identify`.
     """
     catalog.require(engine.recipe)
     model = CatalogModel.load(catalog, engine.evidence)
-    started = time.perf_counter()
-    for question, query in one_ahead(lambda one: (one, _read(one, engine)), asked):
+
+    def identified(
+        one: tuple[Question | RefusedRow, PreparedPhoto | PhotoRefused | None],
+    ) -> tuple[Question | RefusedRow, Identification]:
+        question, query = one
         if isinstance(question, RefusedRow):
-            yield Answer(question, unanswered(question.photo, PhotoUnreadable(question.reason), engine))
+            return question, unanswered(question.photo, PhotoUnreadable(question.reason), engine)
+        return question, _identified(catalog, question.sighting, engine, model, policy, query, gallery)
+
+    read = one_ahead(lambda one: (one, _read(one, engine)), asked)
+    # elsewhere several questions are worked on at once, unless one's answer changes the gallery of the next
+    together = gallery is not None and follow_up == FollowUp()
+    started = time.perf_counter()
+    for question, found in some_ahead(identified, read, IN_FLIGHT) if together else map(identified, read):
+        if isinstance(question, RefusedRow):
+            yield Answer(question, found)
             continue
-        found = _identified(catalog, question.sighting, engine, model, policy, query)
         found = replace(found, seconds=time.perf_counter() - started)
         wished = _wished(catalog, _usable([question], [found]), found, follow_up)
         yield Answer(question, found, *_enroll_as(catalog, wished, found, who))
@@ -85,14 +106,15 @@ def _identified(
     model: CatalogModel,
     policy: DecisionPolicy,
     query: PreparedPhoto | PhotoRefused | None,
+    gallery: Gallery | None,
 ) -> Identification:
     """One photo's answer; where its stated side says nothing, the other one is asked too."""
     query = read_query(sighting, engine) if query is None else query
-    found = identify(catalog, sighting, engine, model, policy, query)
+    found = identify(catalog, sighting, engine, model, policy, query, gallery=gallery)
     if isinstance(query, PhotoRefused):
         return found
     sighting = replace(sighting, side=found.query.side)
-    return look_at_other_side(catalog, sighting, engine, model, policy, query, found)
+    return look_at_other_side(catalog, sighting, engine, model, policy, query, found, gallery)
 
 
 def _read(question: Question | RefusedRow, engine: Engine) -> PreparedPhoto | PhotoRefused | None:
@@ -137,8 +159,15 @@ def answer_encounters(
     who: str,
     policy: DecisionPolicy,
     follow_up: FollowUp,
+    gallery: Gallery | None = None,
 ) -> Iterator[AnsweredEncounter]:
-    """Answer encounters in order, each with one verdict for all its photos; the next photo is read meanwhile."""
+    """Answer encounters in order, each with one verdict for all its photos; the next photo is read meanwhile.
+
+    Parameters
+    ----------
+    gallery : Gallery or None
+        As for `identify`.
+    """
     catalog.require(engine.recipe)
     model = CatalogModel.load(catalog, engine.evidence)
     encounters, photos_of_all = tee(asked)
@@ -147,7 +176,7 @@ def answer_encounters(
         photos = tuple(
             unanswered(one.photo, PhotoUnreadable(one.reason), engine)
             if isinstance(one, RefusedRow)
-            else _identified(catalog, one.sighting, engine, model, policy, query)
+            else _identified(catalog, one.sighting, engine, model, policy, query, gallery)
             for one, query in zip(encounter.photos, islice(ahead, len(encounter.photos)), strict=True)
         )
         found = answer_together(catalog, encounter.name, photos, model, policy)

@@ -70,12 +70,19 @@ class QueryPhoto:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many photos and turtles were matched, and how many the searched gallery holds."""
+    """How many photos and turtles were matched, and how many the searched gallery holds.
+
+    Attributes
+    ----------
+    unreachable : int
+        Further photos of the gallery, on machines that could not be reached.
+    """
 
     photos: int = 0
     turtles: int = 0
     gallery_photos: int = 0
     gallery_turtles: int = 0
+    unreachable: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -80,7 +80,7 @@ def _compared(
         shortlist = _beside(main, field, engine, query, features, turtle)
         gallery = [*shortlist.photos, *own]
         known = main.features(gallery)
-        pairs = [Pair(*one) for one in zip(gallery, known, engine.compare(features, known), strict=True)]
+        pairs = [Pair(*one) for one in zip(gallery, engine.compare(features, known), strict=True)]
         ranking = rank(pairs, len(features), model.scoring(main, engine.score))
         found = next(one for one in ranking if one.turtle == turtle)
         probability = _probability(model, ranking, shortlist, own)

@@ -52,6 +52,7 @@ def coverage_record(answer: Identification) -> dict[str, object]:
     return {
         "compared": {"photos": coverage.photos, "turtles": coverage.turtles},
         "gallery": {"photos": coverage.gallery_photos, "turtles": coverage.gallery_turtles},
+        "not_reached": coverage.unreachable,
     }
 
 

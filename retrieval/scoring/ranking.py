@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from index.types import LocalFeatures, Matches, Photo
+from index.types import Matches, Photo
 from retrieval.scoring.confidences import PairConfidences, count_matches, pair_confidences
 from retrieval.scoring.pair_scoring import PairScoring
 from retrieval.scoring.wasserstein import best_first
@@ -19,7 +19,6 @@ class Pair:
     """A gallery photo that was matched with the query."""
 
     photo: Photo
-    features: LocalFeatures
     matches: Matches
 
 
@@ -37,7 +36,7 @@ def rank(
     """
     if not pairs:
         return ()
-    confidences = PairConfidences.of([pair_confidences(one.matches, keypoints, len(one.features)) for one in pairs])
+    confidences = PairConfidences.of([pair_confidences(one.matches, keypoints, one.photo.keypoints) for one in pairs])
     scores = scoring.of(confidences, [one.photo for one in pairs], asked)
     identified = [row for row in best_first(scores, confidences.mean()) if pairs[row].photo.turtle is not None]
     return tuple(

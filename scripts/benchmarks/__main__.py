@@ -34,11 +34,12 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "enrollment": ("indexing.enrollment", "photos a second into a catalogue, by stage, and memory"),
     "faulty-rows": ("indexing.faulty_rows", "what faults on every tenth row of a table cost"),
     "start-up": ("indexing.start_up", "how long light commands take before they answer, against another checkout"),
+    "cluster": ("indexing.cluster", "shards on Ray against the plain query, and enrolment by Ray's workers"),
     "registry": ("indexing.registry", "the registry with 100,000 turtles and a million photos"),
 }
 """Names, their modules in this package, and what each measures."""
 
-_NEEDS = {"vector-index": ("lancedb", "usearch")}
+_NEEDS = {"vector-index": ("lancedb", "usearch"), "cluster": ("ray",)}
 
 
 def main(arguments: list[str]) -> None:

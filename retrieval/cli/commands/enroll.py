@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +38,7 @@ MOST_TOLD = 10
 if TYPE_CHECKING:
     from retrieval.engine import EngineOptions
     from retrieval.images import Passed
+    from retrieval.pipeline import Prepare
 
 
 def add_to(app: typer.Typer) -> None:
@@ -105,6 +107,7 @@ def enroll_command(
     heads: options.HeadsOfPhotos = None,
     head_finder: options.HeadFinder = None,
     masks: options.Masks = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is, unless --update is given."""
     from retrieval.images import (
@@ -169,7 +172,8 @@ def enroll_command(
     wanted = own_finder(catalog) if head_finder == OWN else head_finder or finder_of(catalog)
     segmenter = None if masks == NO_MASKS else masks or masks_of(catalog)
     choices = replace(choices, heads=heads or remembered_heads(catalog), head_finder=wanted, masks=segmenter)
-    engine = Engine.load(catalog.recipe, replace(choices, matcher=NEAREST))
+    reading = replace(choices, matcher=NEAREST)
+    engine = Engine.load(catalog.recipe, reading)
     if heads is not None:
         remember_heads(catalog, heads, common.who)
     if head_finder is not None:
@@ -178,9 +182,9 @@ def enroll_command(
         remember_masks(catalog, masks, common.who)
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
-    with printing.progress_bar("enrolling", total) as advance:
+    with _preparing(cluster, catalog, reading) as prepare, printing.progress_bar("enrolling", total) as advance:
         every = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
-        report = enroll(catalog, _noting(every, heard), engine, common.who, advance, encounters_by)
+        report = enroll(catalog, _noting(every, heard), engine, common.who, advance, encounters_by, prepare)
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_enrolment(report)
@@ -198,6 +202,20 @@ def enroll_command(
     printing.say(f"next: {next_for_catalog(catalog)}")
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
+
+
+@contextmanager
+def _preparing(cluster: str | None, catalog: Catalog, options: EngineOptions) -> Iterator[Prepare]:
+    """What reads photos: this machine, or all nodes of a cluster."""
+    from retrieval.pipeline import prepared
+
+    if cluster is None:
+        yield prepared
+        return
+    from retrieval.cluster import intake_on  # Ray takes seconds to import
+
+    with intake_on(cluster, catalog.recipe, options) as prepare:
+        yield prepare
 
 
 def _noting(rows: Iterable[Sighting | RefusedRow], heard: list[Sighting]) -> Iterator[Sighting | RefusedRow]:

@@ -34,9 +34,19 @@ def check_command(
     originals: Annotated[
         bool, typer.Option("--originals", help="Read the original files too: are they there, and unchanged?")
     ] = False,
+    shards: Annotated[
+        Path | None,
+        typer.Option("--shards", metavar="FOLDER", help="Check what `turtleidx shard` made instead of the catalogue."),
+    ] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="With --shards: make again what is wrong.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Compare the three stores, repair what can be repaired; exit code 3 when problems remain."""
+    if repair and shards is None:
+        raise typer.BadParameter("--repair goes with --shards; the catalogue is repaired anyway.")
+    if shards is not None:
+        _check_shards(context, shards, repair, as_json)
+        return
     from retrieval.pipeline import mark_alike, outdated
 
     catalog = opened(context)
@@ -64,6 +74,32 @@ def check_command(
             printing.out.print(sentence, markup=False)
         looked_at = "" if originals else "; --originals looks for their files too"
         printing.out.print(f"{report.photos} photos checked, {len(report.problems)} problems{looked_at}")
+    if report.problems:
+        raise typer.Exit(ExitCode.SOME_REFUSED)
+
+
+def _check_shards(context: typer.Context, folder: Path, repair: bool, as_json: bool) -> None:
+    from index.shards import check_shards  # faiss takes half a second to import
+
+    report = check_shards(opened(context), folder, repair=repair)
+    if as_json:
+        printing.print_json(
+            {
+                "photos": report.photos,
+                "problems": report.problems,
+                "repaired": report.repaired,
+                "shards": report.shards,
+            }
+        )
+    else:
+        for sentence in report.repaired:
+            printing.out.print(f"repaired: {sentence}", markup=False)
+        for sentence in report.problems:
+            printing.out.print(f"problem: {sentence}", markup=False)
+        hint = "" if repair or not report.problems else "; --repair makes again what is wrong"
+        printing.out.print(
+            f"{report.photos} photos in {report.shards} shards checked, {len(report.problems)} problems{hint}"
+        )
     if report.problems:
         raise typer.Exit(ExitCode.SOME_REFUSED)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ from index.errors import InputError
 from index.exchange import DateOrder, RefusedRow
 from index.types import Side
 from retrieval.cli import options, printing
-from retrieval.cli.common import form_of, opened, target_turtle
+from retrieval.cli.common import form_of, in_cluster, opened, target_turtle
 from retrieval.cli.exit_codes import ExitCode
 from retrieval.cli.options import Sorting
 from retrieval.defaults import SHORTLIST
@@ -77,6 +77,8 @@ def query_command(
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
     heads: options.HeadsOfPhotos = None,
+    cluster: options.Cluster = None,
+    shards: options.Shards = None,
 ) -> None:
     """Which enrolled turtle does a photo show, or is it new?"""
     from retrieval.cli.answering import (
@@ -93,6 +95,7 @@ def query_command(
     from retrieval.pipeline import FollowUp, finder_of, masks_of, remembered_heads
 
     common: options.Common = context.obj
+    options.both_or_none(cluster, shards)
     form = form_of(as_json, as_csv)
     if role and manifest is None:
         raise typer.BadParameter("--role chooses among the rows of a manifest: give one with --manifest.")
@@ -103,24 +106,20 @@ def query_command(
     confirmed = None if confirm is None else target_turtle(catalog, confirm)
     paths = [Path(one.photo if isinstance(one, RefusedRow) else one.sighting.path) for one in asked]
     pictures = {} if plot is None else dict(zip(map(str, paths), picture_files(plot, paths, catalog), strict=True))
-    if all(isinstance(one, RefusedRow) for one in asked):
-        engine = None  # nothing to compare: no network is loaded for a mistyped name
-    else:
-        engine = Engine.load(
-            catalog.recipe,
-            EngineOptions(
-                matcher=matcher,
-                verify=verify,
-                score=score,
-                shortlist=shortlist,
-                device=common.device,
-                encoder_weights=encoder_weights,
-                extractor_weights=extractor_weights,
-                heads=heads or remembered_heads(catalog),
-                head_finder=finder_of(catalog),
-                masks=masks_of(catalog),
-            ),
-        )
+    choices = EngineOptions(
+        matcher=matcher,
+        verify=verify,
+        score=score,
+        shortlist=shortlist,
+        device=common.device,
+        encoder_weights=encoder_weights,
+        extractor_weights=extractor_weights,
+        heads=heads or remembered_heads(catalog),
+        head_finder=finder_of(catalog),
+        masks=masks_of(catalog),
+    )
+    # nothing to compare: no network is loaded for a mistyped name
+    engine = None if all(isinstance(one, RefusedRow) for one in asked) else Engine.load(catalog.recipe, choices)
     if engine is not None and engine.lacking:
         printing.say(engine.lacking)
     prior = 0.5 if engine is None else prior_for(catalog, engine, prior_new)
@@ -132,7 +131,11 @@ def query_command(
         pictures=pictures,
     )
     telling = Telling(form, top, full or len(asked) == 1, sort)
-    with catalog.writing("query") if enroll_new or confirm or keep else nullcontext():
+    with ExitStack() as stack:
+        if engine is not None and cluster is not None and shards is not None:
+            wishes = replace(wishes, gallery=stack.enter_context(in_cluster(catalog, engine, choices, cluster, shards)))
+        if enroll_new or confirm or keep:
+            stack.enter_context(catalog.writing("query"))
         answering = answered_encounters if encounter else answered_photos
         refused = telling.tell(answering(catalog, engine, asked, wishes))
         if engine is not None:

@@ -1,6 +1,15 @@
 from .dry_run import Foreseen as Foreseen, Outcome as Outcome, foresee as foresee
 from .earlier_readers import Outdated as Outdated, mark_alike as mark_alike, outdated as outdated
-from .enrollment import BATCH as BATCH, enroll as enroll, prepared as prepared
+from .enrollment import (
+    BATCH as BATCH,
+    Prepare as Prepare,
+    PreparedBatch as PreparedBatch,
+    SortedOut as SortedOut,
+    digests_of as digests_of,
+    enroll as enroll,
+    prepared as prepared,
+    sorted_out as sorted_out,
+)
 from .heads import (
     FINDER as FINDER,
     NO_MASKS as NO_MASKS,

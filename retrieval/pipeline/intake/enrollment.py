@@ -7,7 +7,7 @@ so memory does not grow with the number of photos.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -41,6 +41,19 @@ class PreparedBatch:
     size: int
 
 
+Prepare = Callable[[Catalog, Iterable[Sighting | RefusedRow], Engine], Iterable[PreparedBatch]]
+"""Makes photos ready for a catalogue, in the order of the rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class SortedOut:
+    """Rows by what is to become of them: those in `fresh` are to be read."""
+
+    fresh: Sequence[Sighting]
+    already_there: Sequence[Again]
+    refused: Sequence[Refusal]
+
+
 @dataclass(frozen=True, slots=True)
 class _ExtractedBatch:
     photos: Sequence[Extracted]
@@ -62,30 +75,41 @@ def prepared(
 
 
 def _extract(catalog: Catalog, rows: Sequence[Sighting | RefusedRow], engine: Engine, each: Each) -> _ExtractedBatch:
-    refused = [Refusal(row.photo, row.reason) for row in rows if isinstance(row, RefusedRow)]
     sightings = [row for row in rows if isinstance(row, Sighting)]
-    hashes = list(each(_hash_of, sightings))
-    refused += [digest for digest in hashes if isinstance(digest, Refusal)]
-    readable = [(one, file) for one, file in zip(sightings, hashes, strict=True) if isinstance(file, FileDigests)]
+    brought = sorted_out(catalog, rows, list(each(digests_of, sightings)))
+    found = [
+        (sighting, head)
+        for sighting, heads in zip(brought.fresh, engine.extract_heads(brought.fresh, each), strict=True)
+        for head in heads
+    ]
+    refused = [Refusal(sighting.path, str(head)) for sighting, head in found if isinstance(head, PhotoRefused)]
+    return _ExtractedBatch(
+        photos=[head for _, head in found if isinstance(head, Extracted)],
+        already_there=brought.already_there,
+        refused=[*brought.refused, *refused],
+        size=len(rows),
+    )
+
+
+def sorted_out(
+    catalog: Catalog, rows: Sequence[Sighting | RefusedRow], digests: Sequence[FileDigests | Refusal]
+) -> SortedOut:
+    """What is to become of rows, with the digests of the sightings' files among them in order."""
+    refused = [Refusal(row.photo, row.reason) for row in rows if isinstance(row, RefusedRow)]
+    refused += [digest for digest in digests if isinstance(digest, Refusal)]
+    sightings = (row for row in rows if isinstance(row, Sighting))
+    readable = [(one, file) for one, file in zip(sightings, digests, strict=True) if isinstance(file, FileDigests)]
     there = catalog.sightings(
         [(file.sha256, one.box) for one, file in readable], [file.content for _, file in readable]
     )
-    fresh = [one for (one, _), row in zip(readable, there, strict=True) if row is None]
-    found = [
-        (sighting, head)
-        for sighting, heads in zip(fresh, engine.extract_heads(fresh, each), strict=True)
-        for head in heads
-    ]
-    refused += [Refusal(sighting.path, str(head)) for sighting, head in found if isinstance(head, PhotoRefused)]
-    return _ExtractedBatch(
-        photos=[head for _, head in found if isinstance(head, Extracted)],
+    return SortedOut(
+        fresh=[one for (one, _), row in zip(readable, there, strict=True) if row is None],
         already_there=[
             Again(one, row, file.sha256 == row.sha256)
             for (one, file), row in zip(readable, there, strict=True)
             if row is not None
         ],
         refused=refused,
-        size=len(rows),
     )
 
 
@@ -94,7 +118,8 @@ def _encode(batch: _ExtractedBatch, engine: Engine) -> PreparedBatch:
     return PreparedBatch(photos, batch.already_there, batch.refused, batch.size)
 
 
-def _hash_of(sighting: Sighting) -> FileDigests | Refusal:
+def digests_of(sighting: Sighting) -> FileDigests | Refusal:
+    """Of a sighting's file."""
     try:
         return file_digests(Path(sighting.path))
     except PhotoRefused as refusal:
@@ -108,6 +133,7 @@ def enroll(
     who: str,
     progress: Progress | None = None,
     encounters_by: EncountersBy | None = None,
+    prepare: Prepare = prepared,
 ) -> EnrollReport:
     """Add photos to the gallery, a transaction a batch; what is there already is left as it is.
 
@@ -117,6 +143,8 @@ def enroll(
     ----------
     encounters_by : EncountersBy or None
         How undated photos without a named encounter are told apart into occasions.
+    prepare : Prepare
+        Reads photos and finds their features; else on this machine's cores.
 
     Raises
     ------
@@ -130,7 +158,7 @@ def enroll(
     occasions = None if encounters_by is None else Occasions(encounters_by)
     catalog.require(engine.recipe)
     with catalog.writing("enroll"):
-        for batch in prepared(catalog, sightings, engine):
+        for batch in prepare(catalog, sightings, engine):
             photos = batch.photos if occasions is None else [_grouped(photo, occasions) for photo in batch.photos]
             outcomes = catalog.enroll(photos, who)
             enrolled += (outcome.photo.id for outcome in outcomes if not outcome.already_there)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from index.types import LocalFeatures, Matches, Owners, Photo
+from index.types import Matches, Owners, Photo
 from retrieval.scoring.pair_scoring import PairScoring
 from retrieval.scoring.ranking import Pair, rank
 from retrieval.scoring.score import Score
@@ -15,11 +15,6 @@ def scoring(score: Score) -> PairScoring:
     return PairScoring(no_null(), score, None, lambda ids: Owners(ids, np.zeros_like(ids)))
 
 
-def features(n: int) -> LocalFeatures:
-    zeros = np.zeros(n, np.float32)
-    return LocalFeatures(np.zeros((n, 2), np.float32), zeros, zeros, np.zeros((n, 128), np.uint8), (10, 10))
-
-
 def matches(*confidence: float) -> Matches:
     rows = np.arange(len(confidence), dtype=np.int32)
     return Matches(np.stack([rows, rows], axis=1), np.array(confidence, np.float32))
@@ -28,7 +23,7 @@ def matches(*confidence: float) -> Matches:
 def test_a_turtle_stands_by_its_best_photo_best_turtle_first() -> None:
     photos = [photo(1, "A"), photo(2, "B"), photo(3, "A"), photo(4, None)]
     found = [matches(0.2), matches(0.5, 0.05), matches(0.9, 0.4), matches(1.0, 1.0)]
-    pairs = [Pair(one, features(64), its) for one, its in zip(photos, found, strict=True)]
+    pairs = [Pair(one, its) for one, its in zip(photos, found, strict=True)]
     ranked = rank(pairs, 64, scoring(Score.WASSERSTEIN))
     assert [one.turtle for one in ranked] == ["A", "B"]
     assert (ranked[0].photo.id, ranked[0].matches, ranked[1].matches) == (3, 2, 1)
@@ -39,7 +34,7 @@ def test_a_turtle_stands_by_its_best_photo_best_turtle_first() -> None:
 def test_ties_go_by_mean_confidence() -> None:
     photos = [photo(1, "A"), photo(2, "B")]
     found = [matches(0.5, 0.2), matches(0.9, 0.2)]
-    pairs = [Pair(one, features(64), its) for one, its in zip(photos, found, strict=True)]
+    pairs = [Pair(one, its) for one, its in zip(photos, found, strict=True)]
     ranked = rank(pairs, 64, scoring(Score.MATCH_COUNT))
     assert [one.turtle for one in ranked] == ["B", "A"]
     assert ranked[0].score == ranked[1].score == 2

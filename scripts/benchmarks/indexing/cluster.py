@@ -1,0 +1,269 @@
+"""Shards on Ray in this machine against the plain query: whether answers are equal, and what Ray costs.
+
+A catalogue of drawn heads, shown again under new ids, is divided into more and more shards; the same photos are
+asked of the catalogue's own folder and of an actor a shard, turn by turn. Then photos are enrolled by one and by two
+of Ray's workers, and by the plain pipeline. Ends with a model of 100 nodes with a million photos each, and one line of
+JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import pickle
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.indexing.enlarged_catalog import grow
+from benchmarks.indexing.visual_words import crowd
+from benchmarks.scratch import scratch_folder
+from index.catalog import Catalog
+from index.shards import shard_catalog
+from index.types import GalleryFilter, PreparedPhoto, Side, Sighting
+from retrieval.cluster import RayWorkers, greeted, intake_on
+from retrieval.engine import Engine, EngineOptions
+from retrieval.novelty import CatalogModel
+from retrieval.pipeline import Identification, enroll, identify, read_query
+from synthetic.samples import SampleSet, write_samples
+
+NODES, NETWORK, ROUND_TRIP = 100, 10e9 / 8, 0.5e-3
+"""Of the model: nodes, bytes a second into the driver, and seconds of a message there and back."""
+MILLION = 0.357
+"""Seconds of a search of a million photos on one thread, by the benchmark `visual-words`."""
+
+
+class Watched(RayWorkers):
+    """Workers whose calls are timed and whose messages are weighed."""
+
+    def __init__(self, actors: Mapping[int, Any], patience: float = 600.0) -> None:
+        super().__init__(actors, patience)
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.bytes = 0
+
+    def share(self, value: object) -> Any:
+        self.bytes += len(pickle.dumps(value)) * len(self.actors)
+        return super().share(value)
+
+    def call(self, method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
+        started = time.perf_counter()
+        found = super().call(method, arguments)
+        self.seconds[method] += time.perf_counter() - started
+        plain = [[one for one in given if not isinstance(one, ray.ObjectRef)] for given in arguments.values()]
+        self.bytes += len(pickle.dumps((plain, found)))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one number of shards costs: medians in seconds of a query, and bytes of one.
+
+    Attributes
+    ----------
+    waited : mapping
+        Seconds in which the driver waited for the shards, by what they did.
+    merged : float
+        The rest, the driver's own work.
+    """
+
+    shards: int
+    plain: float
+    spread: float
+    waited: Mapping[str, float]
+    merged: float
+    bytes: float
+    different: int
+
+
+def main() -> None:
+    options = _options()
+    with scratch_folder(options.scratch) as scratch:
+        samples = write_samples(scratch / "drawn", options.drawn, 3, 0)
+        rows = _queries(options, samples, scratch)
+        rates = _enrolments(options, samples, scratch)
+    _print(rows, rates, options)
+    print(json.dumps(_figures(rows, rates)))
+
+
+def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> list[Row]:
+    choices = EngineOptions(matcher=options.matcher)
+    engine = Engine.load(options=choices)
+    catalog = Catalog.create(scratch / "turtles.catalog", engine.recipe)
+    known = [one for one in samples.samples if not one.photo.endswith("-2.jpg")]
+    enroll(catalog, [_sighting(samples, one.photo, one.turtle) for one in known], engine, "benchmark")
+    enrolled = catalog.photos(GalleryFilter())
+    signatures = catalog.vectors(enrolled)
+    if options.photos > len(enrolled):
+        grow(catalog, enrolled, 0, options.photos - len(enrolled), crowd(signatures, options.photos - len(enrolled), 0))
+    with catalog.writing("rebuild"):
+        catalog.searcher.rebuild()
+    asked = [one.photo for one in samples.samples if one.photo.endswith("-2.jpg")][: options.queries]
+    prepared = [read_query(_sighting(samples, photo), engine) for photo in asked]
+    read = [one for one in prepared if isinstance(one, PreparedPhoto)]
+    rows = []
+    _start_ray(os.cpu_count() or 1)
+    try:
+        for shards in options.shards:
+            shard_catalog(catalog, scratch / "shards", shards)
+            rows.append(_row(catalog, engine, choices, scratch / "shards", shards, read))
+    finally:
+        ray.shutdown()
+    return rows
+
+
+def _start_ray(cores: int) -> None:
+    os.environ.setdefault("RAY_worker_niceness", "0")  # or others of this machine slow Ray's processes more than ours
+    ray.init(num_cpus=cores, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+
+
+def _row(
+    catalog: Catalog,
+    engine: Engine,
+    choices: EngineOptions,
+    folder: Path,
+    shards: int,
+    read: Sequence[PreparedPhoto],
+) -> Row:
+    workers = Watched(RayWorkers.started(folder, shards, catalog.recipe, choices).actors)
+    gallery, model = greeted(catalog, engine, workers, shards), CatalogModel.load(catalog, engine.evidence)
+    plain: list[float] = []
+    spread: list[float] = []
+    different = 0
+    for turn, one in enumerate([read[0], *read]):
+        if turn == 1:  # the first has everything loaded
+            workers.seconds.clear()
+            workers.bytes = 0
+            plain.clear()
+            spread.clear()
+        whole = identify(catalog, one.sighting, engine, model, query=one)
+        found = identify(catalog, one.sighting, engine, model, query=one, gallery=gallery)
+        plain.append(whole.seconds)
+        spread.append(found.seconds)
+        different += turn > 0 and not _same(whole, found)
+    workers.stop()
+    waited = {name: seconds / len(read) for name, seconds in workers.seconds.items()}
+    merged = statistics.mean(spread) - sum(waited.values())
+    middle = statistics.median(plain), statistics.median(spread)
+    return Row(shards, *middle, waited, merged, workers.bytes / len(read), different)
+
+
+def _same(whole: Identification, found: Identification) -> bool:
+    """Verdict, order, and scores within 1e-4."""
+    order = [[one.photo.id for one in answer.candidates] for answer in (whole, found)]
+    scores = [np.array([one.score for one in answer.candidates]) for answer in (whole, found)]
+    return whole.verdict == found.verdict and order[0] == order[1] and bool(np.abs(scores[0] - scores[1]).max() < 1e-4)
+
+
+def _enrolments(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> dict[str, float]:
+    """Photos a second by the plain pipeline, and by one and two of Ray's workers."""
+    photos = _copies(samples, options.enrolled, scratch / "copies")
+    choices = EngineOptions(matcher="nearest")
+    engine = Engine.load(options=choices)
+    plain = Catalog.create(scratch / "plain.catalog", engine.recipe)
+    rates = {"plain": len(photos) / enroll(plain, photos, engine, "benchmark").seconds}
+    for workers in (1, 2):
+        _start_ray(workers)
+        try:
+            with intake_on("auto", engine.recipe, choices) as prepare:
+                first = Catalog.create(scratch / f"warm-{workers}.catalog", engine.recipe)
+                enroll(first, photos[:32], engine, "benchmark", prepare=prepare)  # the workers load what they need
+                catalog = Catalog.create(scratch / f"{workers}.catalog", engine.recipe)
+                report = enroll(catalog, photos, engine, "benchmark", prepare=prepare)
+        finally:
+            ray.shutdown()
+        rates[f"{workers} workers"] = len(photos) / report.seconds
+    return rates
+
+
+def _copies(samples: SampleSet, photos: int, folder: Path) -> list[Sighting]:
+    """So many photos; what follows the end of a picture changes its bytes but not what it shows."""
+    folder.mkdir()
+    made = []
+    for number in range(photos):
+        one = samples.samples[number % len(samples.samples)]
+        path = folder / f"{number}.jpg"
+        path.write_bytes((samples.folder / one.photo).read_bytes() + number.to_bytes(8, "little"))
+        made.append(Sighting(str(path), turtle=one.turtle))
+    return made
+
+
+def _sighting(samples: SampleSet, photo: str, turtle: str | None = None) -> Sighting:
+    return Sighting(str(samples.folder / photo), turtle=turtle, side=Side.LEFT)
+
+
+def _model(row: Row) -> dict[str, float]:
+    """Seconds of a query to 100 nodes with a million photos each.
+
+    Look: each node sees its share of the shortlist that one shard saw here. Compare: as if all of the matcher's few
+    candidates lay on one node. Messages: as many bytes for each node as were moved here for one, three rounds.
+    """
+    look, compare = row.waited.get("look", 0.0), row.waited.get("compare", 0.0)
+    return {
+        "search": MILLION,
+        "look": look / NODES,
+        "compare": compare,
+        "messages": row.bytes * NODES / NETWORK + 3 * ROUND_TRIP,
+        "merge": row.merged,
+    }
+
+
+def _figures(rows: Sequence[Row], rates: Mapping[str, float]) -> dict[str, float | int]:
+    one = next(row for row in rows if row.shards == 1)
+    return {
+        "answers_different": sum(row.different for row in rows),
+        "ray_overhead": one.spread / one.plain - 1,
+        "plain_query_s": one.plain,
+        **{f"query_{row.shards}_shards_s": row.spread for row in rows},
+        **{f"bytes_{row.shards}_shards": row.bytes for row in rows},
+        **{f"enroll_{name.replace(' ', '_')}_photos_per_s": rate for name, rate in rates.items()},
+        "model_100_nodes_s": sum(_model(one).values()),
+    }
+
+
+def _print(rows: Sequence[Row], rates: Mapping[str, float], options: argparse.Namespace) -> None:
+    table = Table(title=f"A query of {options.photos} photos, {options.queries} asked, {os.cpu_count()} cores")
+    for name in ("shards", "plain", "on Ray", "search", "look", "compare", "driver", "KB moved", "different"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        waited = (f"{1000 * row.waited.get(name, 0.0):.0f} ms" for name in ("search", "look", "compare"))
+        table.add_row(
+            *(str(row.shards), f"{row.plain:.3f} s", f"{row.spread:.3f} s", *waited),
+            *(f"{1000 * row.merged:.0f} ms", f"{row.bytes / 1000:.0f}", str(row.different)),
+        )
+    Console(width=120).print(table)
+    for name, rate in rates.items():
+        print(f"enrolled by {name}: {rate:.1f} photos/s")
+    model = _model(next(row for row in rows if row.shards == 1))
+    parts = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in model.items())
+    print(f"model of {NODES} nodes with a million photos each and 10 Gbit/s: {sum(model.values()):.2f} s ({parts})")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=int, default=20_000, help="in the gallery, those drawn again and again")
+    parser.add_argument("--shards", type=int, nargs="+", default=[1, 2, 4, 7], help="1 among them")
+    parser.add_argument("--queries", type=int, default=12)
+    parser.add_argument("--matcher", default="turtle-sift+views")
+    parser.add_argument("--drawn", type=int, default=24, help="drawn turtles, of three photos each")
+    parser.add_argument("--enrolled", type=int, default=512, help="photos that are enrolled")
+    parser.add_argument("--scratch", type=Path, help="folder with room for the catalogues")
+    parser.add_argument("--quick", action="store_true", help="a small gallery, within a minute or two")
+    options = parser.parse_args()
+    if options.quick:
+        options.photos, options.shards, options.queries, options.drawn, options.enrolled = 1000, [1, 2], 4, 8, 96
+    return options
+
+
+if __name__ == "__main__":
+    main()
