@@ -77,7 +77,9 @@ class ShardWorker:
 
     @cached_property
     def _engine(self) -> Engine:
-        return Engine.load(self._recipe, replace(self._options, heads=Heads.WHOLE))  # no photograph comes here
+        return Engine.load(
+            self._recipe, replace(self._options, heads=Heads.WHOLE, masks=None)
+        )  # no photograph comes here
 
     def greet(self) -> Greeting:
         """Who it is and what it holds now. Raises CatalogMissing, CatalogDamaged, and as `Engine.load`."""
