@@ -2,13 +2,7 @@ from .backbone import Backbone as Backbone, Levels as Levels
 from .decoding import coverage as coverage, heads_in as heads_in, iou as iou
 from .finder import Finding as Finding, FoundHead as FoundHead, HeadFinder as HeadFinder
 from .locating import LOOKED_AT as LOOKED_AT, MARGIN as MARGIN, Locator as Locator, sure_heads as sure_heads
-from .masks import (
-    SEGMENTERS as SEGMENTERS,
-    SegmentAnything as SegmentAnything,
-    Segmenter as Segmenter,
-    list_segmenters as list_segmenters,
-    masked as masked,
-)
+from .masks import Segmenter as Segmenter, masked as masked
 from .network import (
     CELL as CELL,
     HeadNetwork as HeadNetwork,
@@ -16,6 +10,11 @@ from .network import (
     mirrored as mirrored,
 )
 from .prompted import PROMPTED as PROMPTED, PromptedFinder as PromptedFinder, list_prompted as list_prompted
+from .segment_anything import (
+    SEGMENTERS as SEGMENTERS,
+    SegmentAnything as SegmentAnything,
+    list_segmenters as list_segmenters,
+)
 from .small_finder import (
     SmallHeadFinder as SmallHeadFinder,
     averaged as averaged,

@@ -43,7 +43,7 @@ class Outdated:
         """What is wrong, a sentence a photo, each with the way out."""
         return [
             *(
-                f"{one.path} was read otherwise by an earlier turtleidx: run `turtleidx reindex`."
+                f"{one.path} was read otherwise by an earlier version: run `turtleidx reindex`."
                 for one in self.pixels
             ),
             *(f"{one.path} {one.reason}; correct it with `turtleidx photos date`." for one in self.dates),

@@ -45,9 +45,3 @@ def main_quietly(arguments: list[str]) -> None:
 def own(fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
     """A shell on a copy of the fitted catalogue."""
     return Shell(Path(shutil.copytree(fitted, tmp_path / "turtles.catalog")), capsys, monkeypatch)
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """A shell where there is no catalogue yet."""
-    return Shell(tmp_path / "turtles.catalog", capsys, monkeypatch)

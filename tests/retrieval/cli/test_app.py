@@ -14,6 +14,12 @@ from tests.retrieval.shelling import Shell
 SMALL = ("--extractor", "sift-256-320")
 
 
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell where there is no catalogue yet."""
+    return Shell(tmp_path / "turtles.catalog", capsys, monkeypatch)
+
+
 def photo(samples: SampleSet, turtle: str, number: int) -> Path:
     return samples.folder / turtle / f"left-{number}.jpg"
 

@@ -16,6 +16,12 @@ from tests.retrieval.shelling import Shell
 NEAREST = ("--matcher", "nearest")
 
 
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell where there is no catalogue yet."""
+    return Shell(tmp_path / "turtles.catalog", capsys, monkeypatch)
+
+
 def photo(samples: SampleSet, turtle: str, number: int) -> Path:
     return samples.folder / turtle / f"left-{number}.jpg"
 
