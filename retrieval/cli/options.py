@@ -144,6 +144,14 @@ HeadFinder = Annotated[
         help="What finds heads: own (trained here, else bundled), grounding-dino-tiny or omdet-turbo; remembered.",
     ),
 ]
+Masks = Annotated[
+    str | None,
+    typer.Option(
+        "--masks",
+        help="What tells the animal from its surroundings, which then have no keypoints: slimsam, sam2 or none; "
+        "remembered.",
+    ),
+]
 ExtractorWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a learned extractor.")]
 EncoderWeights = Annotated[Path | None, typer.Option(help="Local checkpoint of a timm encoder.")]
 PriorNew = Annotated[

@@ -77,7 +77,8 @@ class ShardWorker:
 
     @cached_property
     def _engine(self) -> Engine:
-        return Engine.load(self._recipe, replace(self._options, heads=Heads.WHOLE))  # no photograph comes here
+        seeing_no_photographs = replace(self._options, heads=Heads.WHOLE, masks=None)
+        return Engine.load(self._recipe, seeing_no_photographs)
 
     def greet(self) -> Greeting:
         """Who it is and what it holds now. Raises CatalogMissing, CatalogDamaged, and as `Engine.load`."""

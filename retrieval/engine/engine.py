@@ -12,7 +12,7 @@ import numpy as np
 from index.errors import PhotoRefused, TooFewKeypoints
 from index.types import BoxOrigin, Descriptor, LocalFeatures, Matches, PreparedPhoto, Recipe, Sighting
 from retrieval.defaults import PER_TURTLE, SHORTLIST, Heads
-from retrieval.detection import Locator
+from retrieval.detection import Locator, Segmenter, masked
 from retrieval.encoders import Encoder
 from retrieval.engine.factory import (
     encoder_of,
@@ -21,6 +21,7 @@ from retrieval.engine.factory import (
     locator_of,
     matcher_of,
     reranking_of,
+    segmenter_of,
 )
 from retrieval.engine.options import EngineOptions, chosen_matcher, is_viewed, score_of, wanted_extractor
 from retrieval.features import Extractor, Found
@@ -62,6 +63,8 @@ class Engine:
         What would recognise turtles better and is not there, and what to do about it, in one sentence.
     locator : Locator
         What finds the heads in whole photographs.
+    segmenter : Segmenter or None
+        What tells the animal from its surroundings, which then have no keypoints.
     """
 
     extractor: Extractor
@@ -76,6 +79,7 @@ class Engine:
     directed: bool = False
     lacking: str | None = None
     locator: Locator = Locator(Heads.WHOLE, None)  # noqa: RUF009
+    segmenter: Segmenter | None = None
 
     @classmethod
     def load(cls, recipe: Recipe | None = None, options: EngineOptions | None = None) -> Engine:
@@ -88,8 +92,14 @@ class Engine:
         chosen = options or EngineOptions()
         extractor = load_extractor(wanted_extractor(chosen.extractor, recipe), chosen.extractor_weights, chosen.device)
         encoder = encoder_of(chosen, recipe, extractor)
-        locator = locator_of(chosen)
-        return cls(extractor, encoder, shortlist=chosen.shortlist, locator=locator, **_matching(chosen, extractor))
+        return cls(
+            extractor,
+            encoder,
+            shortlist=chosen.shortlist,
+            locator=locator_of(chosen),
+            segmenter=segmenter_of(chosen),
+            **_matching(chosen, extractor),
+        )
 
     def with_matcher(self, options: EngineOptions) -> Engine:
         """The same engine with the matcher that the options name. Raises as `load`."""
@@ -192,9 +202,12 @@ class Engine:
         if isinstance(sighting, PhotoRefused):
             return sighting
         try:
-            return load_photo(Path(sighting.path), self.extractor.long_side, sighting.box)
+            photo = load_photo(Path(sighting.path), self.extractor.long_side, sighting.box)
         except PhotoRefused as refusal:
             return refusal
+        if self.segmenter is None or _waits(sighting):
+            return photo
+        return replace(photo, pixels=masked(photo.pixels, sighting, self.segmenter))
 
     def encode(self, extracted: Sequence[Extracted]) -> list[PreparedPhoto]:
         """Add the global descriptors, a batch at once, and all else that the catalogue keeps."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from index.errors import InputError, RecipeMismatch, WeightsUnavailable
 from index.types import Recipe
 from retrieval.defaults import Heads
-from retrieval.detection import Locator
+from retrieval.detection import Locator, Segmenter
 from retrieval.encoders import BUNDLED, WORDS_ID, Encoder, SiftBeside, VladEncoder, WordEncoder
 from retrieval.engine.options import (
     BESIDE,
@@ -101,6 +101,22 @@ def locator_of(options: EngineOptions) -> Locator:
             f"{error} Until then --heads whole takes photos as heads that were cut out, and --heads given those whose "
             "head boxes are given."
         ) from error
+
+
+def segmenter_of(options: EngineOptions) -> Segmenter | None:
+    """What tells the animal from its surroundings, where that is wanted.
+
+    Raises
+    ------
+    InputError, WeightsUnavailable, DeviceUnavailable
+    """
+    if options.masks is None:
+        return None
+    from retrieval.detection import SEGMENTERS, SegmentAnything  # torch takes seconds to import
+
+    if options.masks not in SEGMENTERS:
+        raise InputError(f"There is no segmenter {options.masks!r}: choose one of {', '.join(SEGMENTERS)}.")
+    return SegmentAnything.load(options.masks, options.device)
 
 
 def matcher_of(name: str, options: EngineOptions, extractor: Extractor) -> Matcher:

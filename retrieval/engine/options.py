@@ -62,6 +62,8 @@ class EngineOptions:
     head_finder : str, Path or None
         The name of a detector that is downloaded, or weights that `turtleidx train detector` wrote; None takes the
         bundled ones.
+    masks : str or None
+        The name of a segmenter that is downloaded: what is not the animal has no keypoints.
     """
 
     extractor: str | None = None
@@ -75,6 +77,7 @@ class EngineOptions:
     extractor_weights: Path | None = None
     heads: Heads = Heads.WHOLE
     head_finder: str | Path | None = None
+    masks: str | None = None
 
 
 def default_matcher(extractor: str) -> str:

@@ -11,6 +11,7 @@ from .identification import identify as identify, read_query as read_query, unan
 from .intake import (
     BATCH as BATCH,
     FINDER as FINDER,
+    NO_MASKS as NO_MASKS,
     OWN as OWN,
     Foreseen as Foreseen,
     HeadsReport as HeadsReport,
@@ -27,6 +28,7 @@ from .intake import (
     foresee as foresee,
     lost_originals as lost_originals,
     mark_alike as mark_alike,
+    masks_of as masks_of,
     original as original,
     outdated as outdated,
     own_finder as own_finder,
@@ -34,6 +36,7 @@ from .intake import (
     reindex as reindex,
     remember_finder as remember_finder,
     remember_heads as remember_heads,
+    remember_masks as remember_masks,
     remembered_heads as remembered_heads,
     sorted_out as sorted_out,
 )

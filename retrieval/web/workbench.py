@@ -36,7 +36,7 @@ class Workbench:
     def load(self) -> bool:
         """Load the engine; False where it cannot be, and `failed` says why in one sentence."""
         from retrieval.engine import Engine, EngineOptions  # what compares photos takes seconds to import
-        from retrieval.pipeline import finder_of, remembered_heads
+        from retrieval.pipeline import finder_of, masks_of, remembered_heads
 
         try:
             choices = EngineOptions(
@@ -44,6 +44,7 @@ class Workbench:
                 device=self._device,
                 heads=remembered_heads(self._catalog),
                 head_finder=finder_of(self._catalog),
+                masks=masks_of(self._catalog),
             )
             engine = Engine.load(self._catalog.recipe, choices)
             self._catalog.require(engine.recipe)

@@ -106,6 +106,7 @@ def enroll_command(
     encoder_weights: options.EncoderWeights = None,
     heads: options.HeadsOfPhotos = None,
     head_finder: options.HeadFinder = None,
+    masks: options.Masks = None,
     cluster: options.Cluster = None,
 ) -> None:
     """Add photos to the gallery; what is there already stays as it is, unless --update is given."""
@@ -148,13 +149,16 @@ def enroll_command(
         return
     from retrieval.engine import NEAREST, Engine, EngineOptions
     from retrieval.pipeline import (
+        NO_MASKS,
         OWN,
         enroll,
         finder_of,
+        masks_of,
         next_for_catalog,
         own_finder,
         remember_finder,
         remember_heads,
+        remember_masks,
         remembered_heads,
     )
 
@@ -166,13 +170,16 @@ def enroll_command(
     )
     catalog = _open_or_create(common, choices, lambda: _require_one(brought(known, Passed(), silent)), heads)
     wanted = own_finder(catalog) if head_finder == OWN else head_finder or finder_of(catalog)
-    choices = replace(choices, heads=heads or remembered_heads(catalog), head_finder=wanted)
+    segmenter = None if masks == NO_MASKS else masks or masks_of(catalog)
+    choices = replace(choices, heads=heads or remembered_heads(catalog), head_finder=wanted, masks=segmenter)
     reading = replace(choices, matcher=NEAREST)
     engine = Engine.load(catalog.recipe, reading)
     if heads is not None:
         remember_heads(catalog, heads, common.who)
     if head_finder is not None:
         remember_finder(catalog, head_finder, common.who)
+    if masks is not None:
+        remember_masks(catalog, masks, common.who)
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
     with _preparing(cluster, catalog, reading) as prepare, printing.progress_bar("enrolling", total) as advance:

@@ -105,7 +105,11 @@ def evaluate_command(
             among = methods_of(engine, _others(against, choices, engine), compare)
             fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who)
         else:
+            from retrieval.pipeline import finder_of, masks_of, remembered_heads
+
             catalog = opened(context)
+            choices = replace(choices, heads=remembered_heads(catalog))
+            choices = replace(choices, head_finder=finder_of(catalog), masks=masks_of(catalog))
             engine = Engine.load(catalog.recipe, choices)
             fitted_methods = stored_methods(catalog, methods_of(engine, _others(against, choices, engine), compare))
         protocol = _protocol(catalog, manifest, since)

@@ -61,7 +61,7 @@ def weights_command(
     as_json: options.Json = False,
 ) -> None:
     """Networks that are bundled or can be downloaded, their licences, and whether they are at hand."""
-    from retrieval.detection import list_finders, list_prompted
+    from retrieval.detection import list_finders, list_prompted, list_segmenters
     from retrieval.encoders import list_encoders
     from retrieval.features import list_extractors  # torch takes seconds to import
     from retrieval.matching.lightglue import list_weights
@@ -75,7 +75,8 @@ def weights_command(
             printing.out.print(str(path))
         return
     printing.print_weights(
-        [*list_weights(), *list_extractors(), *list_finders(), *list_prompted(), *list_encoders()], as_json
+        [*list_weights(), *list_extractors(), *list_finders(), *list_prompted(), *list_segmenters(), *list_encoders()],
+        as_json,
     )
 
 

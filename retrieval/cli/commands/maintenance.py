@@ -159,7 +159,7 @@ def reindex_command(
 ) -> None:
     """Read the originals again: with another extractor or encoder, or where records are missing or damaged."""
     from retrieval.engine import NEAREST, Engine, EngineOptions  # takes a second to import
-    from retrieval.pipeline import find_heads, finder_of, lost_originals, reindex, remember_heads
+    from retrieval.pipeline import find_heads, finder_of, lost_originals, masks_of, reindex, remember_heads
 
     common: options.Common = context.obj
     catalog = opened(context)
@@ -171,6 +171,7 @@ def reindex_command(
         matcher=NEAREST,
         device=device,
         extractor_weights=extractor_weights,
+        masks=masks_of(catalog),
     )
     engine = Engine.load(catalog.recipe, choices)
     locator = None

@@ -174,11 +174,12 @@ def set_box(
 ) -> None:
     """Say where the head of a photo is; the photo is read again within the box."""
     from retrieval.engine import NEAREST, Engine, EngineOptions  # takes a second to import
-    from retrieval.pipeline import draw_box
+    from retrieval.pipeline import draw_box, masks_of
 
     catalog = opened(context)
     number = browser(context).photo(photo).id
-    engine = Engine.load(catalog.recipe, EngineOptions(matcher=NEAREST, device=context.obj.device))
+    choices = EngineOptions(matcher=NEAREST, device=context.obj.device, masks=masks_of(catalog))
+    engine = Engine.load(catalog.recipe, choices)
     catalog.require(engine.recipe)
     change(context, how, lambda curator: draw_box(catalog, engine, number, box, side, curator))
 

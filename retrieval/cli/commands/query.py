@@ -92,7 +92,7 @@ def query_command(
     from retrieval.cli.outputs import picture_files
     from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy, Rates
-    from retrieval.pipeline import FollowUp, finder_of, remembered_heads
+    from retrieval.pipeline import FollowUp, finder_of, masks_of, remembered_heads
 
     common: options.Common = context.obj
     options.both_or_none(cluster, shards)
@@ -116,6 +116,7 @@ def query_command(
         extractor_weights=extractor_weights,
         heads=heads or remembered_heads(catalog),
         head_finder=finder_of(catalog),
+        masks=masks_of(catalog),
     )
     # nothing to compare: no network is loaded for a mistyped name
     engine = None if all(isinstance(one, RefusedRow) for one in asked) else Engine.load(catalog.recipe, choices)

@@ -12,14 +12,17 @@ from .enrollment import (
 )
 from .heads import (
     FINDER as FINDER,
+    NO_MASKS as NO_MASKS,
     OWN as OWN,
     HeadsReport as HeadsReport,
     draw_box as draw_box,
     find_heads as find_heads,
     finder_of as finder_of,
+    masks_of as masks_of,
     own_finder as own_finder,
     remember_finder as remember_finder,
     remember_heads as remember_heads,
+    remember_masks as remember_masks,
     remembered_heads as remembered_heads,
 )
 from .occasions import Occasions as Occasions

@@ -25,6 +25,9 @@ OWN = "own"
 NAMED_FINDER = "head finder"
 """Setting of a catalogue: the name of a finder that somebody chose instead of its own or the bundled one."""
 
+MASKS, NO_MASKS = "masks", "none"
+"""Setting of a catalogue: the name of a segmenter, and what forgets an earlier choice."""
+
 BATCH = 64
 
 
@@ -57,6 +60,18 @@ def remember_finder(catalog: Catalog, name: str, who: str) -> None:
     chosen = "" if name == OWN else name
     if (catalog.setting(NAMED_FINDER) or "") != chosen:
         catalog.set_setting(NAMED_FINDER, chosen, who)
+
+
+def masks_of(catalog: Catalog) -> str | None:
+    """What tells the animal from its surroundings in this catalogue's photos, where somebody chose that."""
+    return catalog.setting(MASKS) or None
+
+
+def remember_masks(catalog: Catalog, name: str, who: str) -> None:
+    """Remember the segmenter of this name, unless it is so already; the name `none` forgets an earlier choice."""
+    chosen = "" if name == NO_MASKS else name
+    if (catalog.setting(MASKS) or "") != chosen:
+        catalog.set_setting(MASKS, chosen, who)
 
 
 def draw_box(

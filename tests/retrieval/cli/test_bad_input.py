@@ -132,7 +132,7 @@ def test_another_extractor_than_the_catalogues_is_refused_with_the_way_out(own: 
 def test_the_licences_of_published_weights_are_said(shell: Shell) -> None:
     made = shell("init", "--extractor", "superpoint")
     assert (made.code, "non-commercial" in made.err) == (0, True)
-    assert {"extractor", "encoder", "head finder", "matcher"} == {
+    assert {"extractor", "encoder", "head finder", "matcher", "segmenter"} == {
         row["kind"] for row in shell("weights", "--json").records
     }
 

@@ -28,6 +28,23 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="several nodes i
 QUERY = ("--side", "left", "--matcher", "nearest", "--json")
 
 
+def test_an_actor_answers_as_this_process(one_node: Any, own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    catalog, options = Catalog.open(own.catalog), EngineOptions(matcher="nearest")
+    engine = Engine.load(catalog.recipe, options)
+    shard_catalog(catalog, tmp_path / "shards", 1)
+    model = CatalogModel.load(catalog, engine.evidence)
+    [asked] = [one for one in samples.samples if one.photo == "T003/left-2.jpg"]
+    sighting = Sighting(str(samples.folder / asked.photo), side=asked.side)
+    expected = told(identify(catalog, sighting, engine, model))
+    with connected(one_node.address):
+        workers = RayWorkers.started(tmp_path / "shards", 1, catalog.recipe, options)
+        gallery = greeted(catalog, engine, workers, 1)
+        assert workers.call("process", {0: ()})[0] != os.getpid()
+        assert told(identify(catalog, sighting, engine, model, gallery=gallery)) == expected
+        workers.stop()
+
+
+@pytest.mark.slow
 def test_two_nodes_answer_as_one_machine_also_after_an_actor_was_killed(
     cluster: Any, own: Shell, samples: SampleSet, tmp_path: Path
 ) -> None:

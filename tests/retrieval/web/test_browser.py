@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,6 +16,7 @@ from index.catalog.browser import Browser, Page
 from index.catalog.catalog import Catalog
 from index.curation.answers import rejections
 from index.curation.decisions import Decisions
+from tests.retrieval.web.conftest import opened
 from tests.retrieval.web.season import HARD, KNOWN, STRANGERS, Served
 
 PAGES = ("/", "/queue", "/known", "/turtles", "/turtle/T001", "/encounters", "/import", "/audit", "/history", "/report")
@@ -222,56 +224,61 @@ def test_keys_are_off_in_fields_and_can_be_switched_off(using: Tab, used: Served
     page.wait_for_selector('body[data-answered="1"]')
 
 
-def test_nothing_leaves_this_machine_and_no_request_fails(looking: Tab, standing: Served) -> None:
-    page, served = looking, standing
-    asked: list[str] = []
-    failed: list[str] = []
-    page.on("request", lambda one: asked.append(one.url))
+@dataclass(frozen=True)
+class Walk:
+    """What was seen on a walk through all pages."""
+
+    asked: list[str]
+    failed: list[str]
+    serious: list[tuple[str, str, list[object]]]
+    wider: dict[str, int]
+    answering: float
+
+
+@pytest.fixture(scope="module")
+def walk(chromium: Any, standing: Served) -> Walk:
+    """Each page once, wide and then 400 pixels wide."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(60_000)
+    page = opened(context, standing)
+    done = Walk([], [], [], {}, 0.0)
+    page.on("request", lambda one: done.asked.append(one.url))
     # a question about the state that the browser drops because the page is left is no failure
-    page.on("requestfailed", lambda one: failed.append(one.url) if one.failure != "net::ERR_ABORTED" else None)
-    page.on("response", lambda one: failed.append(f"{one.status} {one.url}") if one.status >= 400 else None)
-    page.on("pageerror", lambda one: failed.append(str(one)))
-    page.on("console", lambda one: failed.append(one.text) if one.type == "error" else None)
+    page.on("requestfailed", lambda one: done.failed.append(one.url) if one.failure != "net::ERR_ABORTED" else None)
+    page.on("response", lambda one: done.failed.append(f"{one.status} {one.url}") if one.status >= 400 else None)
+    page.on("pageerror", lambda one: done.failed.append(str(one)))
+    page.on("console", lambda one: done.failed.append(one.text) if one.type == "error" else None)
     for path in (*PAGES, "/settings", "/compare"):
-        page.goto(f"{served.base}{path}")
-        page.wait_for_load_state("networkidle")
-    assert failed == []
-    assert all(url.startswith(served.base) for url in asked if not url.startswith(("data:", "blob:")))
-
-
-@pytest.fixture
-def shown(looking: Tab, standing: Served) -> Iterator[list[tuple[str, Tab]]]:
-    def visit() -> Iterator[tuple[str, Tab]]:
-        for path in (*PAGES, "/settings", "/compare"):
-            looking.goto(f"{standing.base}{path}")
-            if path == "/compare":
-                looking.wait_for_selector(COMPARED)
-            yield path, looking
-
-    yield visit()  # type: ignore[misc]
-
-
-def test_axe_finds_nothing_serious(shown: Iterator[tuple[str, Tab]]) -> None:
-    found = []
-    for path, page in shown:
-        results = Axe().run(page)
-        found += [
-            (path, one["id"], [node["target"] for node in one["nodes"]][:3])
-            for one in results.response["violations"]
-            if one["impact"] in ("serious", "critical")
-        ]
-    assert found == []
-
-
-def test_pages_fit_a_phone(shown: Iterator[tuple[str, Tab]]) -> None:
-    for path, page in shown:
-        page.set_viewport_size({"width": 400, "height": 800})
-        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wider <= 0, path
+        page.goto(f"{standing.base}{path}")
         if path == "/compare":
-            box = page.locator('[data-do="same"]').bounding_box()
-            assert box is not None
-            assert box["height"] >= 44
+            page.wait_for_selector(COMPARED)
+        page.wait_for_load_state("networkidle")
+        done.serious.extend(
+            (path, one["id"], [node["target"] for node in one["nodes"]][:3])
+            for one in Axe().run(page).response["violations"]
+            if one["impact"] in ("serious", "critical")
+        )
+        page.set_viewport_size({"width": 400, "height": 800})
+        done.wider[path] = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        box = page.locator('[data-do="same"]').bounding_box() if path == "/compare" else None
+        page.set_viewport_size({"width": 1440, "height": 900})
+    context.close()
+    return replace(done, answering=0.0 if box is None else box["height"])
+
+
+def test_nothing_leaves_this_machine_and_no_request_fails(walk: Walk, standing: Served) -> None:
+    assert walk.failed == []
+    assert len(walk.asked) > 3 * len(PAGES)
+    assert all(url.startswith(standing.base) for url in walk.asked if not url.startswith(("data:", "blob:")))
+
+
+def test_axe_finds_nothing_serious(walk: Walk) -> None:
+    assert walk.serious == []
+
+
+def test_pages_fit_a_phone(walk: Walk) -> None:
+    assert [path for path, wider in walk.wider.items() if wider > 0] == []
+    assert walk.answering >= 44
 
 
 @pytest.mark.parametrize(("path", "key"), [("known", "Enter"), ("compare", "n")])
