@@ -27,6 +27,8 @@ from retrieval.engine import EngineOptions
 
 PATIENCE = 60.0
 """Seconds in which a worker has to answer, its actor's restart included."""
+STARTING = 300.0
+"""The same for the first answer, before which processes are started and everything is loaded."""
 ANSWERS_WITHIN = 5.0
 """Seconds in which the head of a cluster takes a connection."""
 RESOURCE = "turtleidx-shard-{}"
@@ -157,10 +159,11 @@ class RayWorkers:
 
     def call(self, method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
         """Ask workers at the same time. Raises ShardUnreachable, and what a worker raises."""
-        give_up = time.monotonic() + self.patience
+        patience = max(self.patience, STARTING) if method == "greet" else self.patience
+        give_up = time.monotonic() + patience
         asked = {number: getattr(self.actors[number], method).remote(*given) for number, given in arguments.items()}
         if asked:
-            ray.wait(list(asked.values()), num_returns=len(asked), timeout=self.patience)
+            ray.wait(list(asked.values()), num_returns=len(asked), timeout=patience)
         found: dict[int, Any] = {}
         lost: dict[int, str] = {}
         for number, one in asked.items():

@@ -133,7 +133,7 @@ def new_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every photo and every encounter is called NEW."""
     for name in ("identify", "answer_together"):
         real = getattr(answering, name)
-        monkeypatch.setattr(answering, name, lambda *rest, real=real: called_new(real(*rest)))
+        monkeypatch.setattr(answering, name, lambda *rest, real=real, **named: called_new(real(*rest, **named)))
 
 
 def test_the_same_command_again_makes_no_turtle_again(
