@@ -42,10 +42,7 @@ class Outdated:
     def sentences(self) -> list[str]:
         """What is wrong, a sentence a photo, each with the way out."""
         return [
-            *(
-                f"{one.path} was read otherwise by an earlier version: run `turtleidx reindex`."
-                for one in self.pixels
-            ),
+            *(f"{one.path} was read otherwise by an earlier version: run `turtleidx reindex`." for one in self.pixels),
             *(f"{one.path} {one.reason}; correct it with `turtleidx photos date`." for one in self.dates),
         ]
 
