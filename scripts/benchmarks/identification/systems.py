@@ -80,7 +80,8 @@ def answers_of(system: System, options: argparse.Namespace) -> Mapping[str, obje
     paths = os.pathsep.join(filter(None, (str(SCRIPTS), str(SCRIPTS.parent), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": paths})
     if done.returncode:
-        return {"missing": done.stderr.strip().splitlines()[-1].rpartition(": ")[2]}
+        said = done.stderr.strip().splitlines() or [f"it ended with the code {done.returncode}"]
+        return {"missing": said[-1].rpartition(": ")[2]}
     answers: Mapping[str, object] = json.loads(done.stdout.strip().splitlines()[-1])
     return answers
 
