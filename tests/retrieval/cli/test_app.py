@@ -28,6 +28,7 @@ NEAREST = ("--matcher", "nearest")
 KEYS = {
     "photo", "verdict", "turtle", "p_new", "p_new_interval", "p_not_compared", "reason", "candidates", "compared",
     "gallery", "matcher", "seconds", "enrolled_as", "lean", "settle", "prior_new", "next", "other_side", "moved_from",
+    "not_reached",
 }  # fmt: skip
 
 
