@@ -152,7 +152,7 @@ def test_an_encounter_has_one_verdict(own: Shell, samples: SampleSet) -> None:
     [record] = own("query", "--encounter", *asked, "--side", "left", "--json", "--top", "3", *NEAREST).records
     assert record["candidates"][0]["turtle"] == "T007"
     assert [one["side"] for one in record["photos"]] == ["left", "left"]
-    assert record.keys() == KEYS - {"photo", "compared", "gallery", "matcher", "other_side"} | ENCOUNTERS
+    assert record.keys() == KEYS - {"photo", "compared", "gallery", "not_reached", "matcher", "other_side"} | ENCOUNTERS
     [both] = own("query", "--encounter", "--left", asked[0], "--right", asked[0], "--json", *NEAREST).records
     assert [one["verdict"] for one in both["photos"]][1] == "UNDECIDED"
     lonely = ("--side", "left", "--json", "--top", "99", *NEAREST)
