@@ -49,21 +49,27 @@ class Transaction(Session):
         self.token = uuid.uuid4().hex
         self.at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         self._counters: dict[str, int] = {}
+        self._known: dict[str, int] = {}
         self.journal = Journal(self, self.event)
 
     def take_ids(self, counter: str, count: int) -> range:
         """Ids that were never used before, even for rows that are gone."""
+        if not self._known:
+            self._known = {
+                str(name): int(following) for name, following in self.rows("SELECT name, next FROM counters")
+            }
         if counter not in self._counters:
-            self._counters[counter] = self.number("SELECT next FROM counters WHERE name = ?", counter) or 1
+            self._counters[counter] = self._known.get(counter, 1)
         first = self._counters[counter]
         self._counters[counter] = first + count
         return range(first, first + count)
 
     def save_counters(self) -> None:
         """Store how far ids were taken."""
-        for counter, following in self._counters.items():
-            self.run("DELETE FROM counters WHERE name = ?", counter)
-            self.run("INSERT INTO counters VALUES (?, ?)", counter, following)
+        if self._counters:
+            names, following = list(self._counters), list(self._counters.values())
+            self.run("DELETE FROM counters WHERE name IN (SELECT unnest(?::VARCHAR[]))", names)
+            self.run("INSERT INTO counters SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[])", names, following)
 
     def add_vectors(self, photos: Sequence[int], vectors: Descriptor) -> None:
         """Store global descriptors [n, d] of photos."""
