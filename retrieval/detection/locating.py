@@ -13,8 +13,11 @@ from retrieval.defaults import Heads
 from retrieval.detection.finder import Finding, FoundHead, HeadFinder
 from retrieval.images import load_photo
 
-LOOKED_AT = 960
+LOOKED_AT = 1024
 """Longest side in pixels of the photos that a finder sees: JPEG files are decoded at a fraction of their size."""
+
+SAMPLING = 1.9
+"""Less than two, so that photos of 4,000 pixels are decoded at a half, which takes the third of the time."""
 
 MARGIN = 1.25
 """A found box is enlarged so much, because a head that is cut off is worse than some water around it."""
@@ -171,7 +174,7 @@ def _too_long(size: tuple[int, int]) -> bool:
 
 def _read(sighting: Sighting) -> _Read | PhotoRefused:
     try:
-        photo = load_photo(Path(sighting.path), LOOKED_AT)
+        photo = load_photo(Path(sighting.path), LOOKED_AT, sampling=SAMPLING)
     except PhotoRefused as refusal:
         return refusal
     return _Read(photo.pixels, photo.original_size)

@@ -89,7 +89,7 @@ class LoadedPhoto:
         return self.remarks if self.taken.doubt is None else (*self.remarks, self.taken.doubt)
 
 
-def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> LoadedPhoto:
+def load_photo(path: Path, long_side: int, box: HeadBox | None = None, *, sampling: float = 2.0) -> LoadedPhoto:
     """Read one photograph.
 
     Parameters
@@ -98,6 +98,8 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
         Longest side of the working image in pixels.
     box : HeadBox or None
         Cut to this part of the upright original first, so that the head has the full working resolution.
+    sampling : float
+        A large JPEG is decoded with so many pixels for one of the working image along each side, at least.
 
     Raises
     ------
@@ -112,7 +114,9 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None) -> Loaded
             pages = pages_of(image, path)
             full = image.size[::-1] if opened.orientation > 4 else image.size
             shown = max(full) if box is None else min(max(full), max(box.w, box.h))
-            enough = 2 * long_side / max(1.0, shown)  # a JPEG is decoded at an eighth of its size as readily as whole
+            enough = (
+                sampling * long_side / max(1.0, shown)
+            )  # a JPEG is decoded at an eighth of its size as readily as whole
             reduced = False
             if image.format in ("JPEG", "MPO"):  # HEIC would give its thumbnail
                 reduced = reducible(image.size, enough)
