@@ -1,7 +1,13 @@
 from .backbone import Backbone as Backbone, Levels as Levels
 from .decoding import coverage as coverage, heads_in as heads_in, iou as iou
 from .finder import Finding as Finding, FoundHead as FoundHead, HeadFinder as HeadFinder
-from .locating import LOOKED_AT as LOOKED_AT, MARGIN as MARGIN, Locator as Locator, sure_heads as sure_heads
+from .locating import (
+    LOOKED_AT as LOOKED_AT,
+    MARGIN as MARGIN,
+    SAMPLING as SAMPLING,
+    Locator as Locator,
+    sure_heads as sure_heads,
+)
 from .masks import Segmenter as Segmenter, masked as masked
 from .network import (
     CELL as CELL,

@@ -21,7 +21,7 @@ from index.catalog import Browser, Catalog, store_network
 from index.errors import InputError, PhotoRefused
 from index.registry import PhotoRecord
 from index.types import BoxOrigin, HeadBox, Progress, Side
-from retrieval.detection import LOOKED_AT, HeadNetwork, SmallHeadFinder, resized, size_for
+from retrieval.detection import LOOKED_AT, SAMPLING, HeadNetwork, SmallHeadFinder, resized, size_for
 from retrieval.images import load_photo
 from retrieval.pipeline import FINDER, original, own_finder
 from retrieval.training.detector import BATCH, Example, Judged, misses, save_finder, stored, threshold_for, train
@@ -165,7 +165,7 @@ def _examples(
         told(1)
         first = records[together[0]]
         try:
-            photo = load_photo(original(first, catalog), LOOKED_AT)
+            photo = load_photo(original(first, catalog), LOOKED_AT, sampling=SAMPLING)
         except PhotoRefused:
             continue
         size = size_for(photo.pixels.shape[1], photo.pixels.shape[0])
