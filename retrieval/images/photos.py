@@ -114,11 +114,10 @@ def load_photo(path: Path, long_side: int, box: HeadBox | None = None, *, sampli
             pages = pages_of(image, path)
             full = image.size[::-1] if opened.orientation > 4 else image.size
             shown = max(full) if box is None else min(max(full), max(box.w, box.h))
-            enough = (
-                sampling * long_side / max(1.0, shown)
-            )  # a JPEG is decoded at an eighth of its size as readily as whole
+            enough = sampling * long_side / max(1.0, shown)
             reduced = False
-            if image.format in ("JPEG", "MPO"):  # HEIC would give its thumbnail
+            # JPEG can be decoded at an eighth of its size as readily as whole; HEIC would give its thumbnail
+            if image.format in ("JPEG", "MPO"):
                 reduced = reducible(image.size, enough)
                 if reduced and image.width * image.height > DECODED_WHOLE:
                     image.draft("RGB", (math.ceil(enough * image.width), math.ceil(enough * image.height)))
