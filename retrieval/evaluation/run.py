@@ -7,25 +7,36 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import cpu_count
 from pathlib import PurePath
 
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float32, Float64, Int64, Matches, Photo, PreparedPhoto, Progress, Refusal, Shortlist
+from index.types import (
+    Float32,
+    Float64,
+    Int64,
+    LocalFeatures,
+    Matches,
+    Photo,
+    PreparedPhoto,
+    Progress,
+    Refusal,
+    Shortlist,
+)
 from retrieval.engine import Each, Engine, Extracted
 from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome, RankedTurtle, by_group, summarize
 from retrieval.evaluation.metrics import ErrorRate
 from retrieval.evaluation.protocol import Protocol, Query, leave_one_out
 from retrieval.features import one_core_a_photo
-from retrieval.fitting import Cascade, VerifiedPairing, unverified
+from retrieval.fitting import Cascade, Wanted, verified_pairs_of
 from retrieval.images import Heading, jpeg
 from retrieval.matching.image_matchers import EmbeddingMatcher
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
-from retrieval.parallel import one_ahead
-from retrieval.pipeline import BATCH, compared_picture, described
+from retrieval.parallel import in_parts, one_ahead
+from retrieval.pipeline import BATCH, PairPool, compared_picture, described
 from retrieval.scoring import Candidate, PairConfidences, best_first, first_of_each
 
 _UNSEEN = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
@@ -85,8 +96,15 @@ def compare_methods(
     fitted_methods: Sequence[FittedMethod],
     policy: DecisionPolicy,
     progress: Progress | None = None,
+    pool: PairPool | None = None,
 ) -> Comparison:
-    """Ask every query; pairs that were compared before come from the catalogue's cache. Raises CatalogBusy."""
+    """Ask every query; pairs that were compared before come from the catalogue's cache. Raises CatalogBusy.
+
+    Parameters
+    ----------
+    pool : PairPool or None
+        Where pairs are compared; None compares them on this machine.
+    """
     catalog.require(engine.recipe)
     answered: list[Answered] = []
     left_out = list(protocol.left_out)
@@ -97,12 +115,12 @@ def compare_methods(
         replace(one, model=one.model.without_intervals()) for one in fitted_methods
     ]  # no figure shows them
     with catalog.writing("evaluate"):
-        ways = _ways(catalog, fitted_methods)
-        for query, photo in _prepared(catalog, protocol.queries, engine):
-            if isinstance(photo, Refusal):
-                left_out.append(photo)
+        ways = _ways(catalog, fitted_methods, pool)
+        for query, search in _planned(catalog, protocol.queries, engine, ways):
+            if isinstance(search, Refusal):
+                left_out.append(search)
             else:
-                shortlist = _shortlist(catalog, query, photo, engine)
+                photo, shortlist = search
                 by_way = {name: way.compare(photo, shortlist) for name, way in ways.items()}
                 answered.append(_answer(catalog, query, photo, by_way, fitted_methods, policy))
                 compared = by_way[engine.comparing]
@@ -240,10 +258,19 @@ def _stored(catalog: Catalog, query: Query, photo: Photo) -> PreparedPhoto:
 class _Way:
     """One way to compare a query with its shortlist; contenders that only score differently share it."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, keeps_unverified: bool) -> None:
-        pairs = VerifiedPairing(catalog, engine) if keeps_unverified else None
-        self._cascade = Cascade(catalog, engine, pairs)
+    def __init__(self, catalog: Catalog, engine: Engine, keeps_unverified: bool, pool: PairPool | None) -> None:
+        pairs = verified_pairs_of(catalog, engine, pool) if keeps_unverified else None
+        self._cascade = Cascade(catalog, engine, pairs, pool)
         self.seconds = 0.0
+
+    @property
+    def ahead(self) -> int:
+        return self._cascade.ahead
+
+    def plan(self, searches: Sequence[tuple[PreparedPhoto, Shortlist]]) -> None:
+        begun = time.perf_counter()
+        self._cascade.plan([Wanted(one.key, partial(_features, one), found.photos) for one, found in searches])
+        self.seconds += time.perf_counter() - begun
 
     def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
         photos, begun = shortlist.photos, time.perf_counter()
@@ -252,13 +279,34 @@ class _Way:
         return _Compared(shortlist, [photos[row] for row in rows], confidences)
 
 
-def _ways(catalog: Catalog, fitted_methods: Sequence[FittedMethod]) -> dict[str, _Way]:
+def _features(photo: PreparedPhoto) -> LocalFeatures:
+    return photo.features
+
+
+def _ways(catalog: Catalog, fitted_methods: Sequence[FittedMethod], pool: PairPool | None) -> dict[str, _Way]:
     """By `Engine.comparing`."""
     wanted = {one.engine.comparing: one.engine for one in fitted_methods}
     return {
-        name: _Way(catalog, one, one.reranking.verification is not None and unverified(one).comparing in wanted)
+        name: _Way(catalog, one, one.reranking.verification is not None and one.unverified.comparing in wanted, pool)
         for name, one in sorted(wanted.items(), key=lambda item: item[1].reranking.verification is None)
     }
+
+
+def _planned(
+    catalog: Catalog, queries: Sequence[Query], engine: Engine, ways: Mapping[str, _Way]
+) -> Iterator[tuple[Query, tuple[PreparedPhoto, Shortlist] | Refusal]]:
+    """Queries with their shortlists, in order; the pairs of some are compared at once where there is a pool."""
+    for part in in_parts(_prepared(catalog, queries, engine), max(way.ahead for way in ways.values())):
+        searches = {
+            id(photo): _shortlist(catalog, query, photo, engine)
+            for query, photo in part
+            if isinstance(photo, PreparedPhoto)
+        }
+        asked = [(photo, searches[id(photo)]) for _, photo in part if isinstance(photo, PreparedPhoto)]
+        for way in ways.values():
+            way.plan(asked)
+        for query, photo in part:
+            yield query, photo if isinstance(photo, Refusal) else (photo, searches[id(photo)])
 
 
 def _shortlist(catalog: Catalog, query: Query, photo: PreparedPhoto, engine: Engine) -> Shortlist:
