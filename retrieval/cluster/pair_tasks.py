@@ -50,7 +50,7 @@ class PairTasks:
 
     def __init__(self) -> None:
         self._gpus = ray.cluster_resources().get("GPU", 0.0) > 0
-        self._sent: OrderedDict[tuple[str, ...], Any] = OrderedDict()
+        self._sent: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
     @property
     def processes(self) -> int:
@@ -92,7 +92,7 @@ class PairTasks:
             yield batch, confidences
 
     def looks(self, batches: Iterable[PairBatch]) -> Iterator[tuple[PairBatch, list[Matches]]]:
-        """Verified nearest neighbours of batches as they are done, in any order. Raises ClusterUnavailable."""
+        """As `PairPool.looks`."""
         task = self._task(look_at, on_gpu=False)
 
         def ask(batch: PairBatch) -> Asked[PairBatch]:
@@ -144,7 +144,7 @@ class PairTasks:
 
     def _put(self, batch: PairBatch, extractors: Sequence[str], *, viewed: bool) -> tuple[list[Any], Sources]:
         """The photos of a batch in the object store, and the sources of those in which something may be found."""
-        names = [(key, *extractors) for key in batch.keys]
+        names = [(key, viewed, *extractors) for key in batch.keys]
         sent = {place: self._sent[name] for place, name in enumerate(names) if name in self._sent}
         fresh = [place for place in range(len(names)) if place not in sent]
         sources: Sources = {}

@@ -65,6 +65,9 @@ class PairPool(Protocol):
         Raises ClusterUnavailable, and as the engine.
         """
 
+    def looks(self, batches: Iterable[PairBatch]) -> Iterator[tuple[PairBatch, Sequence[Matches]]]:
+        """The same of verified nearest neighbours, with their places. Raises ClusterUnavailable."""
+
 
 def extractors_beside(engine: Engine, comparing: Comparing) -> tuple[str, ...]:
     """Further extractors whose features are needed to compare so."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from index.catalog.catalog import Catalog
 from index.features.environment import PAIRS
-from index.types import LocalFeatures
-from retrieval.cluster.pair_worker import Instruments, SentPhoto, compare_pairs, find_features
+from index.types import LocalFeatures, Matches
+from retrieval.cluster.pair_worker import Instruments, SentPhoto, compare_pairs, find_features, look_at
 from retrieval.engine.engine import Engine
 from retrieval.parallel import in_parts
 from retrieval.pipeline.pair_pool import Comparing, Confidences, PairBatch, extractors_beside
@@ -58,6 +58,13 @@ class LocalPool:
                 assert not any(learnt)  # all was found before
                 self.batches.append(batch.keys)
                 yield batch, there_and_back(found)
+
+    def looks(self, batches: Iterable[PairBatch]) -> Iterator[tuple[PairBatch, list[Matches]]]:
+        for some in in_parts(batches, 4):
+            for batch in self._random.sample(some, len(some)):
+                query, *others = there_and_back([*batch.features(range(len(batch.keys)))])
+                self.batches.append(batch.keys)
+                yield batch, there_and_back(look_at(query, *others))
 
 
 def there_and_back(value: Any) -> Any:

@@ -26,8 +26,10 @@ from retrieval.novelty.decision import DecisionPolicy
 from retrieval.pipeline.pair_pool import PairPool
 from retrieval.review.auditing import audit
 from retrieval.review.clustering import cluster_encounters
+from retrieval.training.matcher import MatcherRound, train_matcher
 from tests.retrieval.cluster.pooling import LocalPool, pairs_known, without_pairs
 from tests.retrieval.review.conftest import muddled as muddled
+from tests.retrieval.training.test_matcher import filled, options_of, untrained as untrained
 
 Copied = Callable[[], Catalog]
 
@@ -129,6 +131,18 @@ def test_an_interrupted_fit_goes_on_and_repeats_nothing(copied: Copied) -> None:
     assert (pairs, compared + len(kept), photos, model) == expected
     assert pairs_known(spread) == pairs_known(plain)
     assert len(pairs_known(plain)) == len(kept) + sum(len(keys) - 1 for keys in pool.batches)
+
+
+def test_a_matcher_learns_the_same(tmp_path: Path, untrained: Path) -> None:
+    catalog, chosen = filled(tmp_path, 20), options_of(untrained)
+    heard: list[list[MatcherRound]] = [[], []]
+    plain = train_matcher(catalog, chosen, advance=heard[0].append)
+    pool = LocalPool()
+    spread = train_matcher(catalog, chosen, advance=heard[1].append, pool=pool)
+    pairs = [(keys[0], other) for keys in pool.batches for other in keys[1:]]
+    assert len(pairs) > len(set(pairs)) / 2 > 100
+    assert repr(heard[1]) == repr(heard[0])  # the first loss is not a number
+    assert (spread.gain, spread.error, spread.best.ranks) == (plain.gain, plain.error, plain.best.ranks)
 
 
 def test_processes_that_do_not_fit_are_refused() -> None:

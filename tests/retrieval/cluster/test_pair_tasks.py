@@ -130,7 +130,7 @@ def test_the_commands_say_the_same(cluster: Any, own: Shell) -> None:
     catalog = Catalog.open(own.catalog)
     Curator(catalog, "Ben").move_photos([photo.id for photo in catalog.photos(GalleryFilter())[:9:2]], None)
     commands = [
-        ("evaluate", "--matcher", "nearest", "--most", "12", "--json"),
+        ("evaluate", "--matcher", "turtle-sift+views", "--shortlist", "8", "--most", "6", "--json"),
         ("audit", "--matcher", "nearest", "--json", "--least", "0"),
         ("identify", "--matcher", "nearest", "--json"),
     ]
@@ -151,13 +151,14 @@ def untimed(printed: str) -> str:
 
 
 def test_no_cluster_at_the_address_and_no_ray_are_told(own: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    commands = [("fit",), ("evaluate",), ("audit",), ("identify",)]
+    nearest = [[name, "--matcher", "nearest"] for name in ("fit", "evaluate", "audit", "identify")]
+    commands = [*nearest, ["train", "matcher"]]
     for command in commands:
-        done = own(*command, "--matcher", "nearest", "--cluster", "127.0.0.1:9")
+        done = own(*command, "--cluster", "127.0.0.1:9")
         assert (done.code, done.out) == (1, "")
         assert "No Ray cluster answers at 127.0.0.1:9" in done.err
     monkeypatch.setattr("retrieval.cluster.connecting.find_spec", lambda _: None)
     for command in commands:
-        done = own(*command, "--matcher", "nearest", "--cluster", "auto")
+        done = own(*command, "--cluster", "auto")
         assert (done.code, done.err.count("\n")) == (1, 1)
         assert "pip install 'turtleidx[cluster]'" in done.err
