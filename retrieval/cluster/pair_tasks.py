@@ -17,7 +17,8 @@ from ray.exceptions import RayError, RayTaskError
 
 from index.errors import ClusterUnavailable, TurtleidxError
 from index.types import LocalFeatures, Matches, PhotoSource
-from retrieval.cluster.pair_worker import Instruments, SentPhoto, compare_pairs, find_features, look_at
+from retrieval.cluster.pair_worker import Instruments, compare_pairs, find_features, look_at
+from retrieval.cluster.sent_photo import SentPhoto, known_beside
 from retrieval.engine import Engine
 from retrieval.parallel import in_parts
 from retrieval.pipeline import Comparing, Confidences, PairBatch, extractors_beside
@@ -149,7 +150,7 @@ class PairTasks:
         fresh = [place for place in range(len(names)) if place not in sent]
         sources: Sources = {}
         for place, photo in zip(fresh, batch.features(fresh), strict=True):
-            known = _known(photo, extractors)
+            known = known_beside(photo, extractors)
             whole = len(known) == len(extractors)
             image = b"" if photo.source is None or (whole and not viewed) else photo.source.image()
             sent[place] = ray.put(replace(photo, source=SentPhoto(image, known)))
@@ -164,16 +165,10 @@ class PairTasks:
         return [sent[place] for place in range(len(names))], sources
 
 
-def _known(photo: LocalFeatures, extractors: Sequence[str]) -> dict[str, LocalFeatures]:
-    source = photo.source
-    found = {} if source is None else {name: source.beside(name) for name in extractors}
-    return {name: one for name, one in found.items() if one is not None}
-
-
 def _image_only(photo: LocalFeatures, extractors: Sequence[str]) -> LocalFeatures:
     """The photo without its own keypoints, which nobody needs to find others."""
     none = np.empty(0, np.float32)
-    source = None if photo.source is None else SentPhoto(photo.source.image(), _known(photo, extractors))
+    source = None if photo.source is None else SentPhoto(photo.source.image(), known_beside(photo, extractors))
     return LocalFeatures(np.empty((0, 2), np.float32), none, none, photo.descriptors[:0], photo.size, source)
 
 

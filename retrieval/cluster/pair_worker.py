@@ -6,44 +6,18 @@ Nothing here knows Ray: `retrieval.cluster.pair_tasks` has these functions run a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 
 from index.errors import ClusterUnavailable
 from index.types import LocalFeatures, Matches, Recipe
+from retrieval.cluster.sent_photo import SentPhoto
 from retrieval.defaults import Heads
 from retrieval.engine import Engine, EngineOptions
 from retrieval.matching import ReadsBeside, first_stage
 from retrieval.parallel import keep_freed_memory
 from retrieval.pipeline import Comparing, Confidences, compared
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SentPhoto:
-    """A photo on its way, as `PhotoSource`: its working image, and what further extractors found in it.
-
-    Attributes
-    ----------
-    found : dict
-        What they found while it was away from home.
-    """
-
-    jpeg: bytes  # empty where nobody asks for it
-    known: dict[str, LocalFeatures]
-    found: dict[str, LocalFeatures] = field(default_factory=dict)
-
-    def image(self) -> bytes:
-        """The working image as JPEG."""
-        return self.jpeg
-
-    def beside(self, extractor: str) -> LocalFeatures | None:
-        """What this extractor found, if it is known."""
-        return self.found[extractor] if extractor in self.found else self.known.get(extractor)
-
-    def keep(self, extractor: str, features: LocalFeatures) -> None:
-        """Remember what this extractor found."""
-        self.found[extractor] = features
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,4 +23,5 @@ from .views import (
     ViewedFirstStage as ViewedFirstStage,
     ViewedMatcher as ViewedMatcher,
     ViewedNeighbours as ViewedNeighbours,
+    views_beside as views_beside,
 )

@@ -11,7 +11,8 @@ from typing import Any
 from index.catalog.catalog import Catalog
 from index.features.environment import PAIRS
 from index.types import LocalFeatures, Matches
-from retrieval.cluster.pair_worker import Instruments, SentPhoto, compare_pairs, find_features, look_at
+from retrieval.cluster.pair_worker import Instruments, compare_pairs, find_features, look_at
+from retrieval.cluster.sent_photo import SentPhoto, known_beside
 from retrieval.engine.engine import Engine
 from retrieval.parallel import in_parts
 from retrieval.pipeline.pair_pool import Comparing, Confidences, PairBatch, extractors_beside
@@ -73,8 +74,7 @@ def there_and_back(value: Any) -> Any:
 
 def _sent(photo: LocalFeatures, extractors: Sequence[str]) -> LocalFeatures:
     assert photo.source is not None
-    known = {name: found for name in extractors if (found := photo.source.beside(name)) is not None}
-    return replace(photo, source=SentPhoto(photo.source.image(), known))
+    return replace(photo, source=SentPhoto(photo.source.image(), known_beside(photo, extractors)))
 
 
 def pairs_known(catalog: Catalog) -> dict[bytes, bytes]:
