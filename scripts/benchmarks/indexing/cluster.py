@@ -16,7 +16,7 @@ import pickle
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.shards import shard_catalog
 from index.types import GalleryFilter, PreparedPhoto, Side, Sighting
-from retrieval.cluster import RayWorkers, greeted, intake_on
+from retrieval.cluster import RayWorkers, ShardWorker, greeted, intake_on
 from retrieval.engine import Engine, EngineOptions
+from retrieval.features import views_of
 from retrieval.novelty import CatalogModel
 from retrieval.pipeline import Identification, enroll, identify, read_query
 from synthetic.samples import SampleSet, write_samples
@@ -42,6 +43,35 @@ NODES, NETWORK, ROUND_TRIP = 100, 10e9 / 8, 0.5e-3
 """Of the model: nodes, bytes a second into the driver, and seconds of a message there and back."""
 MILLION = 0.357
 """Seconds of a search of a million photos on one thread, by the benchmark `visual-words`."""
+
+
+class Timed(ShardWorker):
+    """Counts the processor seconds of what it is asked for."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._seconds: dict[str, float] = defaultdict(float)
+
+    def spent(self) -> dict[str, float]:
+        """Processor seconds since it was asked last, by what they went into."""
+        found = dict(self._seconds)
+        self._seconds.clear()
+        return found
+
+    def search(self, *given: Any) -> Any:
+        return self._timed("search", super().search, given)
+
+    def look(self, *given: Any) -> Any:
+        return self._timed("look", super().look, given)
+
+    def compare(self, *given: Any) -> Any:
+        return self._timed("compare", super().compare, given)
+
+    def _timed(self, name: str, method: Callable[..., Any], given: Sequence[Any]) -> Any:
+        started = time.process_time()
+        found = method(*given)
+        self._seconds[name] += time.process_time() - started
+        return found
 
 
 class Watched(RayWorkers):
@@ -73,14 +103,17 @@ class Row:
     ----------
     waited : mapping
         Seconds in which the driver waited for the shards, by what they did.
+    own : mapping
+        Processor seconds of the shard that spent most, by what it did.
     merged : float
-        The rest, the driver's own work.
+        Processor seconds of the driver's process, Ray's part of it included.
     """
 
     shards: int
     plain: float
     spread: float
     waited: Mapping[str, float]
+    own: Mapping[str, float]
     merged: float
     bytes: float
     different: int
@@ -91,9 +124,9 @@ def main() -> None:
     with scratch_folder(options.scratch) as scratch:
         samples = write_samples(scratch / "drawn", options.drawn, 3, 0)
         rows = _queries(options, samples, scratch)
-        rates = _enrolments(options, samples, scratch)
+        rates = _enrolments(options, samples, scratch) if options.enrolled else {}
     _print(rows, rates, options)
-    print(json.dumps(_figures(rows, rates)))
+    print(json.dumps(_figures(rows, rates, options.photos)))
 
 
 def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> list[Row]:
@@ -135,27 +168,34 @@ def _row(
     shards: int,
     read: Sequence[PreparedPhoto],
 ) -> Row:
-    workers = Watched(RayWorkers.started(folder, shards, catalog.recipe, choices).actors)
+    workers = Watched(RayWorkers.started(folder, shards, catalog.recipe, choices, kind=Timed).actors)
     gallery, model = greeted(catalog, engine, workers, shards), CatalogModel.load(catalog, engine.evidence)
     plain: list[float] = []
     spread: list[float] = []
-    different = 0
+    different, driver = 0, 0.0
+    everybody: dict[int, Sequence[Any]] = dict.fromkeys(workers.actors, ())
     for turn, one in enumerate([read[0], *read]):
         if turn == 1:  # the first has everything loaded
+            workers.call("spent", everybody)
             workers.seconds.clear()
-            workers.bytes = 0
+            workers.bytes, driver = 0, 0.0
             plain.clear()
             spread.clear()
         whole = identify(catalog, one.sighting, engine, model, query=one)
+        views_of.cache_clear()  # the plain query has made them
+        started = time.process_time()
         found = identify(catalog, one.sighting, engine, model, query=one, gallery=gallery)
+        driver += time.process_time() - started
         plain.append(whole.seconds)
         spread.append(found.seconds)
         different += turn > 0 and not _same(whole, found)
-    workers.stop()
     waited = {name: seconds / len(read) for name, seconds in workers.seconds.items()}
-    merged = statistics.mean(spread) - sum(waited.values())
+    moved = workers.bytes / len(read)
+    spent = workers.call("spent", everybody).values()
+    workers.stop()
+    own = {name: max(one.get(name, 0.0) for one in spent) / len(read) for name in ("search", "look", "compare")}
     middle = statistics.median(plain), statistics.median(spread)
-    return Row(shards, *middle, waited, merged, workers.bytes / len(read), different)
+    return Row(shards, *middle, waited, own, driver / len(read), moved, different)
 
 
 def _same(whole: Identification, found: Identification) -> bool:
@@ -202,23 +242,23 @@ def _sighting(samples: SampleSet, photo: str, turtle: str | None = None) -> Sigh
     return Sighting(str(samples.folder / photo), turtle=turtle, side=Side.LEFT)
 
 
-def _model(row: Row) -> dict[str, float]:
-    """Seconds of a query to 100 nodes with a million photos each.
+def _model(row: Row, photos: int) -> dict[str, float]:
+    """Seconds of a query to 100 nodes with a million photos each, one thread each.
 
-    Look: each node sees its share of the shortlist that one shard saw here. Compare: as if all of the matcher's few
-    candidates lay on one node. Messages: as many bytes for each node as were moved here for one, three rounds.
+    Search: what the one shard spent here, where it has a million photos, else the figure of `visual-words`. Look: each
+    node sees its share of the shortlist that one shard saw here. Compare: as if all of the matcher's few candidates lay
+    on one node. Messages: as many bytes for each node as were moved here for one, three rounds.
     """
-    look, compare = row.waited.get("look", 0.0), row.waited.get("compare", 0.0)
     return {
-        "search": MILLION,
-        "look": look / NODES,
-        "compare": compare,
+        "search": row.own["search"] if photos >= 1_000_000 else MILLION,
+        "look": row.own["look"] / NODES,
+        "compare": row.own["compare"],
         "messages": row.bytes * NODES / NETWORK + 3 * ROUND_TRIP,
         "merge": row.merged,
     }
 
 
-def _figures(rows: Sequence[Row], rates: Mapping[str, float]) -> dict[str, float | int]:
+def _figures(rows: Sequence[Row], rates: Mapping[str, float], photos: int) -> dict[str, float | int]:
     one = next(row for row in rows if row.shards == 1)
     return {
         "answers_different": sum(row.different for row in rows),
@@ -226,17 +266,19 @@ def _figures(rows: Sequence[Row], rates: Mapping[str, float]) -> dict[str, float
         "plain_query_s": one.plain,
         **{f"query_{row.shards}_shards_s": row.spread for row in rows},
         **{f"bytes_{row.shards}_shards": row.bytes for row in rows},
+        **{f"driver_cpu_{row.shards}_shards_s": row.merged for row in rows},
+        **{f"{name}_cpu_{row.shards}_shards_s": spent for row in rows for name, spent in row.own.items()},
         **{f"enroll_{name.replace(' ', '_')}_photos_per_s": rate for name, rate in rates.items()},
-        "model_100_nodes_s": sum(_model(one).values()),
+        "model_100_nodes_s": sum(_model(one, photos).values()),
     }
 
 
 def _print(rows: Sequence[Row], rates: Mapping[str, float], options: argparse.Namespace) -> None:
-    table = Table(title=f"A query of {options.photos} photos, {options.queries} asked, {os.cpu_count()} cores")
+    table = Table(title=_title(options))
     for name in ("shards", "plain", "on Ray", "search", "look", "compare", "driver", "KB moved", "different"):
         table.add_column(name, justify="right")
     for row in rows:
-        waited = (f"{1000 * row.waited.get(name, 0.0):.0f} ms" for name in ("search", "look", "compare"))
+        waited = (f"{1000 * row.waited.get(name, 0.0):.0f} ({1000 * own:.0f}) ms" for name, own in row.own.items())
         table.add_row(
             *(str(row.shards), f"{row.plain:.3f} s", f"{row.spread:.3f} s", *waited),
             *(f"{1000 * row.merged:.0f} ms", f"{row.bytes / 1000:.0f}", str(row.different)),
@@ -244,9 +286,14 @@ def _print(rows: Sequence[Row], rates: Mapping[str, float], options: argparse.Na
     Console(width=120).print(table)
     for name, rate in rates.items():
         print(f"enrolled by {name}: {rate:.1f} photos/s")
-    model = _model(next(row for row in rows if row.shards == 1))
+    model = _model(next(row for row in rows if row.shards == 1), options.photos)
     parts = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in model.items())
     print(f"model of {NODES} nodes with a million photos each and 10 Gbit/s: {sum(model.values()):.2f} s ({parts})")
+
+
+def _title(options: argparse.Namespace) -> str:
+    told = "in brackets processor seconds of the busiest shard, as all of the driver's"
+    return f"A query of {options.photos} photos, {options.queries} asked, {os.cpu_count()} cores; {told}"
 
 
 def _options() -> argparse.Namespace:
@@ -256,7 +303,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=12)
     parser.add_argument("--matcher", default="turtle-sift+views")
     parser.add_argument("--drawn", type=int, default=24, help="drawn turtles, of three photos each")
-    parser.add_argument("--enrolled", type=int, default=512, help="photos that are enrolled")
+    parser.add_argument("--enrolled", type=int, default=512, help="photos that are enrolled; 0 for none")
     parser.add_argument("--scratch", type=Path, help="folder with room for the catalogues")
     parser.add_argument("--quick", action="store_true", help="a small gallery, within a minute or two")
     options = parser.parse_args()
