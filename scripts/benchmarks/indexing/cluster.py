@@ -41,6 +41,8 @@ from synthetic.samples import SampleSet, write_samples
 
 NODES, NETWORK, ROUND_TRIP = 100, 10e9 / 8, 0.5e-3
 """Of the model: nodes, bytes a second into the driver, and seconds of a message there and back."""
+GROWN = 50_000
+"""Photos of one transaction, which stay in memory until it ends."""
 MILLION = 0.357
 """Seconds of a search of a million photos on one thread, by the benchmark `visual-words`."""
 
@@ -137,8 +139,10 @@ def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> 
     enroll(catalog, [_sighting(samples, one.photo, one.turtle) for one in known], engine, "benchmark")
     enrolled = catalog.photos(GalleryFilter())
     signatures = catalog.vectors(enrolled)
-    if options.photos > len(enrolled):
-        grow(catalog, enrolled, 0, options.photos - len(enrolled), crowd(signatures, options.photos - len(enrolled), 0))
+    more = max(options.photos - len(enrolled), 0)
+    for start in range(0, more, GROWN):
+        stop = min(start + GROWN, more)
+        grow(catalog, enrolled, start, stop, crowd(signatures, stop - start, start))
     with catalog.writing("rebuild"):
         catalog.searcher.rebuild()
     asked = [one.photo for one in samples.samples if one.photo.endswith("-2.jpg")][: options.queries]
