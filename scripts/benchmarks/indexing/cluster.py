@@ -2,15 +2,14 @@
 
 A catalogue of drawn heads, shown again under new ids, is divided into more and more shards; the same photos are
 asked of the catalogue's own folder and of an actor a shard, turn by turn. Then photos are enrolled by one and by two
-of Ray's workers, and by the plain pipeline. Ends with a model of 100 nodes with a million photos each, and one line of
-JSON.
+of Ray's workers, and by the plain pipeline, and a model is fitted here and by Ray's tasks. Ends with a model of 100
+nodes with a million photos each, and one line of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import pickle
 import statistics
@@ -26,13 +25,14 @@ import ray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.indexing.cluster_rates import enrolments, fits, sighting_of, start_ray
 from benchmarks.indexing.enlarged_catalog import grow
 from benchmarks.indexing.visual_words import crowd
 from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.shards import shard_catalog
-from index.types import GalleryFilter, PreparedPhoto, Side, Sighting
-from retrieval.cluster import RayWorkers, ShardWorker, greeted, intake_on
+from index.types import GalleryFilter, PreparedPhoto
+from retrieval.cluster import RayWorkers, ShardWorker, greeted
 from retrieval.engine import Engine, EngineOptions
 from retrieval.features import views_of
 from retrieval.novelty import CatalogModel
@@ -126,9 +126,10 @@ def main() -> None:
     with scratch_folder(options.scratch) as scratch:
         samples = write_samples(scratch / "drawn", options.drawn, 3, 0)
         rows = _queries(options, samples, scratch)
-        rates = _enrolments(options, samples, scratch) if options.enrolled else {}
-    _print(rows, rates, options)
-    print(json.dumps(_figures(rows, rates, options.photos)))
+        rates = enrolments(samples, options.enrolled, scratch) if options.enrolled else {}
+        spent = fits(samples, options.matcher, options.pairs, scratch) if options.pairs else {}
+    _print(rows, rates, spent, options)
+    print(json.dumps(_figures(rows, rates, options.photos) | spent))
 
 
 def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> list[Row]:
@@ -136,7 +137,7 @@ def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> 
     engine = Engine.load(options=choices)
     catalog = Catalog.create(scratch / "turtles.catalog", engine.recipe)
     known = [one for one in samples.samples if not one.photo.endswith("-2.jpg")]
-    enroll(catalog, [_sighting(samples, one.photo, one.turtle) for one in known], engine, "benchmark")
+    enroll(catalog, [sighting_of(samples, one.photo, one.turtle) for one in known], engine, "benchmark")
     enrolled = catalog.photos(GalleryFilter())
     signatures = catalog.vectors(enrolled)
     more = max(options.photos - len(enrolled), 0)
@@ -146,10 +147,10 @@ def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> 
     with catalog.writing("rebuild"):
         catalog.searcher.rebuild()
     asked = [one.photo for one in samples.samples if one.photo.endswith("-2.jpg")][: options.queries]
-    prepared = [read_query(_sighting(samples, photo), engine) for photo in asked]
+    prepared = [read_query(sighting_of(samples, photo), engine) for photo in asked]
     read = [one for one in prepared if isinstance(one, PreparedPhoto)]
     rows = []
-    _start_ray(os.cpu_count() or 1)
+    start_ray(os.cpu_count() or 1)
     try:
         for shards in options.shards:
             shard_catalog(catalog, scratch / "shards", shards)
@@ -157,11 +158,6 @@ def _queries(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> 
     finally:
         ray.shutdown()
     return rows
-
-
-def _start_ray(cores: int) -> None:
-    os.environ.setdefault("RAY_worker_niceness", "0")  # or others of this machine slow Ray's processes more than ours
-    ray.init(num_cpus=cores, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
 
 
 def _row(
@@ -209,43 +205,6 @@ def _same(whole: Identification, found: Identification) -> bool:
     return whole.verdict == found.verdict and order[0] == order[1] and bool(np.abs(scores[0] - scores[1]).max() < 1e-4)
 
 
-def _enrolments(options: argparse.Namespace, samples: SampleSet, scratch: Path) -> dict[str, float]:
-    """Photos a second by the plain pipeline, and by one and two of Ray's workers."""
-    photos = _copies(samples, options.enrolled, scratch / "copies")
-    choices = EngineOptions(matcher="nearest")
-    engine = Engine.load(options=choices)
-    plain = Catalog.create(scratch / "plain.catalog", engine.recipe)
-    rates = {"plain": len(photos) / enroll(plain, photos, engine, "benchmark").seconds}
-    for workers in (1, 2):
-        _start_ray(workers)
-        try:
-            with intake_on("auto", engine.recipe, choices) as prepare:
-                first = Catalog.create(scratch / f"warm-{workers}.catalog", engine.recipe)
-                enroll(first, photos[:32], engine, "benchmark", prepare=prepare)  # the workers load what they need
-                catalog = Catalog.create(scratch / f"{workers}.catalog", engine.recipe)
-                report = enroll(catalog, photos, engine, "benchmark", prepare=prepare)
-        finally:
-            ray.shutdown()
-        rates[f"{workers} workers"] = len(photos) / report.seconds
-    return rates
-
-
-def _copies(samples: SampleSet, photos: int, folder: Path) -> list[Sighting]:
-    """So many photos; what follows the end of a picture changes its bytes but not what it shows."""
-    folder.mkdir()
-    made = []
-    for number in range(photos):
-        one = samples.samples[number % len(samples.samples)]
-        path = folder / f"{number}.jpg"
-        path.write_bytes((samples.folder / one.photo).read_bytes() + number.to_bytes(8, "little"))
-        made.append(Sighting(str(path), turtle=one.turtle))
-    return made
-
-
-def _sighting(samples: SampleSet, photo: str, turtle: str | None = None) -> Sighting:
-    return Sighting(str(samples.folder / photo), turtle=turtle, side=Side.LEFT)
-
-
 def _model(row: Row, photos: int) -> dict[str, float]:
     """Seconds of a query to 100 nodes with a million photos each, one thread each.
 
@@ -277,7 +236,9 @@ def _figures(rows: Sequence[Row], rates: Mapping[str, float], photos: int) -> di
     }
 
 
-def _print(rows: Sequence[Row], rates: Mapping[str, float], options: argparse.Namespace) -> None:
+def _print(
+    rows: Sequence[Row], rates: Mapping[str, float], spent: Mapping[str, float], options: argparse.Namespace
+) -> None:
     table = Table(title=_title(options))
     for name in ("shards", "plain", "on Ray", "search", "look", "compare", "driver", "KB moved", "different"):
         table.add_column(name, justify="right")
@@ -290,6 +251,8 @@ def _print(rows: Sequence[Row], rates: Mapping[str, float], options: argparse.Na
     Console(width=120).print(table)
     for name, rate in rates.items():
         print(f"enrolled by {name}: {rate:.1f} photos/s")
+    for name, seconds in spent.items():
+        print(f"{name}: {seconds:.5f}")
     model = _model(next(row for row in rows if row.shards == 1), options.photos)
     parts = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in model.items())
     print(f"model of {NODES} nodes with a million photos each and 10 Gbit/s: {sum(model.values()):.2f} s ({parts})")
@@ -308,11 +271,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--matcher", default="turtle-sift+views")
     parser.add_argument("--drawn", type=int, default=24, help="drawn turtles, of three photos each")
     parser.add_argument("--enrolled", type=int, default=512, help="photos that are enrolled; 0 for none")
+    parser.add_argument("--pairs", type=int, default=2_000, help="of a fit; 0 for none")
     parser.add_argument("--scratch", type=Path, help="folder with room for the catalogues")
     parser.add_argument("--quick", action="store_true", help="a small gallery, within a minute or two")
     options = parser.parse_args()
     if options.quick:
         options.photos, options.shards, options.queries, options.drawn, options.enrolled = 1000, [1, 2], 4, 8, 96
+        options.pairs = 200
     return options
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ from retrieval.engine.options import EngineOptions
 from retrieval.fitting.fit_model import fit
 from retrieval.novelty.catalog_model import MODEL
 from retrieval.pipeline.pair_pool import Comparing, Confidences, PairBatch
+from tests.retrieval.cluster.conftest import running
 from tests.retrieval.cluster.pooling import pairs_known, without_pairs
 from tests.retrieval.shelling import Outcome, Shell
 
@@ -162,3 +164,36 @@ def test_no_cluster_at_the_address_and_no_ray_are_told(own: Shell, monkeypatch: 
         done = own(*command, "--cluster", "auto")
         assert (done.code, done.err.count("\n")) == (1, 1)
         assert "pip install 'turtleidx[cluster]'" in done.err
+
+
+@pytest.mark.slow
+def test_a_head_that_dies_is_told_and_the_same_command_goes_on(fitted: Path, tmp_path: Path) -> None:
+    plain, spread = copies(fitted, tmp_path)
+    fitting = [
+        "--catalog",
+        str(spread.path),
+        "fit",
+        "--matcher",
+        "turtle-sift+views",
+        "--shortlist",
+        "12",
+        "--budget",
+        "300",
+    ]
+    engine = Engine.load(plain.recipe, EngineOptions(matcher="turtle-sift+views", shortlist=12))
+    expected = fit(plain, engine, "Ben", 300)
+    with running(nodes=1) as made:
+        command = [sys.executable, "-m", "retrieval", *fitting, "--cluster", made.address]
+        asking = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 120
+        while not pairs_known(spread) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        made.remove_node(made.head_node, allow_graceful=False)
+        out, said = asking.communicate(timeout=120)
+    assert (asking.returncode != 0, out) == (True, "")
+    assert said.strip().endswith("start the cluster again, and the same command goes on.")
+    kept = pairs_known(spread)
+    assert 0 < len(kept) < len(pairs_known(plain))
+    report = fit(spread, engine, "Ben", 300)
+    assert report.compared == expected.compared - len(kept)
+    assert payload(spread, engine) == payload(plain, engine)
