@@ -111,9 +111,10 @@ class PairTasks:
     def _done(self, ask: Callable[[Item], Asked[Light]], items: Iterable[Item]) -> Iterator[tuple[Light, Any]]:
         """What stands for each item, and what was found about it, as they are done."""
         asked: dict[Any, Light] = {}
+        most = WAITING * self.processes
         try:
             for item in items:
-                if len(asked) >= WAITING * self.processes:
+                if len(asked) >= most:
                     yield self._next(asked)
                 reference, light = ask(item)
                 asked[reference] = light

@@ -231,14 +231,12 @@ def _figures(rows: Sequence[Row], rates: Mapping[str, float], photos: int) -> di
         **{f"bytes_{row.shards}_shards": row.bytes for row in rows},
         **{f"driver_cpu_{row.shards}_shards_s": row.merged for row in rows},
         **{f"{name}_cpu_{row.shards}_shards_s": spent for row in rows for name, spent in row.own.items()},
-        **{f"enroll_{name.replace(' ', '_')}_photos_per_s": rate for name, rate in rates.items()},
+        **rates,
         "model_100_nodes_s": sum(_model(one, photos).values()),
     }
 
 
-def _print(
-    rows: Sequence[Row], rates: Mapping[str, float], spent: Mapping[str, float], options: argparse.Namespace
-) -> None:
+def _print(rows: Sequence[Row], rates: dict[str, float], spent: dict[str, float], options: argparse.Namespace) -> None:
     table = Table(title=_title(options))
     for name in ("shards", "plain", "on Ray", "search", "look", "compare", "driver", "KB moved", "different"):
         table.add_column(name, justify="right")
@@ -249,10 +247,8 @@ def _print(
             *(f"{1000 * row.merged:.0f} ms", f"{row.bytes / 1000:.0f}", str(row.different)),
         )
     Console(width=120).print(table)
-    for name, rate in rates.items():
-        print(f"enrolled by {name}: {rate:.1f} photos/s")
-    for name, seconds in spent.items():
-        print(f"{name}: {seconds:.5f}")
+    for name, figure in (rates | spent).items():
+        print(f"{name}: {figure:.5f}")
     model = _model(next(row for row in rows if row.shards == 1), options.photos)
     parts = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in model.items())
     print(f"model of {NODES} nodes with a million photos each and 10 Gbit/s: {sum(model.values()):.2f} s ({parts})")

@@ -24,12 +24,17 @@ def start_ray(cores: int) -> None:
 
 
 def enrolments(samples: SampleSet, photos: int, scratch: Path) -> dict[str, float]:
-    """Photos a second by the plain pipeline, and by one and two of Ray's workers."""
+    """Photos a second by the plain pipeline and by one and two of Ray's workers, and processor seconds a photo.
+
+    Those are of the plain process with all that it does, and of the process that writes while Ray's workers read.
+    """
     brought = _copies(samples, photos, scratch / "copies")
     choices = EngineOptions(matcher="nearest")
     engine = Engine.load(options=choices)
     plain = Catalog.create(scratch / "plain.catalog", engine.recipe)
-    rates = {"plain": len(brought) / enroll(plain, brought, engine, "benchmark").seconds}
+    started = time.process_time()
+    found = {"enroll_plain_photos_per_s": photos / enroll(plain, brought, engine, "benchmark").seconds}
+    found["enroll_plain_cpu_a_photo_s"] = (time.process_time() - started) / photos
     for workers in (1, 2):
         start_ray(workers)
         try:
@@ -37,11 +42,13 @@ def enrolments(samples: SampleSet, photos: int, scratch: Path) -> dict[str, floa
                 first = Catalog.create(scratch / f"warm-{workers}.catalog", engine.recipe)
                 enroll(first, brought[:32], engine, "benchmark", prepare=prepare)  # the workers load what they need
                 catalog = Catalog.create(scratch / f"{workers}.catalog", engine.recipe)
+                started = time.process_time()
                 report = enroll(catalog, brought, engine, "benchmark", prepare=prepare)
         finally:
             ray.shutdown()
-        rates[f"{workers} workers"] = len(brought) / report.seconds
-    return rates
+        found[f"enroll_{workers}_workers_photos_per_s"] = photos / report.seconds
+        found[f"enroll_{workers}_workers_driver_cpu_a_photo_s"] = (time.process_time() - started) / photos
+    return found
 
 
 def fits(samples: SampleSet, matcher: str, pairs: int, scratch: Path) -> dict[str, float]:
