@@ -1,8 +1,8 @@
 """Trains the head finder that comes with turtleidx on features of drawn scenes, in minutes on a CPU.
 
     export PYTHONPATH=scripts:.
-    python -m training.detection.scenes /tmp/heads --scenes 0 1600 --heads 0 300
-    python -m training.detection.train /tmp/heads /tmp/first.safetensors
+    python -m training.detection.scenes /tmp/heads --scenes 0 1100 --heads 0 200 --backdrops PHOTOS --empty 0 200
+    python -m training.detection.train /tmp/heads /tmp/first.safetensors --rounds 9
     python -m training.detection.train /tmp/heads retrieval/data/detection/turtle-heads.safetensors \
         --from /tmp/first.safetensors --rounds 6 --rate 0.002
 
@@ -43,9 +43,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="networks that are trained at a time")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    scenes, heads = (read(options.features, kind) for kind in ("scenes", "heads"))
+    scenes, heads, empty = (read(options.features, kind) for kind in ("scenes", "heads", "empty"))
     held_out = scenes[::HELD_OUT]
-    learnt = [one for number, one in enumerate(scenes) if number % HELD_OUT] + heads
+    learnt = [one for number, one in enumerate(scenes) if number % HELD_OUT] + heads + empty
     start = [] if options.start is None else read_finder(options.start).networks
     number = len(start) or options.networks
     forked = multiprocessing.get_context("fork")  # the examples stay in memory once
@@ -108,7 +108,7 @@ def _network(state: Mapping[str, npt.NDArray[np.float32]]) -> HeadNetwork:
 
 
 def read(folder: Path, kind: str) -> list[Example]:
-    """All examples of a kind."""
+    """All examples of a kind; none where there are no such files."""
     files: Sequence[Path] = sorted(folder.glob(f"{kind}-*.pt"))
     return [Example.of(tensors) for file in files for tensors in torch.load(file, weights_only=True)]
 
