@@ -65,9 +65,9 @@ FLATTEST = 4.0
 """Longer panoramas are squeezed."""
 FAR_AREA = round(AREA * 0.6**2)
 """Of a second look from farther away, whose boxes are averaged with the first ones."""
-CUT_OUT, FILLS = 0.2, 0.5
+CUT_OUT, FILLS, FILLS_SURELY = 0.2, 0.5, 0.3
 """A photo is a head that was cut out when the networks say so with this probability, or when its surest head takes
-more than this part of its width and of its height."""
+more than this part of its width and of its height and is so sure."""
 
 
 def size_for(width: int, height: int, area: int = AREA) -> tuple[int, int]:
@@ -180,7 +180,8 @@ class SmallHeadFinder:
 
 def _fills(head: FoundHead, photo: Pixels) -> bool:
     height, width = photo.shape[:2]
-    return bool(head.box.w > FILLS * width and head.box.h > FILLS * height)
+    large = head.box.w > FILLS * width and head.box.h > FILLS * height
+    return bool(large and head.confidence > FILLS_SURELY)
 
 
 @torch.inference_mode()
