@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
         "identification.clustering",
         "encounters of an import resolved together, planted errors found again",
     ),
+    "audit": ("identification.audit", "how long the audit of a catalogue takes, after a fit and without one"),
     "review": ("identification.review", "how long a person waits on the review page, in small and large catalogues"),
     "formats": ("identification.formats", "whether photos in other formats get the same answers"),
     "rotation": ("identification.rotation", "what turned photos lose"),

@@ -27,12 +27,19 @@ def print_evaluation(
         say(f"left out: {len(comparison.left_out) - REFUSALS_SHOWN} more photos; --json lists them all.")
     first = comparison.methods[0].evaluation
     out.print(Text(f"{description} P(new) before looking: {policy.prior_new:.1%}."))
-    out.print(_answers(first))
+    judged = [any(one.p_new is not None for one in method.outcomes) for method in comparison.methods]
+    if judged[0]:
+        out.print(_answers(first))
+    else:
+        out.print("There is no fitted model for this recipe, so that photos were ranked but not judged.")
     methods = [method.evaluation for method in comparison.methods]
     print_table(_ranking(methods, groups))
-    print_table(_judging(methods, groups))
+    if any(judged):
+        print_table(_judging(methods, groups))
     print_table(_costs(comparison))
-    print_table(_rates(first))
+    out.print("Seconds are those to compare the shortlist; photos that were compared before take no time.")
+    if judged[0]:
+        print_table(_rates(first))
     peak = peak_memory_gib()
     if peak is not None:
         out.print(f"All of it together took {peak:.1f} GiB of memory at most.")
@@ -42,11 +49,6 @@ def print_evaluation(
             f"P(new) is off by {first.calibration_error:.3f} on average (the calibration error); that of perfect "
             f"probabilities would stay below {limit:.3f} in 95 of 100 such evaluations."
         )
-    missing = comparison.methods[0].outcomes and not any(
-        one.p_new is not None for one in comparison.methods[0].outcomes
-    )
-    if missing:
-        out.print("There is no fitted model for this recipe, so that photos were ranked but not judged.")
 
 
 def _answers(figures: Evaluation) -> str:
@@ -79,7 +81,6 @@ def _judging(methods: Sequence[Evaluation], groups: Sequence[Evaluation]) -> Tab
 
 def _costs(comparison: Comparison) -> Table:
     table = _table("seconds a query", "kB a photo")
-    table.caption = "to compare the shortlist; photos that were compared before take no time"
     for method in comparison.methods:
         table.add_row(Text(method.evaluation.name), _number(method.seconds), _number(method.bytes_a_photo / 1000))
     return table

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from index.types import Side
+from retrieval.cli.printing.evaluation import print_evaluation
 from retrieval.evaluation.figures import MethodResult, Outcome, RankedTurtle, by_group, summarize, worst_errors
 from retrieval.evaluation.plots import cumulative_match_curves
 from retrieval.evaluation.report import Material, WorstError, write_report
+from retrieval.evaluation.run import Comparison
 from retrieval.novelty.conformal import Rates
-from retrieval.novelty.decision import Verdict
+from retrieval.novelty.decision import DecisionPolicy, Verdict
 from retrieval.scoring.confidences import PairConfidences
 
 RATES = Rates(0.05, 0.05, 0.05)
@@ -41,6 +43,19 @@ OUTCOMES = [
     new("z1", Verdict.NEW, None),
     new("z2", Verdict.KNOWN, "A", 0.15),
 ]
+
+
+def test_the_table_of_judged_photos_names_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    none = PairConfidences.of([])
+    method = MethodResult(summarize(OUTCOMES, RATES, "wasserstein"), tuple(OUTCOMES), 0.1, 1000.0)
+    policy = DecisionPolicy(0.25, RATES)
+    print_evaluation("Asked.", Comparison((method,), (), none, none, ()), by_group(OUTCOMES, RATES), policy)
+    told = capsys.readouterr().out
+    assert "NEW was said of 1 of 2 photos of new turtles, KNOWN of 2 of 4 of catalogued ones" in told
+    for words in ("known by name", "new called NEW", "P(new) right", "error of P(new)", "undecided", "promised"):
+        assert words in told
+    assert "ranked but not judged" not in told
+    assert max(len(line) for line in told.splitlines() if "  " in line) <= 110
 
 
 def test_figures_by_hand() -> None:
