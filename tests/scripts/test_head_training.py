@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.identification.head_figures import alone, in_empty
+from benchmarks.detection.figures import alone, in_empty
 from index.types import HeadBox, Pixels, Side
 from retrieval.detection import Finding, FoundHead
 from synthetic.noise import fractal_noise, seeded

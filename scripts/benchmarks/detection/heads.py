@@ -23,7 +23,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.identification.head_figures import Frame, Share, alone, in_empty, measured, share
+from benchmarks.detection.figures import Frame, Share, alone, in_empty, measured, share
 from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.types import HeadBox, Pixels, Side, Sighting
