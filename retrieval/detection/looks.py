@@ -31,13 +31,17 @@ def window_about(box: HeadBox, photo: Pixels) -> Window:
 
 
 def nearer(first: Finding, seen: Finding, window: Window) -> Finding:
-    """The first look, led by the head that the look into the window is surest of, where it is surer than the first."""
+    """The first look, led by the head that the look into the window is surest of, where it is surer than the first.
+
+    It is as sure as both on average: a look that is taken because the first one saw little would find too much alone.
+    """
     if not seen.heads or seen.heads[0].confidence <= first.heads[0].confidence:
         return first
     best = seen.heads[0]
     box = HeadBox(best.box.x + window[1].start, best.box.y + window[0].start, best.box.w, best.box.h)
+    confidence = (best.confidence + first.heads[0].confidence) / 2
     others = [one for one in first.heads if iou(one.box, box) <= SAME]
-    return replace(first, heads=(replace(best, box=box), *others))
+    return replace(first, heads=(replace(best, box=box, confidence=confidence), *others))
 
 
 def wants_steadying(head: FoundHead, photo: Pixels) -> bool:
