@@ -47,7 +47,8 @@ def test_a_tiny_head_is_looked_at_from_nearer_and_its_box_is_brought_back() -> N
     [found] = finder.find([PHOTO])
     assert finder.looks == [((600, 400), AREA), ((400, 267), AREA)]
     best, other = found.heads
-    assert best == head(498, 302, 36, 24, pytest.approx(0.6), Side.RIGHT)
+    assert best.confidence == pytest.approx(0.6)
+    assert best == head(498, 302, 36, 24, best.confidence, Side.RIGHT)
     assert other == tiny.heads[1]
 
 
