@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from os import cpu_count
+from itertools import islice
+from os import cpu_count, environ
 from typing import TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -51,13 +52,26 @@ _LIBRARIES = ThreadpoolController()
 
 
 def on_all_cores(task: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """The tasks' results in order, one task a core.
+    """The tasks' results in order, one task a core, on as many as OMP_NUM_THREADS grants, else on all.
 
     A pair's matrix product is too small to be shared between cores: a linear algebra library that tries spends most of
     the time waiting for itself, so it gets one thread here.
     """
-    with _LIBRARIES.limit(limits=1, user_api="blas"), ThreadPoolExecutor(cpu_count()) as pool:
+    with _LIBRARIES.limit(limits=1, user_api="blas"), ThreadPoolExecutor(_granted()) as pool:
         return list(pool.map(task, items))
+
+
+def _granted() -> int:
+    """Ray, like others who run many processes on a machine, says so by this variable how many cores each has."""
+    told = environ.get("OMP_NUM_THREADS", "")
+    return min(int(told), cpu_count() or 1) if told.isdecimal() and int(told) else cpu_count() or 1
+
+
+def in_parts(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """So many of the items at a time, in order; the last part may be shorter."""
+    stream = iter(items)
+    while part := list(islice(stream, size)):
+        yield part
 
 
 def one_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

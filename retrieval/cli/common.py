@@ -19,8 +19,9 @@ from retrieval.cli.printing import Form
 
 if TYPE_CHECKING:
     from index.curation import Curator
+    from index.types import Recipe
     from retrieval.engine import Engine, EngineOptions
-    from retrieval.pipeline import Gallery
+    from retrieval.pipeline import Gallery, PairPool, Prepare
 
 
 def opened(context: typer.Context) -> Catalog:
@@ -139,6 +140,32 @@ def in_cluster(
                 f"{shards}` brings the shards up to date."
             )
         yield gallery
+
+
+@contextmanager
+def preparing(cluster: str | None, recipe: Recipe, choices: EngineOptions) -> Iterator[Prepare]:
+    """What reads photos: this machine, or all nodes of a Ray cluster."""
+    from retrieval.pipeline import prepared
+
+    if cluster is None:
+        yield prepared
+        return
+    from retrieval.cluster import intake_on  # Ray takes seconds to import
+
+    with intake_on(cluster, recipe, choices) as prepare:
+        yield prepare
+
+
+@contextmanager
+def pairs_on(cluster: str | None) -> Iterator[PairPool | None]:
+    """What compares pairs: all nodes of a Ray cluster, or None, this machine."""
+    if cluster is None:
+        yield None
+        return
+    from retrieval.cluster import pairs_on  # Ray takes seconds to import
+
+    with pairs_on(cluster) as pool:
+        yield pool
 
 
 def ask(question: str) -> None:

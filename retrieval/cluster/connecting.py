@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index.catalog import Catalog
 from index.errors import ClusterUnavailable, ShardUnreachable
@@ -16,6 +17,9 @@ from retrieval.cluster.shard_worker import Greeting
 from retrieval.cluster.sharded_gallery import ShardedGallery, Workers
 from retrieval.engine import Engine, EngineOptions
 from retrieval.pipeline import Prepare
+
+if TYPE_CHECKING:
+    from retrieval.cluster.pair_tasks import PairTasks
 
 
 def require_ray() -> None:
@@ -68,6 +72,17 @@ def intake_on(address: str, recipe: Recipe, options: EngineOptions) -> Iterator[
 
     with connected(address):
         yield ClusterIntake(recipe, options)
+
+
+@contextmanager
+def pairs_on(address: str) -> Iterator[PairTasks]:
+    """What compares pairs on all nodes of a cluster (`retrieval.pipeline.PairPool`). Raises ClusterUnavailable."""
+    require_ray()
+    from retrieval.cluster.pair_tasks import PairTasks  # Ray takes seconds to import
+    from retrieval.cluster.ray_workers import connected
+
+    with connected(address):
+        yield PairTasks()
 
 
 def greeted(catalog: Catalog, engine: Engine, workers: Workers, shards: int) -> ShardedGallery:

@@ -116,12 +116,18 @@ class RayWorkers:
 
     @classmethod
     def started(
-        cls, folder: Path, shards: int, recipe: Recipe, options: EngineOptions, patience: float = PATIENCE
+        cls,
+        folder: Path,
+        shards: int,
+        recipe: Recipe,
+        options: EngineOptions,
+        patience: float = PATIENCE,
+        kind: type[ShardWorker] = ShardWorker,
     ) -> RayWorkers:
         """Start an actor for each shard; `folder` is that of the shards, as every node sees it."""
         resources = ray.cluster_resources()
         cores = max(1, int(resources.get("CPU", 1)) // shards)
-        worker: Any = ray.remote(ShardWorker)
+        worker: Any = ray.remote(kind)
         settings = {
             "num_cpus": 0,  # a query goes through all shards, and a node must have room for those of another
             "num_gpus": min(1.0, resources.get("GPU", 0.0) / shards),

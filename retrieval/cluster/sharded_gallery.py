@@ -17,6 +17,7 @@ from index.errors import ShardUnreachable
 from index.shards import Held, ShardedIndex
 from index.types import Descriptor, GalleryFilter, LocalFeatures, Matches, Photo, PreparedPhoto
 from index.vectors import Neighbours, Selection
+from retrieval.cluster.sent_photo import query_for_many
 from retrieval.cluster.shard_worker import PackedSelection
 from retrieval.engine import Engine
 from retrieval.matching import cascaded, compare
@@ -115,7 +116,7 @@ class _Candidates:
         self._workers = workers
         self._query = query
         self._photos = photos
-        self._shared = workers.share(query)
+        self._shared = workers.share(query_for_many(engine, query)) if photos else None
         self._shard = index.shards_of(np.array([photo.id for photo in photos], np.int64))
 
     def look(self) -> list[Matches]:

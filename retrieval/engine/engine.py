@@ -65,6 +65,8 @@ class Engine:
         What finds the heads in whole photographs.
     segmenter : Segmenter or None
         What tells the animal from its surroundings, which then have no keypoints.
+    matching : EngineOptions or None
+        What names how photos are compared, so that another process can load the same; None where no name does.
     """
 
     extractor: Extractor
@@ -80,6 +82,7 @@ class Engine:
     lacking: str | None = None
     locator: Locator = Locator(Heads.WHOLE, None)  # noqa: RUF009
     segmenter: Segmenter | None = None
+    matching: EngineOptions | None = None
 
     @classmethod
     def load(cls, recipe: Recipe | None = None, options: EngineOptions | None = None) -> Engine:
@@ -114,6 +117,12 @@ class Engine:
     def comparison(self) -> str:
         """Names how pairs are compared, also how networks are told how photos lie; pair caches are keyed with it."""
         return f"{self.extractor.id}+{self.matcher.id}+{verifying(self.reranking.verification)}+{self.first_stage}"
+
+    @property
+    def unverified(self) -> Engine:
+        """The same without geometric verification."""
+        named = None if self.matching is None else replace(self.matching, verify=False)
+        return replace(self, reranking=replace(self.reranking, verification=None), matching=named)
 
     @property
     def looking(self) -> str:
@@ -232,6 +241,7 @@ def _matching(options: EngineOptions, extractor: Extractor) -> dict[str, Any]:
         "first_stage": first_stage_id,
         "directed": is_viewed(name),
         "lacking": lacking,
+        "matching": options,
     }
 
 

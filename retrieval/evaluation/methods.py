@@ -15,15 +15,14 @@ from retrieval.evaluation.run import FittedMethod
 from retrieval.fitting import (
     BUDGET,
     TrialScores,
-    VerifiedPairing,
     calibrated,
     learn,
     run_trials,
-    unverified,
+    verified_pairs_of,
 )
 from retrieval.images import from_manifest
 from retrieval.novelty import MODEL, CatalogModel
-from retrieval.pipeline import EnrollReport, enroll
+from retrieval.pipeline import EnrollReport, PairPool, Prepare, enroll, prepared
 from retrieval.scoring import Score
 
 COMPARED = (Score.WASSERSTEIN, Score.WASSERSTEIN_DISTANCE, Score.MATCH_COUNT, Score.CONFIDENCE_SUM)
@@ -53,17 +52,26 @@ def methods_of(engine: Engine, others: Sequence[Method] = (), compare: bool = Tr
         scores = [score for score in COMPARED if score != engine.score]
         found += [Method(score.value, replace(engine, score=score)) for score in scores]
         nearest = engine.with_matcher(EngineOptions(matcher=NEAREST))
-        methods = {"nearest, verified": nearest, "nearest, unverified": unverified(nearest)}
+        methods = {"nearest, verified": nearest, "nearest, unverified": nearest.unverified}
         known = {engine.comparing}
         found += [Method(name, one) for name, one in methods.items() if one.comparing not in known]
     return [*found, *others]
 
 
 def enroll_gallery(
-    catalog: Catalog, manifest: Path, engine: Engine, who: str, progress: Progress | None = None
+    catalog: Catalog,
+    manifest: Path,
+    engine: Engine,
+    who: str,
+    progress: Progress | None = None,
+    prepare: Prepare = prepared,
 ) -> EnrollReport:
-    """Enroll a manifest's gallery rows; raises InputError where the catalogue then holds other photos too."""
-    report = enroll(catalog, from_manifest(manifest, [GALLERY], Sighting("")), engine, who, progress)
+    """Enroll a manifest's gallery rows, `prepare` as for `enroll`.
+
+    Raises InputError where the catalogue then holds other photos too.
+    """
+    rows = from_manifest(manifest, [GALLERY], Sighting(""))
+    report = enroll(catalog, rows, engine, who, progress, prepare=prepare)
     gallery = {*report.enrolled, *report.already_there}
     if any(photo.id not in gallery for photo in catalog.photos(GalleryFilter(identified=False))):
         raise InputError(f"{catalog.path} holds photos that are not in the manifest's gallery: choose another folder.")
@@ -75,17 +83,18 @@ def fit_methods(
     among: Sequence[Method],
     who: str,
     progress: Progress | None = None,
+    pool: PairPool | None = None,
 ) -> list[FittedMethod]:
-    """Each entrant with a model fitted on the catalogue; the first one's is kept there."""
+    """Each entrant with a model fitted on the catalogue; the first one's is kept there. `pool` as for `fit`."""
     photos = catalog.photos(GalleryFilter())
     with catalog.writing("fit"):
         among = [replace(one, engine=calibrated(catalog, one.engine)) for one in among]
         made: dict[str, TrialScores] = {}
         wanted = {one.engine.comparing: one.engine for one in among}
         for name, one in sorted(wanted.items(), key=lambda item: item[1].reranking.verification is None):
-            both = one.reranking.verification is not None and unverified(one).comparing in wanted
-            pairing = VerifiedPairing(catalog, one) if both else None
-            made[name] = run_trials(catalog, photos, one, 10 * BUDGET, progress=progress, pairing=pairing)
+            both = one.reranking.verification is not None and one.unverified.comparing in wanted
+            pairing = verified_pairs_of(catalog, one, pool) if both else None
+            made[name] = run_trials(catalog, photos, one, 10 * BUDGET, progress=progress, pairing=pairing, pool=pool)
         before, stored = (
             CatalogModel.load(catalog, among[0].engine.evidence),
             catalog.model(MODEL, among[0].engine.evidence),

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from os import cpu_count
 from pathlib import PurePath
 
 import numpy as np
 
 from index.catalog import Catalog
-from index.types import Float32, Float64, Int64, Matches, Photo, PreparedPhoto, Progress, Refusal, Shortlist
-from retrieval.engine import Each, Engine, Extracted
+from index.types import (
+    Float32,
+    Matches,
+    Photo,
+    PreparedPhoto,
+    Progress,
+    Refusal,
+)
+from retrieval.engine import Engine
 from retrieval.evaluation.figures import Evaluation, MethodResult, Outcome, RankedTurtle, by_group, summarize
 from retrieval.evaluation.metrics import ErrorRate
 from retrieval.evaluation.protocol import Protocol, Query, leave_one_out
-from retrieval.features import one_core_a_photo
-from retrieval.fitting import Cascade, VerifiedPairing, unverified
+from retrieval.evaluation.ways import Compared, planned, prepared_queries, ways_of
 from retrieval.images import Heading, jpeg
 from retrieval.matching.image_matchers import EmbeddingMatcher
 from retrieval.novelty import CatalogModel, DecisionPolicy, Rates
-from retrieval.parallel import one_ahead
-from retrieval.pipeline import BATCH, compared_picture, described
+from retrieval.pipeline import PairPool, compared_picture, described
 from retrieval.scoring import Candidate, PairConfidences, best_first, first_of_each
 
 _UNSEEN = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
@@ -85,8 +86,15 @@ def compare_methods(
     fitted_methods: Sequence[FittedMethod],
     policy: DecisionPolicy,
     progress: Progress | None = None,
+    pool: PairPool | None = None,
 ) -> Comparison:
-    """Ask every query; pairs that were compared before come from the catalogue's cache. Raises CatalogBusy."""
+    """Ask every query; pairs that were compared before come from the catalogue's cache. Raises CatalogBusy.
+
+    Parameters
+    ----------
+    pool : PairPool or None
+        Where pairs are compared; None compares them on this machine.
+    """
     catalog.require(engine.recipe)
     answered: list[Answered] = []
     left_out = list(protocol.left_out)
@@ -97,12 +105,12 @@ def compare_methods(
         replace(one, model=one.model.without_intervals()) for one in fitted_methods
     ]  # no figure shows them
     with catalog.writing("evaluate"):
-        ways = _ways(catalog, fitted_methods)
-        for query, photo in _prepared(catalog, protocol.queries, engine):
-            if isinstance(photo, Refusal):
-                left_out.append(photo)
+        ways = ways_of(catalog, (one.engine for one in fitted_methods), pool)
+        for query, search in planned(catalog, protocol.queries, engine, ways):
+            if isinstance(search, Refusal):
+                left_out.append(search)
             else:
-                shortlist = _shortlist(catalog, query, photo, engine)
+                photo, shortlist = search
                 by_way = {name: way.compare(photo, shortlist) for name, way in ways.items()}
                 answered.append(_answer(catalog, query, photo, by_way, fitted_methods, policy))
                 compared = by_way[engine.comparing]
@@ -163,7 +171,7 @@ def picture(catalog: Catalog, answered: Answered, engine: Engine) -> bytes | Non
     """The query beside the first candidate and the true turtle, as JPEG bytes; None where nothing was compared."""
     if not answered.shown:
         return None
-    [(_, photo)] = _prepared(catalog, [answered.query], engine)
+    [(_, photo)] = prepared_queries(catalog, [answered.query], engine)
     if isinstance(photo, Refusal):
         return None
     outcome = answered.outcomes[0]
@@ -176,102 +184,11 @@ def picture(catalog: Catalog, answered: Answered, engine: Engine) -> bytes | Non
     return jpeg(compared_picture(catalog, engine, photo, answered.shown, heading, notes=roles))
 
 
-@dataclass(frozen=True, eq=False)
-class _Compared:
-    """A query's shortlist, and the photos of it that were matched with their confidences."""
-
-    shortlist: Shortlist
-    photos: list[Photo]
-    confidences: list[Float32]
-
-    @cached_property
-    def pairs(self) -> PairConfidences:
-        """The same, joined."""
-        return PairConfidences.of(self.confidences)
-
-    @cached_property
-    def mean(self) -> Float64:
-        """Mean confidence of each photo, float64 [k]."""
-        return self.pairs.mean()
-
-    @cached_property
-    def matches(self) -> Int64:
-        """Matches of each photo that count, int64 [k]."""
-        return self.pairs.matches()
-
-
-def _prepared(
-    catalog: Catalog, queries: Sequence[Query], engine: Engine
-) -> Iterator[tuple[Query, PreparedPhoto | Refusal]]:
-    """Queries with what is computed from their photos, in order; a batch is read while the one before is asked."""
-    batches = (queries[first : first + BATCH] for first in range(0, len(queries), BATCH))
-    with one_core_a_photo(), ThreadPoolExecutor(cpu_count()) as cores:
-        for batch in one_ahead(lambda batch: _read(catalog, batch, engine, cores.map), batches):
-            yield from batch
-
-
-def _read(
-    catalog: Catalog, batch: Sequence[Query], engine: Engine, each: Each
-) -> list[tuple[Query, PreparedPhoto | Refusal]]:
-    """A batch; photos outside the catalogue are read on all cores."""
-    outside = [query for query in batch if query.enrolled is None]
-    extracted = engine.extract_batch([query.sighting for query in outside], each)
-    encoded = engine.encode([one for one in extracted if isinstance(one, Extracted)])
-    there = catalog.enrolled([photo.sha256 for photo in encoded])
-    following = iter(encoded)
-    read: dict[int, PreparedPhoto | Refusal] = {}
-    for query, one in zip(outside, extracted, strict=True):
-        path = query.sighting.path
-        photo = next(following) if isinstance(one, Extracted) else Refusal(path, str(one))
-        inside = isinstance(photo, PreparedPhoto) and photo.sha256 in there
-        read[id(query)] = Refusal(path, f"{path} is in the gallery itself.") if inside else photo
-    return [
-        (query, read[id(query)] if query.enrolled is None else _stored(catalog, query, query.enrolled))
-        for query in batch
-    ]
-
-
-def _stored(catalog: Catalog, query: Query, photo: Photo) -> PreparedPhoto:
-    [features], [vector] = catalog.features([photo]), catalog.vectors([photo])
-    thumbnail = catalog.thumbnail(photo)
-    return PreparedPhoto(query.sighting, photo.sha256, features, vector, thumbnail, features.size, photo.quality)
-
-
-class _Way:
-    """One way to compare a query with its shortlist; contenders that only score differently share it."""
-
-    def __init__(self, catalog: Catalog, engine: Engine, keeps_unverified: bool) -> None:
-        pairs = VerifiedPairing(catalog, engine) if keeps_unverified else None
-        self._cascade = Cascade(catalog, engine, pairs)
-        self.seconds = 0.0
-
-    def compare(self, photo: PreparedPhoto, shortlist: Shortlist) -> _Compared:
-        photos, begun = shortlist.photos, time.perf_counter()
-        rows, confidences = self._cascade.compare(photo.key, lambda: photo.features, photos)
-        self.seconds += time.perf_counter() - begun
-        return _Compared(shortlist, [photos[row] for row in rows], confidences)
-
-
-def _ways(catalog: Catalog, fitted_methods: Sequence[FittedMethod]) -> dict[str, _Way]:
-    """By `Engine.comparing`."""
-    wanted = {one.engine.comparing: one.engine for one in fitted_methods}
-    return {
-        name: _Way(catalog, one, one.reranking.verification is not None and unverified(one).comparing in wanted)
-        for name, one in sorted(wanted.items(), key=lambda item: item[1].reranking.verification is None)
-    }
-
-
-def _shortlist(catalog: Catalog, query: Query, photo: PreparedPhoto, engine: Engine) -> Shortlist:
-    probe = engine.encoder.probe(photo.features, photo.vector)
-    found = catalog.shortlist(probe, engine.shortlist, query.where, engine.per_turtle)
-    return found if query.turtles is None else replace(found, catalogued_turtles=query.turtles)
-
-
 def _answer(
     catalog: Catalog,
     query: Query,
     photo: PreparedPhoto,
-    by_way: dict[str, _Compared],
+    by_way: dict[str, Compared],
     fitted_methods: Sequence[FittedMethod],
     policy: DecisionPolicy,
 ) -> Answered:
@@ -305,7 +222,7 @@ def _answer(
 
 
 def _rank(
-    catalog: Catalog, compared: _Compared, fitted_method: FittedMethod, asked: Photo | None
+    catalog: Catalog, compared: Compared, fitted_method: FittedMethod, asked: Photo | None
 ) -> tuple[Candidate, ...]:
     """As `ranking.rank` does, from confidences alone: cached pairs do not remember which keypoints matched."""
     if not compared.photos:

@@ -11,6 +11,6 @@ from .fit_model import (
 from .fusion import calibrated as calibrated
 from .pair_confidences import (
     Cascade as Cascade,
-    VerifiedPairing as VerifiedPairing,
-    unverified as unverified,
+    Wanted as Wanted,
+    verified_pairs_of as verified_pairs_of,
 )

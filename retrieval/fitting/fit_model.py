@@ -19,6 +19,7 @@ from retrieval.fitting.pair_confidences import CachedComparison, Compared, looks
 from retrieval.fitting.trials import Trial, TrialPlan
 from retrieval.fitting.turtle_scores import TurtleScores, encounters_of, search_of
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
+from retrieval.pipeline import PairPool
 from retrieval.scoring import ConfidenceNull, PairConfidences, Score, TNorm, ZNorm, no_null, score_pairs
 
 BUDGET = FIT_BUDGET
@@ -111,6 +112,7 @@ def fit(
     budget: int = BUDGET,
     seed: int = 0,
     progress: Progress | None = None,
+    pool: PairPool | None = None,
 ) -> FitReport:
     """Fit confidence null and novelty model from the catalogue's own photos and store them.
 
@@ -118,6 +120,8 @@ def fit(
     ----------
     budget : int
         Photo pairs to compare at most; photos to query are drawn turtle by turtle until it is used up.
+    pool : PairPool or None
+        Where pairs are compared; None compares them on this machine.
     """
     started = time.perf_counter()
     with catalog.writing("fit"):
@@ -125,7 +129,7 @@ def fit(
         part = photos > FIT_PHOTOS
         chosen = catalog.drawn(FIT_PHOTOS) if part else catalog.photos(GalleryFilter())
         visitors = decided_queries(catalog, engine)
-        trial_scores = run_trials(catalog, chosen, engine, budget, seed, progress, visitors=visitors, part=part)
+        trial_scores = run_trials(catalog, chosen, engine, budget, seed, progress, None, visitors, part, pool)
         model = replace(learn(trial_scores, engine.score, seed), photos=photos)
         catalog.save_model(MODEL, engine.evidence, model.to_json(), who)
     queried = {trial.query for trial in trial_scores.trials}
@@ -150,6 +154,7 @@ def run_trials(
     pairing: CachedComparison | None = None,
     visitors: Decided | None = None,
     part: bool = False,
+    pool: PairPool | None = None,
 ) -> TrialScores:
     """Search some of these identified photos among the others; needs the writer's lock for the cache.
 
@@ -161,6 +166,8 @@ def run_trials(
         Photos of known truth that are asked about too, but are not in the gallery.
     part : bool
         Whether the photos are only some of the catalogue's, which then is searched as a whole too.
+    pool : PairPool or None
+        Where pairs are compared, those of a `pairing` excepted; None compares them on this machine.
     """
     vectors = catalog.vectors(photos) if photos else no_descriptors(engine)
     asked = () if visitors is None else visitors.photos
@@ -177,7 +184,7 @@ def run_trials(
     shown, rest = trials, None
     recipe = engine.reranking
     if recipe.keep is not None:
-        looking = looks_of(catalog, engine)
+        looking = looks_of(catalog, engine, pool)
         first_matches = Compared(table.photos, catalog, looking)
         first_matches.run(trials, progress)
         seen = tuple(
@@ -190,7 +197,7 @@ def run_trials(
             trials = shown
         else:
             rest = FirstStage(first_matches, recipe.others, seen)
-    pairing = pairing or pairs_of(catalog, engine)
+    pairing = pairing or pairs_of(catalog, engine, pool)
     before = pairing.compared
     pairs = Compared(table.photos, catalog, pairing)
     pairs.run(shown, progress)

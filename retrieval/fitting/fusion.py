@@ -45,7 +45,7 @@ def calibrated(catalog: Catalog, engine: Engine, seed: int = 0) -> Engine:
         for pairs in (genuine, impostor)
     )
     curves = [LogisticCalibration.fit(own, others) for own, others in zip(same, different, strict=True)]
-    return replace(engine, matcher=fusing.with_curves(*curves))
+    return replace(engine, matcher=fusing.with_curves(*curves), matching=None)
 
 
 def drawn_pairs(photos: Sequence[Photo], rng: np.random.Generator) -> tuple[Pairs, Pairs]:

@@ -15,7 +15,7 @@ from .deferred import DeferredMatcher as DeferredMatcher
 from .experts import TwoExperts as TwoExperts
 from .fusion import NEIGHBOURS as NEIGHBOURS, BlendedMatcher as BlendedMatcher
 from .match_places import places as places
-from .matcher import Compare as Compare, Matcher as Matcher
+from .matcher import Compare as Compare, Matcher as Matcher, ReadsBeside as ReadsBeside
 from .nearest import NearestNeighbourMatcher as NearestNeighbourMatcher
 from .verification import Verification as Verification
 from .views import (
@@ -23,4 +23,5 @@ from .views import (
     ViewedFirstStage as ViewedFirstStage,
     ViewedMatcher as ViewedMatcher,
     ViewedNeighbours as ViewedNeighbours,
+    views_beside as views_beside,
 )

@@ -61,6 +61,15 @@ class TwoExperts:
             for row, (candidate, look) in enumerate(zip(candidates, looks, strict=True))
         ]
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The second expert's extractor."""
+        return (self._extractor.id,)
+
+    def prepare(self, photos: Sequence[LocalFeatures]) -> None:
+        """As `ReadsBeside.prepare`."""
+        self.second_features(photos)
+
     def second_features(self, photos: Sequence[LocalFeatures]) -> list[LocalFeatures | None]:
         """The second expert's keypoints of photos; None where there are too few."""
         return second_features(photos, self._extractor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from index.types import LocalFeatures, Matches
 
@@ -32,3 +32,15 @@ class Matcher(Protocol):
         first_matches : sequence of Matches, optional
             Verified nearest neighbours with each candidate, where they are known already: they say how the photos lie.
         """
+
+
+@runtime_checkable
+class ReadsBeside(Protocol):
+    """A matcher that needs what further extractors find in the photos' stored working images."""
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Their ids."""
+
+    def prepare(self, photos: Sequence[LocalFeatures], /) -> None:
+        """Find what is not known yet; the photos' sources keep it. Raises as the extractors."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -103,10 +104,22 @@ def _with_views_of(query: LocalFeatures, sure: Matches, look: Matches) -> Matche
     )
 
 
+@runtime_checkable
+class ViewsAtHand(Protocol):
+    """A photo's source that may know its simulated views."""
+
+    @property
+    def views(self) -> tuple[LocalFeatures, ...] | None:
+        """None where they have to be made."""
+
+
 def views_beside(query: LocalFeatures) -> tuple[LocalFeatures, ...]:
     """The simulated views of a photo, where it can have any."""
     if query.source is None or not has_frames(query) or query.descriptors.dtype != np.uint8:
         return ()
+    known = query.source.views if isinstance(query.source, ViewsAtHand) else None
+    if known is not None:
+        return known
     return views_of(query.source.image(), len(query))
 
 

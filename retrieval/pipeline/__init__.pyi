@@ -51,6 +51,14 @@ from .other_side import (
     other_side_reason as other_side_reason,
     says_no_more_than_new as says_no_more_than_new,
 )
+from .pair_pool import (
+    Comparing as Comparing,
+    Confidences as Confidences,
+    PairBatch as PairBatch,
+    PairPool as PairPool,
+    compared as compared,
+    extractors_beside as extractors_beside,
+)
 from .pictures import compared_picture as compared_picture, described as described, picture as picture
 from .queries import (
     Answer as Answer,

@@ -76,6 +76,30 @@ def answer(
     """
     catalog.require(engine.recipe)
     model = CatalogModel.load(catalog, engine.evidence)
+    started = time.perf_counter()
+    for question, found in _answers(catalog, asked, engine, model, policy, follow_up, gallery):
+        if isinstance(question, RefusedRow):
+            yield Answer(question, found)
+            continue
+        found = replace(found, seconds=time.perf_counter() - started)
+        wished = _wished(catalog, _usable([question], [found]), found, follow_up)
+        yield Answer(question, found, *_enroll_as(catalog, wished, found, who))
+        started = time.perf_counter()
+
+
+def _answers(
+    catalog: Catalog,
+    asked: Iterable[Question | RefusedRow],
+    engine: Engine,
+    model: CatalogModel,
+    policy: DecisionPolicy,
+    follow_up: FollowUp,
+    gallery: Gallery | None,
+) -> Iterator[tuple[Question | RefusedRow, Identification]]:
+    """Photos in order with what is said of each alone; the next photo is read meanwhile.
+
+    Elsewhere several are worked on at once, unless one's answer changes the gallery of the next.
+    """
 
     def identified(
         one: tuple[Question | RefusedRow, PreparedPhoto | PhotoRefused | None],
@@ -86,17 +110,8 @@ def answer(
         return question, _identified(catalog, question.sighting, engine, model, policy, query, gallery)
 
     read = one_ahead(lambda one: (one, _read(one, engine)), asked)
-    # elsewhere several questions are worked on at once, unless one's answer changes the gallery of the next
     together = gallery is not None and follow_up == FollowUp()
-    started = time.perf_counter()
-    for question, found in some_ahead(identified, read, IN_FLIGHT) if together else map(identified, read):
-        if isinstance(question, RefusedRow):
-            yield Answer(question, found)
-            continue
-        found = replace(found, seconds=time.perf_counter() - started)
-        wished = _wished(catalog, _usable([question], [found]), found, follow_up)
-        yield Answer(question, found, *_enroll_as(catalog, wished, found, who))
-        started = time.perf_counter()
+    return some_ahead(identified, read, IN_FLIGHT) if together else map(identified, read)
 
 
 def _identified(
@@ -171,14 +186,10 @@ def answer_encounters(
     catalog.require(engine.recipe)
     model = CatalogModel.load(catalog, engine.evidence)
     encounters, photos_of_all = tee(asked)
-    ahead = one_ahead(lambda one: _read(one, engine), (one for each in photos_of_all for one in each.photos))
+    every = (one for each in photos_of_all for one in each.photos)
+    answers = _answers(catalog, every, engine, model, policy, follow_up, gallery)
     for encounter in encounters:
-        photos = tuple(
-            unanswered(one.photo, PhotoUnreadable(one.reason), engine)
-            if isinstance(one, RefusedRow)
-            else _identified(catalog, one.sighting, engine, model, policy, query, gallery)
-            for one, query in zip(encounter.photos, islice(ahead, len(encounter.photos)), strict=True)
-        )
+        photos = tuple(found for _, found in islice(answers, len(encounter.photos)))
         found = answer_together(catalog, encounter.name, photos, model, policy)
         wished = _wished(catalog, _usable(encounter.photos, photos), found, follow_up)
         yield AnsweredEncounter(encounter, found, *_enroll_as(catalog, wished, found, who))

@@ -6,7 +6,7 @@ so on, turtle by turtle. What was compared is cached, so that the next audit goe
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +19,7 @@ from retrieval.defaults import AUDIT_BUDGET
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
 from retrieval.novelty import CatalogModel
+from retrieval.pipeline import PairPool
 from retrieval.review.findings import findings
 from retrieval.review.pair_scores import PairScorer, candidates_of
 from retrieval.review.suspicions import Finding, Searched
@@ -55,8 +56,19 @@ class Audit:
     missing: str
 
 
-def audit(catalog: Catalog, engine: Engine, budget: int = AUDIT_BUDGET, progress: Progress | None = None) -> Audit:
+def audit(
+    catalog: Catalog,
+    engine: Engine,
+    budget: int = AUDIT_BUDGET,
+    progress: Progress | None = None,
+    pool: PairPool | None = None,
+) -> Audit:
     """Look for ids that are probably wrong; nothing is changed.
+
+    Parameters
+    ----------
+    pool : PairPool or None
+        Where pairs are compared; None compares them on this machine.
 
     Raises
     ------
@@ -66,7 +78,7 @@ def audit(catalog: Catalog, engine: Engine, budget: int = AUDIT_BUDGET, progress
     model = CatalogModel.load(catalog, engine.evidence).without_intervals()
     photos = catalog.photos(GalleryFilter())
     with catalog.writing("audit"):
-        comparison = _Comparison(catalog, engine, model, photos)
+        comparison = _Comparison(catalog, engine, model, photos, pool)
         complete = comparison.run(budget, progress)
     searches = list(comparison.searches.values())
     found = findings(searches, photos, model, reviewed(catalog), Browser(catalog).made_in_order())
@@ -77,11 +89,13 @@ def audit(catalog: Catalog, engine: Engine, budget: int = AUDIT_BUDGET, progress
 class _Comparison:
     """Searches of the catalogue's own photos, in the order of what they promise."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, model: CatalogModel, photos: Sequence[Photo]) -> None:
+    def __init__(
+        self, catalog: Catalog, engine: Engine, model: CatalogModel, photos: Sequence[Photo], pool: PairPool | None
+    ) -> None:
         self._catalog = catalog
         self._engine = engine
         self._photos = photos
-        self.comparer = PairScorer(catalog, engine, model.scoring(catalog, engine.score))
+        self.comparer = PairScorer(catalog, engine, model.scoring(catalog, engine.score), pool)
         self.searches: dict[int, Searched] = {}
         self._probes: dict[int, Descriptor] = {}
         self._shortlists: dict[int, Shortlist] = {}
@@ -104,19 +118,40 @@ class _Comparison:
         affordable = self._affordable(deepest, budget)
         depths = (deepest,) if affordable else (*DEPTHS, deepest)
         for depth in depths:
-            for photo in self._turtle_by_turtle():
-                done = self.searches.get(photo.id)
-                if done is not None and len(done.gallery.photos) == done.gallery.gallery_photos:
-                    continue  # nobody is further away
-                shortlist, own = self._near(photo, depth)
-                if not affordable:
-                    needed = self.comparer.compared + self.comparer.to_compare(photo, shortlist.photos, own)
-                    if needed > budget:
-                        return False
-                self.searches[photo.id] = self._search(photo, shortlist, own)
-                if progress:
-                    progress(1, len(self._photos))
+            waiting = deque(photo for photo in self._turtle_by_turtle() if not self._knows_all(photo))
+            while waiting:
+                part = self._next_of(waiting, depth, None if affordable else budget)
+                if not part:
+                    return False
+                self.comparer.plan(
+                    [(photo, shortlist.photos) for photo, shortlist, _ in part],
+                    [(photo, own) for photo, _, own in part],
+                )
+                for photo, shortlist, own in part:
+                    self.searches[photo.id] = self._search(photo, shortlist, own)
+                    if progress:
+                        progress(1, len(self._photos))
         return True
+
+    def _knows_all(self, photo: Photo) -> bool:
+        """Whether nobody is further away than those whom it was compared with."""
+        done = self.searches.get(photo.id)
+        return done is not None and len(done.gallery.photos) == done.gallery.gallery_photos
+
+    def _next_of(
+        self, waiting: deque[Photo], depth: int, budget: int | None
+    ) -> list[tuple[Photo, Shortlist, list[Photo]]]:
+        """The next photos that are searched together, each with those near it; none where the budget ends here."""
+        part: list[tuple[Photo, Shortlist, list[Photo]]] = []
+        needed = self.comparer.compared
+        while waiting and len(part) < self.comparer.ahead:
+            shortlist, own = self._near(waiting[0], depth)
+            if budget is not None:
+                needed += self.comparer.to_compare(waiting[0], shortlist.photos, own)
+                if needed > budget:
+                    break
+            part.append((waiting.popleft(), shortlist, own))
+        return part
 
     def _affordable(self, depth: int, budget: int) -> bool:
         if len(self._photos) > REMEMBERED:

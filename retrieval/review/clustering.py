@@ -16,6 +16,7 @@ from index.catalog import Catalog
 from index.types import Progress
 from retrieval.engine import Engine
 from retrieval.novelty import CatalogModel, DecisionPolicy, NoveltyModel, Prediction, Rates, Verdict, posterior_of
+from retrieval.pipeline import PairPool
 from retrieval.review.groups import Group, Link
 from retrieval.review.neighbours import PhotoNeighbours, named, neighbours_of
 from retrieval.review.other_side import with_other_side
@@ -27,10 +28,16 @@ def cluster_encounters(
     policy: DecisionPolicy,
     only: Collection[int] = (),
     progress: Progress | None = None,
+    pool: PairPool | None = None,
 ) -> list[Group]:
     """Group the unidentified encounters (`only` these, or all) and say who they are; nothing is assigned.
 
     What was compared is cached, so that a search that was interrupted goes on where it was.
+
+    Parameters
+    ----------
+    pool : PairPool or None
+        Where pairs are compared; None compares them on this machine.
 
     Raises
     ------
@@ -39,8 +46,8 @@ def cluster_encounters(
     catalog.require(engine.recipe)
     model = CatalogModel.load(catalog, engine.evidence).without_intervals()
     with catalog.writing("identify"):
-        neighbours = neighbours_of(catalog, engine, model.scoring(catalog, engine.score), only, progress)
-        return with_other_side(catalog, engine, resolve(neighbours, model, policy), model, policy)
+        neighbours = neighbours_of(catalog, engine, model.scoring(catalog, engine.score), only, progress, pool)
+        return with_other_side(catalog, engine, resolve(neighbours, model, policy), model, policy, pool)
 
 
 def resolve(

@@ -12,6 +12,8 @@ from index.catalog import Catalog
 from index.types import GalleryFilter, Photo, Progress, Shortlist
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
+from retrieval.parallel import in_parts
+from retrieval.pipeline import PairPool
 from retrieval.review.pair_scores import PairScorer, candidates_of
 from retrieval.scoring import Candidate, PairScoring
 
@@ -61,16 +63,24 @@ def neighbours_of(
     scoring: PairScoring,
     only: Collection[int] = (),
     progress: Progress | None = None,
+    pool: PairPool | None = None,
 ) -> dict[int, list[PhotoNeighbours]]:
-    """Look up the photos of unidentified encounters (`only` these, or all), by encounter; needs the writer's lock."""
+    """Look up the photos of unidentified encounters (`only` these, or all), by encounter; needs the writer's lock.
+
+    Parameters
+    ----------
+    pool : PairPool or None
+        Where pairs are compared; None compares them on this machine.
+    """
     everyone = [one for one in catalog.photos(GalleryFilter(identified=False)) if one.turtle is None]
     photos = [one for one in everyone if not only or one.encounter in only]
     if not photos:
         return {}
     descriptor_similarity = DescriptorSimilarity(catalog, engine, photos, catalog.vectors(photos))
-    comparer = PairScorer(catalog, engine, scoring)
-    found: dict[int, list[PhotoNeighbours]] = defaultdict(list)
-    for row, photo in enumerate(photos):
+    comparer = PairScorer(catalog, engine, scoring, pool)
+
+    def near(row: int) -> _Near:
+        photo = photos[row]
         where = GalleryFilter(side=photo.side)
         shortlist = catalog.shortlist(descriptor_similarity.probe(row), engine.shortlist, where, engine.per_turtle)
         others = [other for other, one in enumerate(photos) if _comparable(photo, one)]
@@ -79,18 +89,36 @@ def neighbours_of(
         for one in nearest:
             counts[named(one.encounter)] += 1
         few = _few_of_each(nearest, engine.per_turtle)[: engine.shortlist]
-        found[photo.encounter].append(
-            PhotoNeighbours(
-                photo=photo,
-                turtles=candidates_of(comparer.likenesses(photo, shortlist.photos), lambda one: str(one.turtle)),
-                shortlist=shortlist,
-                others=candidates_of(comparer.likenesses(photo, few), lambda one: named(one.encounter)),
-                other_photos=counts,
-            )
-        )
-        if progress:
-            progress(1)
+        return _Near(photo, shortlist, few, counts)
+
+    found: dict[int, list[PhotoNeighbours]] = defaultdict(list)
+    for part in in_parts(map(near, range(len(photos))), comparer.ahead):
+        comparer.plan([(one.photo, others) for one in part for others in (one.shortlist.photos, one.unidentified)])
+        for one in part:
+            found[one.photo.encounter].append(_looked_up(one, comparer))
+            if progress:
+                progress(1)
     return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Near:
+    """Whom a photo is compared with: a shortlist, and photos of other unidentified encounters."""
+
+    photo: Photo
+    shortlist: Shortlist
+    unidentified: Sequence[Photo]
+    other_photos: Mapping[str, int]
+
+
+def _looked_up(near: _Near, comparer: PairScorer) -> PhotoNeighbours:
+    return PhotoNeighbours(
+        photo=near.photo,
+        turtles=candidates_of(comparer.likenesses(near.photo, near.shortlist.photos), lambda one: str(one.turtle)),
+        shortlist=near.shortlist,
+        others=candidates_of(comparer.likenesses(near.photo, near.unidentified), lambda one: named(one.encounter)),
+        other_photos=near.other_photos,
+    )
 
 
 def _comparable(photo: Photo, other: Photo) -> bool:

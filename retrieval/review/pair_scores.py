@@ -11,8 +11,9 @@ import numpy as np
 from index.catalog import Catalog
 from index.types import Float32, LocalFeatures, Matches, Photo, Shortlist
 from retrieval.engine import Engine
-from retrieval.fitting import Cascade
+from retrieval.fitting import Cascade, Wanted
 from retrieval.novelty import NoveltyModel, posterior_of
+from retrieval.pipeline import PairPool
 from retrieval.scoring import (
     Candidate,
     PairConfidences,
@@ -45,13 +46,19 @@ class PairScore:
 
 
 class PairScorer:
-    """Compares photos of a catalogue with its recipe; needs the writer's lock, because it fills the cache."""
+    """Compares photos of a catalogue with its recipe; needs the writer's lock, because it fills the cache.
 
-    def __init__(self, catalog: Catalog, engine: Engine, scoring: PairScoring) -> None:
+    Parameters
+    ----------
+    pool : PairPool or None
+        Where pairs are compared that are planned ahead; None compares each when it is asked for.
+    """
+
+    def __init__(self, catalog: Catalog, engine: Engine, scoring: PairScoring, pool: PairPool | None = None) -> None:
         self._catalog = catalog
         self._engine = engine
         self._scoring = scoring
-        self._cascade = Cascade(catalog, engine)
+        self._cascade = Cascade(catalog, engine, pool=pool)
         self._cache = catalog.pair_cache(engine.comparison, directed=engine.directed)
 
     @property
@@ -67,6 +74,23 @@ class PairScorer:
 
     def _missing(self, photo: Photo, others: Sequence[Photo]) -> int:
         return self._cache.missing([(photo.key, other.key) for other in _of_other_files(photo, others)])
+
+    @property
+    def ahead(self) -> int:
+        """For so many photos at a time comparisons are to be planned."""
+        return self._cascade.ahead
+
+    def plan(
+        self,
+        searches: Sequence[tuple[Photo, Sequence[Photo]]],
+        in_full: Sequence[tuple[Photo, Sequence[Photo]]] = (),
+    ) -> None:
+        """Have the pool compare photos with others, as `likenesses` asks for them or `in_full` as `all_likenesses`."""
+        self._cascade.plan([self._wanted(*one) for one in searches])
+        self._cascade.pairs.plan([self._wanted(*one) for one in in_full])
+
+    def _wanted(self, photo: Photo, others: Sequence[Photo]) -> Wanted:
+        return Wanted(photo.key, partial(self._features, photo), _of_other_files(photo, others))
 
     def likenesses(self, photo: Photo, others: Sequence[Photo]) -> list[PairScore]:
         """The photo against those of the others that the recipe compares, best first; never within one file."""

@@ -28,6 +28,7 @@ from retrieval.matching.lightglue import (
     load_network,
     network_bytes,
 )
+from retrieval.pipeline import PairPool
 from retrieval.training.pairs import ComparedPhotos, correspondence_loss, triplet_loss
 from retrieval.training.rounds import STATE, RoundTraining, nobody_listens
 from retrieval.training.sampling import LabelledPhotos, split
@@ -121,6 +122,7 @@ def train_matcher(
     options: MatcherTraining | None = None,
     tell: Callable[[str], None] | None = None,
     advance: Callable[[MatcherRound], None] | None = None,
+    pool: PairPool | None = None,
 ) -> TrainedMatcher:
     """Train, and keep the best round in the catalogue's `models` if it finds held-out turtles better than the start.
 
@@ -132,6 +134,8 @@ def train_matcher(
         Hears a sentence when something is done otherwise than asked for.
     advance : callable
         Hears of each round.
+    pool : PairPool or None
+        Where pairs are looked at, of which the hardest are learnt from; None looks at them on this machine.
 
     Raises
     ------
@@ -150,7 +154,7 @@ def train_matcher(
             f"catalogue have {width}: choose the LightGlue of its extractor with --start."
         )
     torch.manual_seed(options.seed)
-    training = _MatcherRounds(catalog, options, trained.network, learnt, kept, tell or nobody_listens)
+    training = _MatcherRounds(catalog, options, trained.network, learnt, kept, tell or nobody_listens, pool)
     return training.run(advance or nobody_listens)
 
 
@@ -165,13 +169,14 @@ class _MatcherRounds(RoundTraining[MatcherRound]):
         learnt: LabelledPhotos,
         kept: LabelledPhotos,
         tell: Callable[[str], None],
+        pool: PairPool | None,
     ) -> None:
         self._catalog, self._options = catalog, options
         device = choose_device(options.device)
         self._matcher = network.to(device)
-        self._learnt, self._kept = ComparedPhotos(catalog.features(learnt.photos), learnt), kept
+        self._learnt, self._kept = ComparedPhotos(catalog.features(learnt.photos), learnt, pool), kept
         every = LabelledPhotos.of([*kept.photos, *learnt.photos])
-        self._every = ComparedPhotos(catalog.features(every.photos), every)
+        self._every = ComparedPhotos(catalog.features(every.photos), every, pool)
         self._asked = self._every.anchors[self._every.anchors < len(kept)]
         state_file = catalog.path / MODELS / f"matcher{STATE}"
         super().__init__({"network": self._matcher}, options, every.photos, state_file, device, tell)
@@ -186,8 +191,10 @@ class _MatcherRounds(RoundTraining[MatcherRound]):
         return TrainedMatcher(path, start, self.best_round, epochs, gain, error, len(self._learnt.photos), *turtles)
 
     def learn(self, rng: np.random.Generator) -> float:
-        anchors = rng.permutation(self._learnt.anchors)
-        return float(np.mean([self.step(self._loss_of(int(anchor), rng), largest=1.0) for anchor in anchors]))
+        anchors = [int(anchor) for anchor in rng.permutation(self._learnt.anchors)]
+        drawn = [(anchor, self._learnt.drawn(anchor, self._options.negatives, rng)) for anchor in anchors]
+        self._learnt.plan(drawn)
+        return float(np.mean([self.step(self._loss_of(*one), largest=1.0) for one in drawn]))
 
     def judge(self, epoch: int, loss: float) -> MatcherRound:
         ranks = self._every.ranks(self._matcher, self.device, self._asked)
@@ -197,8 +204,8 @@ class _MatcherRounds(RoundTraining[MatcherRound]):
         epoch, loss, ranks = values
         return MatcherRound(int(epoch), loss, tuple(ranks))
 
-    def _loss_of(self, anchor: int, rng: np.random.Generator) -> Tensor:
-        rows = self._learnt.beside(anchor, self._options.negatives, rng)
+    def _loss_of(self, anchor: int, drawn: Sequence[int]) -> Tensor:
+        rows = self._learnt.beside(anchor, drawn, self._options.negatives)
         looks = self._learnt.looks(anchor, rows)
         query, others = self._learnt.features[anchor], [self._learnt.features[row] for row in rows]
         assigned = assign_pairs(self._matcher, query, others, looks, self.device)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from index.types import Int64, LocalFeatures, Matches
 from retrieval.matching import Matcher, Verification, first_stage, strength, verified
 from retrieval.matching.lightglue import Assignment, LightGlue, LightGlueMatcher
+from retrieval.pipeline import PairBatch, PairPool
 from retrieval.training.sampling import LabelledPhotos
 
 MARGIN = 1.0
@@ -26,10 +28,17 @@ AMONG = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparedPhotos:
-    """Photos with their features, and the first looks at their pairs as far as they were asked for."""
+    """Photos with their features, and the first looks at their pairs as far as they were asked for.
+
+    Attributes
+    ----------
+    pool : PairPool or None
+        Takes the first looks that are planned; None takes each when it is asked for.
+    """
 
     features: Sequence[LocalFeatures]
     photos: LabelledPhotos
+    pool: PairPool | None = None
     _seen: dict[tuple[int, int], Matches] = field(default_factory=dict)
 
     @property
@@ -47,14 +56,35 @@ class ComparedPhotos:
         facing = np.array([photo.side is side for photo in self.photos.photos])
         return np.flatnonzero(facing & (self.photos.turtles != self.photos.turtles[row]))
 
-    def beside(self, row: int, negatives: int, rng: np.random.Generator) -> list[int]:
-        """A partner, the hardest of some strangers, and other strangers at random: 1 + `negatives` rows, or fewer."""
+    def drawn(self, row: int, negatives: int, rng: np.random.Generator) -> list[int]:
+        """A partner at random and strangers behind it, from whom `beside` takes `negatives`."""
         partner = int(rng.choice(self._partners(row)))
-        strangers = rng.permutation(self._strangers(row))[: max(AMONG, negatives)].tolist()
+        return [partner, *rng.permutation(self._strangers(row))[: max(AMONG, negatives)].tolist()]
+
+    def beside(self, row: int, drawn: Sequence[int], negatives: int) -> list[int]:
+        """The partner, the hardest of the strangers, and further ones: 1 + `negatives` rows, or fewer."""
+        partner, *strangers = drawn
         looks = self.looks(row, strangers)
         hardest = int(np.argmax([strength(look.confidence) for look in looks]))
         others = [other for place, other in enumerate(strangers) if place != hardest]
         return [partner, strangers[hardest], *others[: negatives - 1]]
+
+    def plan(self, wanted: Iterable[tuple[int, Sequence[int]]]) -> None:
+        """Have the pool look at rows with others, each pair once, so that `looks` knows them; else nothing."""
+        if self.pool is None:
+            return
+        rows: dict[tuple[str, ...], tuple[int, list[int]]] = {}
+        for row, others in wanted:
+            new = [other for other in others if (row, other) not in self._seen]
+            if new:
+                rows[tuple(self.photos.photos[one].key for one in (row, *new))] = row, new
+        batches = (PairBatch(keys, partial(self._at, [row, *new])) for keys, (row, new) in rows.items())
+        for batch, found in self.pool.looks(batches):
+            row, new = rows[batch.keys]
+            self._seen.update({(row, other): look for other, look in zip(new, found, strict=True)})
+
+    def _at(self, rows: Sequence[int], places: Sequence[int]) -> list[LocalFeatures]:
+        return [self.features[rows[place]] for place in places]
 
     def looks(self, row: int, others: Sequence[int]) -> list[Matches]:
         """Verified nearest neighbours of a photo with others."""
@@ -70,11 +100,16 @@ class ComparedPhotos:
         `KEEP` that look most alike at first, as in a search; the others stand behind them.
         """
         matcher = LightGlueMatcher(copy.deepcopy(network).eval(), "in training", device)
+        self.plan((int(row), self._others(int(row)).tolist()) for row in asked)
         return np.array([self._rank(matcher, int(row)) for row in asked], np.int64)
 
-    def _rank(self, matcher: Matcher, row: int) -> int:
+    def _others(self, row: int) -> Int64:
+        """Photos of other occasions that show the same side of a head."""
         facing = np.array([photo.side is self.photos.photos[row].side for photo in self.photos.photos])
-        others = np.flatnonzero(facing & (self.photos.occasions != self.photos.occasions[row]))
+        return np.flatnonzero(facing & (self.photos.occasions != self.photos.occasions[row]))
+
+    def _rank(self, matcher: Matcher, row: int) -> int:
+        others = self._others(row)
         looks = self.looks(row, others.tolist())
         like = np.array([strength(look.confidence) - BEHIND for look in looks])
         seen = np.argsort(-like, kind="stable")[:KEEP]

@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,7 +27,7 @@ from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.commands.fit import fit_if_due, tell_of_undated
-from retrieval.cli.common import tell_of_retired, tell_of_waiting
+from retrieval.cli.common import preparing, tell_of_retired, tell_of_waiting
 from retrieval.cli.exit_codes import ExitCode
 from retrieval.defaults import Heads
 
@@ -38,7 +37,6 @@ MOST_TOLD = 10
 if TYPE_CHECKING:
     from retrieval.engine import EngineOptions
     from retrieval.images import Passed
-    from retrieval.pipeline import Prepare
 
 
 def add_to(app: typer.Typer) -> None:
@@ -182,7 +180,7 @@ def enroll_command(
         remember_masks(catalog, masks, common.who)
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
-    with _preparing(cluster, catalog, reading) as prepare, printing.progress_bar("enrolling", total) as advance:
+    with preparing(cluster, catalog.recipe, reading) as prepare, printing.progress_bar("enrolling", total) as advance:
         every = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
         report = enroll(catalog, _noting(every, heard), engine, common.who, advance, encounters_by, prepare)
     for sentence in passed.sentences():
@@ -196,26 +194,12 @@ def enroll_command(
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
         raise typer.Exit(ExitCode.NOTHING_DONE)
-    fitted = automatic_fit and fit_if_due(catalog, engine, choices, common.who)
+    fitted = automatic_fit and fit_if_due(catalog, engine, choices, common.who, cluster)
     if report.enrolled and not fitted:
         tell_of_undated(catalog)
     printing.say(f"next: {next_for_catalog(catalog)}")
     if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
-
-
-@contextmanager
-def _preparing(cluster: str | None, catalog: Catalog, options: EngineOptions) -> Iterator[Prepare]:
-    """What reads photos: this machine, or all nodes of a cluster."""
-    from retrieval.pipeline import prepared
-
-    if cluster is None:
-        yield prepared
-        return
-    from retrieval.cluster import intake_on  # Ray takes seconds to import
-
-    with intake_on(cluster, catalog.recipe, options) as prepare:
-        yield prepare
 
 
 def _noting(rows: Iterable[Sighting | RefusedRow], heard: list[Sighting]) -> Iterator[Sighting | RefusedRow]:

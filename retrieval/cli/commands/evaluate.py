@@ -18,7 +18,7 @@ from index.catalog import Catalog
 from index.errors import CatalogMissing, InputError
 from index.exchange import parse_date
 from retrieval.cli import options, printing
-from retrieval.cli.common import opened
+from retrieval.cli.common import opened, pairs_on, preparing
 from retrieval.defaults import SHORTLIST
 from retrieval.novelty import Rates
 from retrieval.scoring import Score
@@ -26,6 +26,7 @@ from retrieval.scoring import Score
 if TYPE_CHECKING:
     from retrieval.engine import Engine, EngineOptions
     from retrieval.evaluation import Comparison, Evaluation, FittedMethod, Method, Protocol
+    from retrieval.pipeline import PairPool, Prepare
 
 WORST = 12
 """Errors with a picture in the report."""
@@ -72,6 +73,7 @@ def evaluate_command(
     score: options.ScoreRecipe = Score.WASSERSTEIN,
     shortlist: options.ShortlistLength = SHORTLIST,
     encoder_weights: options.EncoderWeights = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """How often are the answers right? On a manifest of known truth, or on the catalogue's own photos."""
     from retrieval.cli.outputs import check_page
@@ -88,7 +90,7 @@ def evaluate_command(
         raise typer.BadParameter("--keep goes with a manifest that has gallery rows.")
     if report is not None:
         check_page(report)
-    from retrieval.engine import Engine, EngineOptions
+    from retrieval.engine import NEAREST, Engine, EngineOptions
 
     choices = EngineOptions(
         encoder_weights=encoder_weights,
@@ -98,12 +100,14 @@ def evaluate_command(
         score=score,
         shortlist=shortlist,
     )
-    with tempfile.TemporaryDirectory(prefix="turtleidx-") if own_gallery and not keep else nullcontext("") as folder:
+    scratch = tempfile.TemporaryDirectory(prefix="turtleidx-") if own_gallery and not keep else nullcontext("")
+    with scratch as folder, pairs_on(cluster) as pool:
         if manifest is not None and own_gallery:
             catalog = _open_or_create(keep or Path(folder) / "turtles.catalog", choices)
             engine = Engine.load(catalog.recipe, choices)
             among = methods_of(engine, _others(against, choices, engine), compare)
-            fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who)
+            with preparing(cluster, catalog.recipe, replace(choices, matcher=NEAREST)) as prepare:
+                fitted_methods = _enrolled_and_fitted(catalog, manifest, among, common.who, prepare, pool)
         else:
             from retrieval.pipeline import finder_of, masks_of, remembered_heads
 
@@ -119,7 +123,7 @@ def evaluate_command(
         share = min(max(protocol.share_new, 0.001), 0.999)
         policy = DecisionPolicy(share if prior_new is None else prior_new, Rates(false_known, misidentified, false_new))
         with printing.progress_bar("identifying", len(protocol.queries)) as advance:
-            comparison = compare_methods(catalog, protocol, engine, fitted_methods, policy, advance)
+            comparison = compare_methods(catalog, protocol, engine, fitted_methods, policy, advance, pool)
         groups = groups_of(comparison, policy.rates)
         if as_json:
             record = evaluation_record(protocol.description, comparison, groups, policy, engine.evidence)
@@ -150,15 +154,22 @@ def _others(names: list[str] | None, choices: EngineOptions, engine: Engine) -> 
     return [Method(name, engine.with_matcher(one)) for name, one in chosen]
 
 
-def _enrolled_and_fitted(catalog: Catalog, manifest: Path, among: Sequence[Method], who: str) -> list[FittedMethod]:
+def _enrolled_and_fitted(
+    catalog: Catalog,
+    manifest: Path,
+    among: Sequence[Method],
+    who: str,
+    prepare: Prepare,
+    pool: PairPool | None,
+) -> list[FittedMethod]:
     from retrieval.evaluation import enroll_gallery, fit_methods
 
     with printing.progress_bar("enrolling", None) as advance:
-        enrolled = enroll_gallery(catalog, manifest, among[0].engine, who, advance)
+        enrolled = enroll_gallery(catalog, manifest, among[0].engine, who, advance, prepare)
     for refusal in enrolled.refused:
         printing.say(f"not in the gallery: {refusal.reason}")
     with printing.progress_bar("fitting", None) as advance_fit:
-        return fit_methods(catalog, among, who, advance_fit)
+        return fit_methods(catalog, among, who, advance_fit, pool)
 
 
 def _write_report(

@@ -9,7 +9,7 @@ import typer
 from index.catalog import Browser, Catalog
 from index.errors import WeightsUnavailable
 from retrieval.cli import options, printing
-from retrieval.cli.common import opened
+from retrieval.cli.common import opened, pairs_on
 from retrieval.defaults import FIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
@@ -33,6 +33,7 @@ def fit_command(
     shortlist: options.ShortlistLength = SHORTLIST,
     extractor_weights: options.ExtractorWeights = None,
     encoder_weights: options.EncoderWeights = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Learn from the catalogue's own photos how right and wrong turtles score."""
     from retrieval.engine import Engine, EngineOptions
@@ -50,7 +51,7 @@ def fit_command(
     )
     from retrieval.pipeline import next_for_catalog
 
-    _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed)
+    _fit(catalog, Engine.load(catalog.recipe, choices), common.who, budget, seed, cluster)
     printing.say(f"next: {next_for_catalog(catalog)}")
 
 
@@ -80,7 +81,7 @@ def weights_command(
     )
 
 
-def fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str) -> bool:
+def fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str, cluster: str | None = None) -> bool:
     """Whether a fit was tried. The photos are enrolled, so a matcher that is not at hand costs only the model."""
     from retrieval.fitting import fit_is_due
 
@@ -91,15 +92,15 @@ def fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: st
         return False
     if not fit_is_due(catalog, matching):
         return False
-    _fit(catalog, matching, who, FIT_BUDGET, 0)
+    _fit(catalog, matching, who, FIT_BUDGET, 0, cluster)
     return True
 
 
-def _fit(catalog: Catalog, engine: Engine, who: str, budget: int, seed: int) -> None:
+def _fit(catalog: Catalog, engine: Engine, who: str, budget: int, seed: int, cluster: str | None) -> None:
     from retrieval.fitting import fit
 
-    with printing.progress_bar("fitting", None) as advance:
-        report = fit(catalog, engine, who, budget, seed, advance)
+    with pairs_on(cluster) as pool, printing.progress_bar("fitting", None) as advance:
+        report = fit(catalog, engine, who, budget, seed, advance, pool)
     printing.print_fit(report)
     tell_of_undated(catalog)
 

@@ -15,7 +15,7 @@ from index.naming import NEXT_FREE
 from index.registry import ChangeReport
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import change, opened, target_turtle
+from retrieval.cli.common import change, opened, pairs_on, target_turtle
 from retrieval.defaults import SHORTLIST
 from retrieval.novelty import Rates, Verdict
 from retrieval.scoring import Score
@@ -63,6 +63,7 @@ def identify_command(
     plot: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Match pictures of the groups, to look at before answering.")
     ] = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Group unidentified encounters that show one turtle, and say which turtle each group is."""
     if turtle is not None or new:
@@ -91,7 +92,7 @@ def identify_command(
     policy = DecisionPolicy(prior_new, Rates(false_known, misidentified, false_new))
     catalog = opened(context)
     engine = Engine.load(catalog.recipe, choices)
-    groups = _discovered(catalog, engine, policy, encounters or [])
+    groups = _discovered(catalog, engine, policy, encounters or [], cluster)
     if plot is not None:
         _draw(catalog, engine, groups, plot)
     asking = not (dry_run or yes or as_json)
@@ -102,11 +103,13 @@ def identify_command(
         printing.say("There is no unidentified encounter.")
 
 
-def _discovered(catalog: Catalog, engine: Engine, policy: DecisionPolicy, only: list[int]) -> list[Group]:
+def _discovered(
+    catalog: Catalog, engine: Engine, policy: DecisionPolicy, only: list[int], cluster: str | None
+) -> list[Group]:
     from retrieval.review import cluster_encounters
 
-    with printing.progress_bar("comparing", None) as advance:
-        groups = cluster_encounters(catalog, engine, policy, only, advance)
+    with pairs_on(cluster) as pool, printing.progress_bar("comparing", None) as advance:
+        groups = cluster_encounters(catalog, engine, policy, only, advance, pool)
     absent = set(only) - {encounter for group in groups for encounter in group.encounters}
     if absent:
         raise InputError(f"Encounter {min(absent)} is not there, or has a turtle or no photo that can be searched.")

@@ -17,7 +17,7 @@ from index.registry import Answer, KeptQuery
 from index.types import Side, Sighting
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import form_of, opened
+from retrieval.cli.common import form_of, opened, pairs_on
 from retrieval.defaults import AUDIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
@@ -87,6 +87,7 @@ def audit_command(
     verify: options.Verify = True,
     score: options.ScoreRecipe = Score.WASSERSTEIN,
     encoder_weights: options.EncoderWeights = None,
+    cluster: options.Cluster = None,
 ) -> None:
     """Find ids that are probably wrong, each with the command that mends it.
 
@@ -117,8 +118,8 @@ def audit_command(
         shortlist=SHORTLIST,
     )
     engine = Engine.load(catalog.recipe, choices)
-    with printing.progress_bar("comparing", None) as advance:
-        found = audit(catalog, engine, budget, advance)
+    with pairs_on(cluster) as pool, printing.progress_bar("comparing", None) as advance:
+        found = audit(catalog, engine, budget, advance, pool)
     doubted = [one for one in found.findings if one.probability is None or one.probability >= least]
     for number, finding in enumerate(doubted[:limit], start=1):
         if as_json:

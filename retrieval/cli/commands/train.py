@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from retrieval.cli import options, printing
-from retrieval.cli.common import opened
+from retrieval.cli.common import opened, pairs_on
 
 
 def add_to(app: typer.Typer) -> None:
@@ -83,6 +83,7 @@ def matcher_command(
     patience: Annotated[int, typer.Option(min=1, help="Rounds without a gain before it stops.")] = 3,
     negatives: Annotated[int, typer.Option(min=1, help="Pairs of two turtles beside each pair of one.")] = 3,
     seed: Annotated[int, typer.Option(help="Of pairs.")] = 0,
+    cluster: options.Cluster = None,
 ) -> None:
     """Adapt the matching network to the catalogue's own photos; kept in its folder if held-out turtles gain by it."""
     from retrieval.training import MatcherRound, MatcherTraining, PairLoss, train_matcher
@@ -104,7 +105,8 @@ def matcher_command(
         found = f"held-out turtles: top-1 {one.top1:.3f}, reciprocal rank {one.reciprocal_rank:.3f}"
         printing.say(f"round {one.epoch}: loss {one.loss:.3f}, {found}" if one.epoch else f"start: {found}")
 
-    trained = train_matcher(opened(context), chosen, printing.say, tell)
+    with pairs_on(cluster) as pool:
+        trained = train_matcher(opened(context), chosen, printing.say, tell, pool)
     best, before = trained.best, trained.start
     printing.out.print(
         f"Round {best.epoch} of {trained.epochs}, trained on {trained.photos} photos of {trained.turtles} turtles: "

@@ -32,6 +32,15 @@ class EmbeddingMatcher:
         self.id = f"angular-{name}"
         self._name, self._encode = name, encode
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The encoder, under the name that embeddings are kept by."""
+        return (self._name,)
+
+    def prepare(self, photos: Sequence[LocalFeatures]) -> None:
+        """As `ReadsBeside.prepare`."""
+        self._embeddings(photos)
+
     def match(
         self, query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches] | None = None
     ) -> list[Matches]:

@@ -35,6 +35,15 @@ class OtherKeypoints:
         del first_matches  # they number other keypoints
         return self._each(query, candidates, lambda own, others: self._network.match(own, others))
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The other extractor."""
+        return (self.extractor,)
+
+    def prepare(self, photos: Sequence[LocalFeatures]) -> None:
+        """As `ReadsBeside.prepare`."""
+        second_features(photos, self._extractor)
+
     def first_stage(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
         """Verified nearest neighbours among the same keypoints."""
         return self._each(query, candidates, first_stage)

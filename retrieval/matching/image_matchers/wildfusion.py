@@ -81,6 +81,16 @@ class WildFusionMatcher:
         self._embedding = embedding
         self._curves = curves
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What both read."""
+        return (*self.local.beside, *self._embedding.beside)
+
+    def prepare(self, photos: Sequence[LocalFeatures]) -> None:
+        """As `ReadsBeside.prepare`."""
+        self.local.prepare(photos)
+        self._embedding.prepare(photos)
+
     def with_curves(self, of_local: LogisticCalibration, of_embedding: LogisticCalibration) -> WildFusionMatcher:
         """The same, calibrated."""
         return WildFusionMatcher(self.local, self._embedding, (of_local, of_embedding))

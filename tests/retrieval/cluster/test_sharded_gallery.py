@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,9 @@ from index.shards.assignment import Members
 from index.shards.shard import Shard
 from index.shards.sharded_index import Held
 from index.shards.sharding import shard_catalog
-from index.types import PreparedPhoto, Side, Sighting
+from index.types import GalleryFilter, PreparedPhoto, Side, Sighting
 from retrieval.cluster.connecting import greeted
+from retrieval.cluster.sent_photo import query_for_many
 from retrieval.cluster.shard_worker import Greeting
 from retrieval.engine.engine import Engine
 from retrieval.engine.options import EngineOptions
@@ -258,3 +260,20 @@ class Answers(LocalWorkers):
     def call(self, method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
         assert method == "greet"
         return {number: self._answers[number] for number in arguments}
+
+
+def test_what_is_computed_of_a_query_alone_travels_with_it(fitted: Path, samples: SampleSet) -> None:
+    catalog = Catalog.open(fitted)
+    engine = Engine.load(catalog.recipe, EngineOptions(matcher="nearest+views"))
+    one = next(one for one in samples.samples if one.photo.endswith("-2.jpg"))
+    query, photos = prepared(samples, one, engine).features, catalog.features(catalog.photos(GalleryFilter())[:6])
+    sent = pickle.loads(pickle.dumps(query_for_many(engine, query)))
+    assert sent.source.image() == b""  # so that nobody could make the views of it
+    for found, expected in zip(engine.look(sent, photos), engine.look(query, photos), strict=True):
+        np.testing.assert_array_equal(found.pairs, expected.pairs)
+        np.testing.assert_array_equal(found.confidence, expected.confidence)
+    own = sum(len(look.pairs[look.pairs[:, 0] < len(query)]) for look in engine.look(sent, photos))
+    assert own < sum(map(len, engine.look(sent, photos)))
+    embedding = engine.with_matcher(EngineOptions(matcher="encoder:vlad"))
+    sent = pickle.loads(pickle.dumps(query_for_many(embedding, query)))
+    assert [*sent.source.known] == [*embedding.matcher.beside]  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from index.exchange.manifest import RefusedRow
-from index.types import LocalFeatures, Matches, Pixels, Sighting
+from index.types import GalleryFilter, LocalFeatures, Matches, Pixels, PreparedPhoto, Sighting
 from retrieval.engine.engine import Engine
 from retrieval.engine.options import EngineOptions
 from retrieval.features.sift import SiftExtractor
@@ -24,6 +24,7 @@ from retrieval.matching.nearest import NearestNeighbourMatcher
 from retrieval.novelty.catalog_model import CatalogModel
 from retrieval.novelty.decision import DecisionPolicy, Verdict
 from retrieval.pipeline import queries as answering
+from retrieval.pipeline.galleries import ComparedShortlist, OwnGallery
 from retrieval.pipeline.identification import identify
 from retrieval.pipeline.intake import enroll
 from retrieval.pipeline.queries import Answer, AskedEncounter, FollowUp, answer, answer_encounters
@@ -111,6 +112,30 @@ def test_the_next_photo_is_read_while_one_is_matched(catalog: Catalog, folder: P
     questions = [Question(Sighting(str(folder / f"{number}-1.png")), {}) for number in range(3)]
     assert len(list(answer(catalog, questions, watched, "Ana", DecisionPolicy(), FollowUp()))) == 3
     assert matcher.in_time == [True, True, True]
+
+
+class Together:
+    """As `Gallery`; compares nobody before so many questions have come."""
+
+    def __init__(self, own: OwnGallery, questions: int) -> None:
+        self._own, self._here = own, threading.Barrier(questions, timeout=10)
+
+    def compare(self, query: PreparedPhoto, where: GalleryFilter) -> ComparedShortlist:
+        self._here.wait()
+        return self._own.compare(query, where)
+
+
+def test_where_the_gallery_lies_elsewhere_several_photos_are_on_their_way(
+    catalog: Catalog, folder: Path, engine: Engine
+) -> None:
+    questions = [Question(Sighting(str(folder / f"{number}-1.png")), {}) for number in range(3)]
+    gallery = Together(OwnGallery(catalog, engine), 3)
+    given = (engine, "Ana", DecisionPolicy(), FollowUp(), gallery)
+    alone = [shown(one) for one in answer(catalog, questions, *given)]
+    encounters = [AskedEncounter("first", tuple(questions[:2])), AskedEncounter("second", tuple(questions[2:]))]
+    first, second = answer_encounters(catalog, encounters, *given)
+    photos = [*first.found.photos, *second.found.photos]
+    assert [[(c.turtle, c.score) for c in one.candidates] for one in photos] == alone
 
 
 def test_a_photo_that_is_enrolled_is_in_the_gallery_of_the_next(catalog: Catalog, folder: Path, engine: Engine) -> None:

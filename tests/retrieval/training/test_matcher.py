@@ -155,7 +155,7 @@ def test_the_hardest_stranger_comes_first_and_no_stranger_is_a_partner(tmp_path:
     compared = ComparedPhotos(catalog.features(labelled.photos), labelled)
     assert len(compared.anchors) == 24
     for anchor in compared.anchors[:5]:
-        partner, *strangers = compared.beside(int(anchor), 3, np.random.default_rng(0))
+        partner, *strangers = compared.beside(int(anchor), compared.drawn(int(anchor), 3, np.random.default_rng(0)), 3)
         assert labelled.sides[partner] == labelled.sides[anchor]
         assert labelled.occasions[partner] != labelled.occasions[anchor]
         assert len(strangers) == 3
