@@ -169,6 +169,7 @@ def sighting_of(path: str, columns: Mapping[str, str], writing: Writing = Writin
         box=box,
         box_origin=None if box is None else BoxOrigin.GIVEN,
         box_confidence=None,
+        turn=0,
         notes={name: value for name, value in columns.items() if name not in KNOWN_COLUMNS and value},
         remarks=remarks,
         **text,

@@ -98,6 +98,9 @@ class Sighting:
         None is GIVEN where there is a box, and otherwise a photo whose head nobody looked for.
     box_confidence : float or None
         Of the head finder, 0 to 1.
+    turn : int
+        Quarters of a circle by which the photo is to be turned clockwise so that the head in the box lies upright. Kept
+        in the working image alone.
     """
 
     path: str
@@ -115,6 +118,7 @@ class Sighting:
     remarks: tuple[str, ...] = ()
     box_origin: BoxOrigin | None = None
     box_confidence: float | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

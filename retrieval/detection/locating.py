@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from index.errors import PhotoRefused
 from index.types import BoxOrigin, HeadBox, Sighting
 from retrieval.defaults import Heads
@@ -138,7 +140,15 @@ def _boxed(sighting: Sighting, head: FoundHead, photo: _Read) -> Sighting:
         box_origin=BoxOrigin.FOUND,
         box_confidence=round(head.confidence, 4),
         side=side,
+        turn=_quarters(head) if head.side is side else 0,
     )
+
+
+def _quarters(head: FoundHead) -> int:
+    """Clockwise, 0 to 3; none where the side is unclear, because up depends on it."""
+    if head.angle is None or head.side_probability < SURE_SIDE:
+        return 0
+    return round(head.angle / (np.pi / 2)) % 4
 
 
 def _one_of(sighting: Sighting, number: int, heads: int) -> Sighting:

@@ -82,6 +82,10 @@ class HeadNetwork(nn.Module):
 
     def forward(self, levels: Levels) -> Predictions:
         """Predictions for a batch."""
+        return self.predict(self.joined(levels))
+
+    def joined(self, levels: Levels) -> Tensor:
+        """What the network makes of each cell by itself, float [b, WIDTH, h, w]: mirrored, it is that of the mirror."""
         parts = []
         size = levels.middle.shape[-2:]
         for number, level in enumerate((levels.fine, levels.middle, levels.coarse)):
@@ -90,7 +94,10 @@ class HeadNetwork(nn.Module):
             if reduced.shape[-2:] != size:
                 reduced = F.interpolate(reduced, size=size, mode="bilinear")
             parts.append(reduced)
-        x = F.relu(self.norm(self.join(torch.cat(parts, 1))))
+        return F.relu(self.norm(self.join(torch.cat(parts, 1))))
+
+    def predict(self, x: Tensor) -> Predictions:
+        """From what `joined` gave."""
         for number, block in enumerate(self.blocks):
             x = block(x)
             if number == 1:

@@ -16,7 +16,8 @@ from index.types import Float32, Pixels
 from retrieval.detection.backbone import STRIDE, Backbone, Levels
 from retrieval.detection.decoding import heads_in
 from retrieval.detection.finder import Finding, FoundHead
-from retrieval.detection.network import HeadNetwork, Predictions, mirrored, mirrored_back
+from retrieval.detection.looks import TINY, nearer, steadied, wants_steadying, window_about
+from retrieval.detection.network import HeadNetwork, Predictions, mirrored_back
 from retrieval.devices import choose_device
 from retrieval.encoders import LITE0
 from retrieval.weight_files import WeightsListing, listing
@@ -62,9 +63,11 @@ AREA = 672 * 448
 """Pixels that a photo is brought to, whatever its shape."""
 FLATTEST = 4.0
 """Longer panoramas are squeezed."""
-CUT_OUT, FILLS = 0.2, 0.5
+FAR_AREA = round(AREA * 0.6**2)
+"""Of a second look from farther away, whose boxes are averaged with the first ones."""
+CUT_OUT, FILLS, FILLS_SURELY = 0.2, 0.5, 0.3
 """A photo is a head that was cut out when the networks say so with this probability, or when its surest head takes
-more than this part of its width and of its height."""
+more than this part of its width and of its height and is so sure."""
 
 
 def size_for(width: int, height: int, area: int = AREA) -> tuple[int, int]:
@@ -139,8 +142,26 @@ class SmallHeadFinder:
         return cls(Backbone(choose_device(device)), read.networks, name, read.threshold, certified=read.certified)
 
     def find(self, photos: Sequence[Pixels]) -> list[Finding]:
-        """Heads, and whether the photo is one, of RGB uint8 [h, w, 3] photos of any size."""
-        sizes = [size_for(one.shape[1], one.shape[0]) for one in photos]
+        """Heads, and whether the photo is one, of RGB uint8 [h, w, 3] photos of any size.
+
+        Photos that are no cut-out heads are looked at again from nearer where the surest head is tiny, and from farther
+        away where it is very large or not very sure.
+        """
+        found = self._look(photos, AREA)
+        again = [row for row, one in enumerate(found) if one.heads and not one.cut_out]
+        near = [row for row in again if found[row].heads[0].box.w < TINY * photos[row].shape[1]]
+        windows = [window_about(found[row].heads[0].box, photos[row]) for row in near]
+        parts = [photos[row][rows, columns] for row, (rows, columns) in zip(near, windows, strict=True)]
+        for row, window, seen in zip(near, windows, self._look(parts, AREA), strict=True):
+            found[row] = nearer(found[row], seen, window)
+        far = [row for row in again if row not in near and wants_steadying(found[row].heads[0], photos[row])]
+        for row, seen in zip(far, self._look([photos[row] for row in far], FAR_AREA), strict=True):
+            found[row] = steadied(found[row], seen)
+        return found
+
+    def _look(self, photos: Sequence[Pixels], area: int) -> list[Finding]:
+        """One look at each photo, brought to so many pixels."""
+        sizes = [size_for(one.shape[1], one.shape[0], area) for one in photos]
         found: dict[int, Finding] = {}
         for size in sorted(set(sizes)):
             rows = [row for row, one in enumerate(sizes) if one == size]
@@ -159,14 +180,16 @@ class SmallHeadFinder:
 
 def _fills(head: FoundHead, photo: Pixels) -> bool:
     height, width = photo.shape[:2]
-    return bool(head.box.w > FILLS * width and head.box.h > FILLS * height)
+    large = head.box.w > FILLS * width and head.box.h > FILLS * height
+    return bool(large and head.confidence > FILLS_SURELY)
 
 
 @torch.inference_mode()
 def averaged(networks: Sequence[HeadNetwork], levels: Levels) -> list[Averaged]:
     """Each photo as all networks see it, and see it mirrored."""
-    seen = [network(levels) for network in networks]
-    seen += [mirrored_back(network(mirrored(levels))) for network in networks]
+    joined = [network.joined(levels) for network in networks]
+    seen = [network.predict(one) for network, one in zip(networks, joined, strict=True)]
+    seen += [mirrored_back(network.predict(one.flip(-1))) for network, one in zip(networks, joined, strict=True)]
     return [_together(seen, row) for row in range(len(levels.middle))]
 
 

@@ -295,7 +295,7 @@ def _described(
     photo, features = found
     if isinstance(features, TooFewKeypoints):
         return TooFewKeypoints(f"{sighting.path} cannot be compared: {features}")
-    thumbnail = jpeg(photo.pixels)
+    thumbnail = jpeg(photo.pixels, turn=sighting.turn)
     seen = replace(features, source=ReadPhoto(thumbnail))
     return Extracted(sighting, photo, seen, thumbnail, quality(photo.pixels, len(features)))
 

@@ -25,4 +25,11 @@ from .inputs import (
 from .match_plot import Heading as Heading, Panel as Panel, match_picture as match_picture
 from .originals import find_originals as find_originals, original_pixels as original_pixels
 from .photos import READER as READER, LoadedPhoto as LoadedPhoto, load_photo as load_photo
-from .pictures import check_ending as check_ending, decode as decode, jpeg as jpeg, quality as quality, save as save
+from .pictures import (
+    check_ending as check_ending,
+    decode as decode,
+    jpeg as jpeg,
+    quality as quality,
+    save as save,
+    turn_of as turn_of,
+)

@@ -11,12 +11,27 @@ from PIL import Image
 from index.errors import InputError
 from index.types import Pixels
 
+COMMENTED = 1024
+"""Comments stand in the first bytes of a file."""
 
-def jpeg(pixels: Pixels, quality: int = 80) -> bytes:
-    """RGB pixels uint8 [h, w, 3] as JPEG bytes."""
+
+TURN = b"head lies turned, quarters clockwise: "
+"""Begins the comment of a JPEG file that says how its picture is to be turned so that the head lies upright."""
+
+
+def jpeg(pixels: Pixels, quality: int = 80, turn: int = 0) -> bytes:
+    """RGB pixels uint8 [h, w, 3] as JPEG bytes, which say that `turn` quarters clockwise bring the head upright."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    comment = {"comment": TURN + b"%d" % (turn % 4)} if turn % 4 else {}
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality, **comment)
     return buffer.getvalue()
+
+
+def turn_of(data: bytes) -> int:
+    """By how many quarters a JPEG that `jpeg` wrote is to be turned clockwise, 0 to 3; 0 for every other file."""
+    begin = data.find(TURN, 0, COMMENTED)
+    told = data[begin + len(TURN) : begin + len(TURN) + 1] if begin >= 0 else b""
+    return int(told) if told in (b"1", b"2", b"3") else 0
 
 
 def decode(data: bytes) -> Pixels:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.types import LocalFeatures, Matches
-from retrieval.features import Extractor
+from retrieval.features import Extractor, upright
 from retrieval.matching.matcher import Compare, Matcher
 from retrieval.matching.second_features import second_features
 from retrieval.matching.views import VIEWED, views_beside
@@ -48,7 +48,8 @@ class TwoExperts:
     ) -> list[Matches]:
         """As `Matcher.match`. Raises as extractor and network."""
         looks = self._look(query, candidates) if first_matches is None else first_matches
-        second = self.second_features([query, *candidates])
+        photos = [query, *candidates]
+        second = [upright(one, photo) for one, photo in zip(self.second_features(photos), photos, strict=True)]
         own, others = second[0], second[1:]
         rows = [row for row, one in enumerate(others) if own is not None and one is not None]
         sure: dict[int, Matches] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,12 +19,11 @@ from retrieval.detection import (
     CELL,
     MARGIN,
     Backbone,
+    HeadFinder,
     HeadNetwork,
     Levels,
     Predictions,
-    averaged,
     coverage,
-    heads_in,
     mirrored,
 )
 
@@ -258,18 +257,16 @@ class Judged:
     missed: npt.NDArray[np.bool_]
 
 
-def misses(networks: Sequence[HeadNetwork], examples: Sequence[Example]) -> Judged:
-    """How sure the networks together are of each photo with a head, and whether they are right."""
+def misses(finder: HeadFinder, photos: Iterable[tuple[Pixels, Sequence[HeadBox]]]) -> Judged:
+    """How sure a finder is of each photo with a head, as it will be asked, and whether it is right."""
     confidence, missed = [], []
-    for one in examples:
-        if not len(one.heads):
+    for pixels, boxes in photos:
+        if not boxes:
             continue
-        levels = Levels(one.fine[None].float(), one.middle[None].float(), one.coarse[None].float())
-        [seen] = averaged(networks, levels)
-        found = heads_in(seen.heat, seen.reach, seen.right, seen.snout, (1.0, 1.0))
-        confidence.append(found[0].confidence if found else 0.0)
-        true = [HeadBox(x * CELL, y * CELL, (r - x) * CELL, (b - y) * CELL) for x, y, r, b in one.heads[:, :4].tolist()]
-        missed.append(not found or max(coverage(found[0].box, box, MARGIN) for box in true) < ENOUGH)
+        [finding] = finder.find([pixels])
+        best = finding.heads[0] if finding.heads else None
+        confidence.append(best.confidence if best else 0.0)
+        missed.append(best is None or max(coverage(best.box, box, MARGIN) for box in boxes) < ENOUGH)
     return Judged(np.array(confidence), np.array(missed, bool))
 
 

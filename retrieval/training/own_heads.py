@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from index.catalog import Browser, Catalog, store_network
 from index.errors import InputError, PhotoRefused
 from index.registry import PhotoRecord
-from index.types import BoxOrigin, HeadBox, Progress, Side
+from index.types import BoxOrigin, HeadBox, Pixels, Progress, Side
 from retrieval.detection import LOOKED_AT, SAMPLING, HeadNetwork, SmallHeadFinder, resized, size_for
 from retrieval.images import load_photo
 from retrieval.pipeline import FINDER, original, own_finder
@@ -100,8 +100,9 @@ def train_detector(
     finder = SmallHeadFinder.load(own_finder(catalog), device)
     examples, groups = _examples(catalog, finder, records, told)
     _require_enough([records[row] for row in groups.rows])
-    before = misses(finder.networks, examples)
-    after = _cross_validated(finder.networks, examples, groups.codes, seed, told)
+    shown = Shown(catalog, groups.together)
+    before = misses(finder, shown)
+    after = _cross_validated(finder, examples, shown, groups.codes, seed, told)
     gain, error = _gained(before, after, groups.codes)
     replaced = gain > error
     judged = after if replaced else before
@@ -132,8 +133,9 @@ def _nobody_listens(done: int, total: int | None = None) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Groups:
-    """Which records the examples are of, and the codes of their turtles, int64 [n]."""
+    """Which records each example is of, the row of its first one, and the codes of their turtles, int64 [n]."""
 
+    together: list[list[PhotoRecord]]
     rows: list[int]
     codes: npt.NDArray[np.int64]
 
@@ -159,7 +161,7 @@ def _examples(
     by_file: dict[str, list[int]] = {}
     for row, record in enumerate(records):
         by_file.setdefault(record.sha256, []).append(row)
-    examples, rows = [], []
+    examples, rows, kept = [], [], []
     codes: dict[object, int] = {}
     for together in by_file.values():
         told(1)
@@ -173,17 +175,37 @@ def _examples(
         heads = [Drawn(_scaled(box, across, down), records[row].side) for row in together if (box := records[row].box)]
         examples.append(stored(finder.backbone, resized(photo.pixels, size), heads, whole=None))
         rows.append(together[0])
+        kept.append([records[row] for row in together])
     numbered = [codes.setdefault(_individual(records[row]), len(codes)) for row in rows]
-    return examples, _Groups(rows, np.array(numbered, np.int64))
+    return examples, _Groups(kept, rows, np.array(numbered, np.int64))
 
 
 def _scaled(box: HeadBox, across: float, down: float) -> HeadBox:
     return HeadBox(box.x * across, box.y * down, box.w * across, box.h * down)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The photos of some records, read again each time, as the finder sees them, with their boxes."""
+
+    catalog: Catalog
+    together: Sequence[Sequence[PhotoRecord]]
+
+    def __iter__(self) -> Iterator[tuple[Pixels, list[HeadBox]]]:
+        for records in self.together:
+            photo = load_photo(original(records[0], self.catalog), LOOKED_AT, sampling=SAMPLING)
+            across, down = (photo.pixels.shape[1 - axis] / photo.original_size[axis] for axis in (0, 1))
+            yield photo.pixels, [_scaled(one.box, across, down) for one in records if one.box]
+
+    def only(self, rows: Sequence[int]) -> Shown:
+        """Those of these rows."""
+        return Shown(self.catalog, [self.together[row] for row in rows])
+
+
 def _cross_validated(
-    networks: Sequence[HeadNetwork],
+    finder: SmallHeadFinder,
     examples: Sequence[Example],
+    shown: Shown,
     codes: npt.NDArray[np.int64],
     seed: int,
     told: Progress,
@@ -196,10 +218,8 @@ def _cross_validated(
         if not len(held):
             continue
         learnt = [one for one, code in zip(examples, codes, strict=True) if folds[code] != fold]
-        judged = misses(
-            _tuned(networks, learnt, seed, told),
-            [one for one, code in zip(examples, codes, strict=True) if folds[code] == fold],
-        )
+        tuned = SmallHeadFinder(finder.backbone, _tuned(finder.networks, learnt, seed, told), "tuned", 0.0)
+        judged = misses(tuned, shown.only(held.tolist()))
         confidence[held], missed[held] = judged.confidence, judged.missed
     return Judged(confidence, missed)
 

@@ -14,7 +14,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
     ),
     "systems": ("identification.systems", "other systems beside ours: embeddings, other keypoints, LoFTR, LoMa"),
     "novelty": ("identification.novelty", "whether known or new is answered with the promised error rates"),
-    "heads": ("identification.heads", "heads found in whole photographs: boxes, sides, cut-out heads left alone"),
+    "heads": ("detection.heads", "heads found in whole photographs: boxes, sides, cut-out heads left alone"),
     "clustering": (
         "identification.clustering",
         "encounters of an import resolved together, planted errors found again",

@@ -1,7 +1,7 @@
 """Whole photographs of drawn turtles: none to three in water, on sand or on deck, with where their heads are.
 
-Equal numbers give equal pictures. No animal and no photograph was copied: what varies is drawn at random, wider than
-any camera would see it, so that a network learns what all of them share.
+Equal numbers give equal pictures. No animal was copied: what varies is drawn at random, wider than any camera would see
+it, so that a network learns what all of them share. A photograph is in them only where it is given as the backdrop.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from index.types import Float32, HeadBox, Pixels, Side
 from synthetic.anatomy import EXTENT, anatomy
 from synthetic.body import PATCH, Body, Part, pose
 from synthetic.noise import seeded, single, smoothstep
+from synthetic.photographed import behind
 from synthetic.seascape import Place, backdrop
 from synthetic.skin import TEXELS, paint_skin
 from synthetic.solids import Camera, Silhouette, Solid, silhouette
@@ -67,6 +68,7 @@ def draw_scene(
     size: tuple[int, int] = (672, 448),
     turtles: int | None = None,
     share: float | None = None,
+    photo: Pixels | None = None,
 ) -> Scene:
     """One photograph.
 
@@ -77,10 +79,12 @@ def draw_scene(
         How many are in it; None draws 0 to 3.
     share : float or None
         Of the width that the first head takes; None draws 0.05 to 0.7.
+    photo : Pixels or None
+        Without a turtle: what is behind the turtles in place of a drawn backdrop.
     """
     rng = seeded(20, number)
     day, shot, place = draw_day(rng), _shot(rng), _place(rng)
-    image = backdrop(rng, size, day, place)
+    image = backdrop(rng, size, day, place) if photo is None else behind(rng, photo, size, day, place)
     count = int(rng.choice([0, 1, 2, 3], p=[0.12, 0.72, 0.12, 0.04])) if turtles is None else turtles
     image = strewn(rng, image, day)
     heads: list[Head] = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from index.types import LocalFeatures, Matches
-from retrieval.features import Extractor
+from retrieval.features import Extractor, upright
 from retrieval.matching.cascade import first_stage
 from retrieval.matching.matcher import Compare, Matcher
 from retrieval.matching.second_features import second_features
@@ -54,7 +54,9 @@ class OtherKeypoints:
         if own is None:
             return found
         rows = [row for row, one in enumerate(others) if one is not None]
-        for row, matches in zip(rows, compare(own, [one for one in others if one is not None]), strict=True):
+        shown = [upright(others[row], candidates[row]) for row in rows]
+        asked = upright(own, query) or own
+        for row, matches in zip(rows, compare(asked, [one for one in shown if one is not None]), strict=True):
             other = others[row]
             assert other is not None
             found[row] = Matches(

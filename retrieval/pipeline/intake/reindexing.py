@@ -12,6 +12,7 @@ from index.errors import PhotoRefused
 from index.registry import PhotoRecord
 from index.types import Progress, Recipe, Refusal, Sighting
 from retrieval.engine import Engine, Extracted
+from retrieval.images import turn_of
 from retrieval.pipeline.intake.earlier_readers import mark_alike, outdated
 
 BATCH = 64
@@ -87,7 +88,8 @@ def _read(record: PhotoRecord, catalog: Catalog, engine: Engine) -> Extracted | 
     if not path.is_file():
         return _lost(record)
     try:
-        found = engine.extract(Sighting(str(path), box=record.box))
+        stored = None if record.box is None else catalog.feature_store.thumbnail(record.key)
+        found = engine.extract(Sighting(str(path), box=record.box, turn=turn_of(stored or b"")))
     except PhotoRefused as refusal:
         return Refusal(record.path, str(refusal))
     if found.photo.sha256 != record.sha256:

@@ -1,10 +1,15 @@
-"""`python -m training.detection.scenes FOLDER`: features of drawn scenes and of drawn cut-out heads, computed once."""
+"""`python -m training.detection.scenes FOLDER`: features of drawn scenes and of drawn cut-out heads, computed once.
+
+With `--backdrops` a third of the turtles is drawn before photographs of that folder, and photographs alone are frames
+without a turtle. Any photographs do that show no turtle and whose licence allows it; those of the bundled networks are
+named in `retrieval/data/detection/turtle-heads.md`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,25 +20,33 @@ from index.types import Pixels
 from retrieval.detection import Backbone
 from retrieval.training.detector import stored
 from synthetic.noise import seeded
+from synthetic.photographed import as_taken, photographs, read_photograph
 from synthetic.scenes import Head, draw_scene
 
 WIDE, CUT = (672, 448), (608, 480)
 """Sizes of scenes and of cut-out heads; both are read upright too."""
+PHOTOGRAPHED = 1 / 3
+"""Of the scenes and cut-out heads have a photograph behind them."""
 BLOCK = 100
 """Pictures of one file."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scenes", type=int, nargs=2, default=(0, 1500), metavar=("FIRST", "END"))
     parser.add_argument("--heads", type=int, nargs=2, default=(0, 300), metavar=("FIRST", "END"))
+    parser.add_argument("--backdrops", type=Path, help="a folder of photographs without turtles")
+    parser.add_argument(
+        "--empty", type=int, nargs=2, default=(0, 300), metavar=("FIRST", "END"), help="frames of --backdrops alone"
+    )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    wanted = {"scenes": options.scenes, "heads": options.heads}
+    photos = () if options.backdrops is None else photographs(options.backdrops)
+    wanted = {"scenes": options.scenes, "heads": options.heads} | ({"empty": options.empty} if photos else {})
     blocks = [(kind, first) for kind, (start, end) in wanted.items() for first in range(start, end, BLOCK)]
-    missing = [(options.folder, *one) for one in blocks if not (options.folder / name_of(*one)).exists()]
+    missing = [(options.folder, *one, photos) for one in blocks if not (options.folder / name_of(*one)).exists()]
     with multiprocessing.Pool(options.processes, initializer=_one_thread) as pool:
         for done in pool.imap_unordered(_keep, missing):
             print(done, flush=True)
@@ -48,10 +61,10 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _keep(block: tuple[Path, str, int]) -> str:
-    folder, kind, first = block
+def _keep(block: tuple[Path, str, int, Sequence[Path]]) -> str:
+    folder, kind, first, photos = block
     backbone = Backbone(torch.device("cpu"))
-    pictures = drawn_scenes(first) if kind == "scenes" else drawn_heads(first)
+    pictures = {"scenes": drawn_scenes, "heads": drawn_heads, "empty": empty_frames}[kind](first, photos)
     examples = [stored(backbone, pixels, heads, whole=whole) for pixels, heads, whole in pictures]
     partial = folder / f"{name_of(kind, first)}.part"
     torch.save([one.tensors() for one in examples], partial)
@@ -59,25 +72,53 @@ def _keep(block: tuple[Path, str, int]) -> str:
     return name_of(kind, first)
 
 
-def drawn_scenes(first: int) -> Iterator[tuple[Pixels, tuple[Head, ...], bool | None]]:
-    """Pictures, their heads, and whether each is a cut-out head; None where a head is so large that it might be."""
+Picture = tuple[Pixels, tuple[Head, ...], bool | None]
+"""Its pixels, its heads, and whether it is a cut-out head; None where a head is so large that it might be."""
+
+
+def drawn_scenes(first: int, photos: Sequence[Path] = ()) -> Iterator[Picture]:
+    """Scenes of either format, a third of them before photos where there are some."""
     for number in range(first, first + BLOCK):
-        size = WIDE if seeded(24, number).random() < 0.85 else WIDE[::-1]
-        scene = draw_scene(number, size)
+        size = size_of(number)
+        scene = draw_scene(number, size, photo=chosen(number, photos))
         large = max((one.box.w / size[0] for one in scene.heads), default=0.0)
         yield scene.pixels, scene.heads, None if large > 0.6 else False
 
 
-def drawn_heads(first: int) -> Iterator[tuple[Pixels, tuple[Head, ...], bool | None]]:
+def drawn_heads(first: int, photos: Sequence[Path] = ()) -> Iterator[Picture]:
     """Heads cut out of scenes as people cut: a little too tight or too loose, and squeezed to one size."""
     for number in range(first, first + BLOCK):
-        rng = seeded(25, number)
+        rng, photo = seeded(25, number), chosen(1_000_000 + number, photos)
         attempt = 1_000_000 + 1000 * number
-        scene = draw_scene(attempt, WIDE, turtles=1, share=float(rng.uniform(0.35, 0.8)))
+        scene = draw_scene(attempt, WIDE, turtles=1, share=float(rng.uniform(0.35, 0.8)), photo=photo)
         while not scene.heads or scene.heads[0].box.w < 150:
             attempt += 1
-            scene = draw_scene(attempt, WIDE, turtles=1, share=float(rng.uniform(0.35, 0.8)))
+            scene = draw_scene(attempt, WIDE, turtles=1, share=float(rng.uniform(0.35, 0.8)), photo=photo)
         yield cut_out(scene.pixels, scene.heads[0], rng)
+
+
+def empty_frames(first: int, photos: Sequence[Path]) -> Iterator[Picture]:
+    """Photographs without a turtle: half of them as they were taken, half as a scene shows them."""
+    for number in range(first, first + BLOCK):
+        rng, size = seeded(27, number), size_of(number)
+        photo = read_photograph(photos[number % len(photos)])
+        if number % 2:
+            yield as_taken(rng, photo, size), (), False
+        else:
+            yield draw_scene(2_000_000 + number, size, turtles=0, photo=photo).pixels, (), False
+
+
+def size_of(number: int) -> tuple[int, int]:
+    """Width and height of a scene."""
+    return WIDE if seeded(24, number).random() < 0.85 else WIDE[::-1]
+
+
+def chosen(number: int, photos: Sequence[Path]) -> Pixels | None:
+    """The photograph behind a scene; None where the backdrop is drawn."""
+    rng = seeded(26, number)
+    if not photos or rng.random() >= PHOTOGRAPHED:
+        return None
+    return read_photograph(photos[int(rng.integers(len(photos)))])
 
 
 def cut_out(pixels: Pixels, head: Head, rng: np.random.Generator) -> tuple[Pixels, tuple[Head, ...], bool]:

@@ -27,6 +27,7 @@ from retrieval.detection import (
     sure_heads,
 )
 from retrieval.detection.backbone import STRIDE
+from retrieval.detection.small_finder import Averaged
 from retrieval.encoders import LITE0, load_lite0
 from retrieval.engine import NEAREST, Engine, EngineOptions
 from retrieval.training.detector import Judged, loss_of, save_finder, stored, threshold_for, train
@@ -186,3 +187,21 @@ def test_a_changed_backbone_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("TURTLEIDX_WEIGHTS", str(tmp_path))
     with pytest.raises(WeightsCorrupt, match="checksum"):
         Engine.load(options=EngineOptions(matcher=NEAREST, heads=Heads.AUTO))
+
+
+@pytest.mark.parametrize(("confidence", "cut_out"), [(0.9, True), (0.1, False)])
+def test_a_large_head_that_is_hardly_sure_does_not_make_a_photo_a_cut_out_one(confidence: float, cut_out: bool) -> None:
+    """Shirts on a floor are large, and faintly like heads."""
+    heat = np.full((28, 42), 0.001, np.float32)
+    heat[14, 21] = confidence
+    reach = np.stack([np.full((28, 42), cells, np.float32) for cells in (15, 10, 15, 10)])
+    even = np.full((28, 42), 0.5, np.float32)
+    seen = Averaged(heat, reach, even, np.stack([even, even]), cut_out=0.1)
+    finder = SmallHeadFinder(_Unused(), [], "none", 0.5)  # type: ignore[arg-type]
+    finding = finder._finding(seen, np.zeros((448, 672, 3), np.uint8), (672, 448))
+    assert finding.heads[0].box.w > 0.5 * 672
+    assert finding.cut_out is cut_out
+
+
+class _Unused:
+    device = torch.device("cpu")

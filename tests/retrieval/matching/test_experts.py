@@ -120,3 +120,48 @@ def test_places_of_all_matches_are_found_in_both_photos(extractor: Grey) -> None
     assert other is not None
     assert np.allclose(points.query - 0.5, [query.xy[3], own.xy[0], own.xy[2]])
     assert np.allclose(points.candidate - 0.5, [candidate.xy[4], other.xy[0], other.xy[2]])
+
+
+@dataclass
+class Corner(Grey):
+    """Finds all keypoints where the photo is brightest."""
+
+    def extract_batch(self, photos: Sequence[Pixels]) -> list[Found]:
+        found: list[Found] = []
+        for pixels in photos:
+            row, column = np.unravel_index(pixels.mean(-1).argmax(), pixels.shape[:2])
+            xy = np.tile(np.array([column, row], np.float32), (64, 1))
+            none = np.zeros(64, np.float32)
+            found.append(LocalFeatures(xy, none, none, np.zeros((64, 8), np.float16), pixels.shape[1::-1]))
+        return found
+
+
+class Seeing(Network):
+    """Remembers where it saw the first keypoint of each photo."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[list[float], tuple[int, int]]] = []
+
+    def match(
+        self, query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches] | None = None
+    ) -> list[Matches]:
+        self.seen += [(one.xy[0].tolist(), one.size) for one in (query, *candidates)]
+        return super().match(query, candidates, first_matches)
+
+
+def test_the_network_sees_a_turned_head_upright_and_its_matches_are_drawn_where_they_are() -> None:
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    pixels[0:8, 0:8] = 200  # above on the left: above on the right when it is turned clockwise once
+    pixels[4, 4] = 255
+    lying, standing = (
+        replace(grey(200), size=(48, 32), source=ReadPhoto(jpeg(pixels, 100, turn=turn))) for turn in (1, 0)
+    )
+    network = Seeing()
+    experts = TwoExperts(look, Corner(), network)
+    [found] = experts.match(lying, [standing])
+    (own, size), (other, plain) = network.seen
+    assert (size, plain) == ((32, 48), (48, 32))
+    assert other == pytest.approx([4, 4], abs=4)
+    assert own == pytest.approx([31 - other[1], other[0]])
+    drawn = places(lying, standing, found, experts)
+    assert np.allclose(drawn.query[drawn.second], drawn.candidate[drawn.second])

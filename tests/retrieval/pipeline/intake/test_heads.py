@@ -17,9 +17,10 @@ from index.types import BoxOrigin, GalleryFilter, HeadBox, Pixels, Side, Sightin
 from retrieval.defaults import Heads
 from retrieval.detection import Finding, FoundHead, Locator
 from retrieval.engine import NEAREST, Engine, EngineOptions
-from retrieval.images import save
+from retrieval.features import SiftExtractor
+from retrieval.images import save, turn_of
 from retrieval.novelty import CatalogModel, Verdict
-from retrieval.pipeline import draw_box, enroll, find_heads, identify, remember_heads, remembered_heads
+from retrieval.pipeline import draw_box, enroll, find_heads, identify, reindex, remember_heads, remembered_heads
 from synthetic.heads import draw_head
 
 HEAD = HeadBox(200.0, 100.0, 160.0, 128.0)
@@ -75,8 +76,38 @@ def looking(plain: Engine, *said: Finding) -> Engine:
     return replace(plain, locator=Locator(Heads.AUTO, KnownHeads(*said)))
 
 
+def turn_stored(catalog: Catalog, number: int) -> int:
+    """What the working image of a photo says about how its head lies."""
+    return turn_of(catalog.feature_store.thumbnail(Browser(catalog).photo(str(number)).key) or b"")
+
+
 def sighting(folder: Path, name: str, turtle: str | None = None, box: HeadBox | None = None) -> Sighting:
     return Sighting(str(folder / name), turtle, box=box)
+
+
+def test_how_a_found_head_lies_is_kept_with_the_photo_where_its_side_is_sure(
+    catalog: Catalog, plain: Engine, folder: Path
+) -> None:
+    lying = [
+        FoundHead(HEAD, 0.9, Side.LEFT, probability, angle)
+        for probability, angle in [(0.95, np.pi / 2 - 0.3), (0.95, -np.pi / 2), (0.95, 0.7), (0.8, np.pi / 2)]
+    ]
+    engine = looking(plain, *(Finding((one,)) for one in lying))
+    asked = [sighting(folder, f"{number}.png", f"T{number}") for number in range(4)]
+    enroll(catalog, asked, engine, "Ana")
+    assert [turn_stored(catalog, number) for number in range(1, 5)] == [1, 3, 0, 0]
+    finer = replace(plain, extractor=SiftExtractor(128, 192))
+    assert reindex(catalog, finer, "Ana").read == 4
+    assert [turn_stored(catalog, number) for number in range(1, 5)] == [1, 3, 0, 0]
+    draw_box(catalog, finer, 1, HEAD, None, Curator(catalog, "Ana"))
+    assert turn_stored(catalog, 1) == 0  # nobody says how the head lies in a box that a person drew
+
+
+def test_a_head_whose_stated_side_is_not_the_found_one_is_not_turned(folder: Path) -> None:
+    upside_down = Finding((FoundHead(HEAD, 0.9, Side.LEFT, 0.95, np.pi),))
+    locator = Locator(Heads.AUTO, KnownHeads(upside_down, upside_down))
+    stated = [replace(sighting(folder, "0.png"), side=side) for side in (Side.RIGHT, Side.LEFT)]
+    assert [one.turn for one in locator.locate(stated) if isinstance(one, Sighting)] == [0, 2]
 
 
 def test_sure_heads_are_cut_out_unsure_ones_wait_and_given_boxes_stay(

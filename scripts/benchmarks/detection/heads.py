@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -23,75 +23,28 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.detection.figures import Frame, Share, alone, in_empty, measured, share
 from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.types import HeadBox, Pixels, Side, Sighting
 from retrieval.defaults import Heads
 from retrieval.detection import (
     LOOKED_AT,
-    MARGIN,
     Finding,
     HeadFinder,
     Locator,
     SmallHeadFinder,
-    coverage,
-    iou,
-    sure_heads,
 )
 from retrieval.engine import Engine, EngineOptions
 from retrieval.images import load_photo
 from retrieval.novelty import CatalogModel
 from retrieval.pipeline import enroll, identify
+from synthetic.photographed import photographs
 from synthetic.scenes import draw_scene
 
 FIRST = 5_000_000
 """Scenes from here on are never trained on."""
-ENOUGH = 0.9
-"""Of a head that has to lie in its enlarged box."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """A photograph, where its heads are, and which side each shows (None where it hardly shows one)."""
-
-    pixels: Pixels
-    boxes: tuple[HeadBox, ...]
-    sides: tuple[Side | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What a finder said of a frame with heads; `side` is None where there is nothing to be right about."""
-
-    confidence: float
-    accepted: bool
-    overlap: float
-    covered: float
-    side: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """So many of so many, with Wilson's interval of 95 %."""
-
-    hits: int
-    of: int
-
-    @property
-    def value(self) -> float | None:
-        return self.hits / self.of if self.of else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        if not self.of:
-            return 0.0, 1.0
-        z, p, n = 1.96, self.hits / self.of, self.of
-        middle, half = (p + z * z / (2 * n)), z * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
-        return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return "" if self.value is None else f"{self.value:.3f} ({low:.2f} to {high:.2f}; {self.of})"
+Row = TypeVar("Row")
 
 
 def main() -> None:
@@ -112,9 +65,14 @@ def main() -> None:
     for name, found in shares.items():
         figures[name] = {figure: _plain(value) for figure, value in found.items()}
     if options.cut_out is not None:
-        left = Share(*alone(finder, options.cut_out, 40 if options.quick else options.most))
+        left = alone(finder, _photos_of(options.cut_out, 40 if options.quick else options.most))
         table.add_row("cut-out heads left alone", "", str(left))
         figures["left_alone"] = _plain(left)
+    if options.empty is not None:
+        nothing, asked = in_empty(finder, _photos_in(options.empty, 40 if options.quick else options.most))
+        table.add_row("photos without turtles: nothing sure", "", str(nothing))
+        table.add_row("the same, and not taken for a cut-out head", "", str(asked))
+        figures["empty"] = {"nothing_sure": _plain(nothing), "waits": _plain(asked)}
     if options.top1:
         top1, true, only_found, only_true = end_to_end(finder, options.frames, options.matcher)
         table.add_row("top-1 with found boxes", "", str(top1))
@@ -124,55 +82,6 @@ def main() -> None:
         figures["top1"] = {"found": _plain(top1), "true": _plain(true), "difference": top1.hits - true.hits}
     Console(width=130).print(table)
     print(json.dumps(figures))
-
-
-def measured(finder: HeadFinder, frames: Iterator[Frame]) -> dict[str, Share | float]:
-    """The figures of a set of frames."""
-    looked: list[Looked] = []
-    empty: list[bool] = []
-    seconds: list[float] = []
-    for frame in frames:
-        started = time.process_time()
-        [finding] = finder.find([frame.pixels])
-        seconds.append(time.process_time() - started)
-        if frame.boxes:
-            looked.append(compared(finder, finding, frame))
-        else:
-            empty.append(not sure_heads(finding, finder.threshold))
-    accepted = [one for one in looked if one.accepted]
-    sided = [one for one in accepted if one.side is not None]
-    told = [one for one in looked if one.side is not None]
-    return {
-        "found, of all": _share([one.overlap > 0.5 for one in looked]),
-        "accepted": _share([one.accepted for one in looked]),
-        "found, of the accepted": _share([one.overlap > 0.5 for one in accepted]),
-        "found, of the surest 70 %": _share([one.overlap > 0.5 for one in _surest(looked, 0.7)]),
-        "IoU over 0.7, of all": _share([one.overlap > 0.7 for one in looked]),
-        "90 % within 1.25 x, of all": _share([one.covered >= ENOUGH for one in looked]),
-        "90 % within 1.25 x, of the accepted": _share([one.covered >= ENOUGH for one in accepted]),
-        "side right, of all": _share([bool(one.side) for one in told]),
-        "side right, of the accepted": _share([bool(one.side) for one in sided]),
-        "nothing in frames without turtles": _share(empty),
-        "median IoU": float(np.median([one.overlap for one in looked])),
-        "CPU seconds a frame": float(np.median(seconds)),
-    }
-
-
-def compared(finder: HeadFinder, finding: Finding, frame: Frame) -> Looked:
-    """The surest head against the true one that it overlaps most."""
-    if not finding.heads:
-        return Looked(0.0, False, 0.0, 0.0, None)
-    best = finding.heads[0]
-    overlaps = [iou(best.box, box) for box in frame.boxes]
-    meant = int(np.argmax(overlaps))
-    told = frame.sides[meant]
-    return Looked(
-        confidence=best.confidence,
-        accepted=not finding.cut_out and len(sure_heads(finding, finder.threshold)) == 1,
-        overlap=overlaps[meant],
-        covered=coverage(best.box, frame.boxes[meant], MARGIN),
-        side=None if told is None or best.side is None else best.side is told,
-    )
 
 
 def drawn(number: int) -> Iterator[Frame]:
@@ -190,15 +99,6 @@ def from_table(table: Path, most: int | None) -> Iterator[Frame]:
         scale = photo.pixels.shape[1] / photo.original_size[0]
         box = HeadBox(*(float(row[name]) * scale for name in ("x", "y", "w", "h")))
         yield Frame(photo.pixels, (box,), (Side(row["side"]) if row.get("side") in ("left", "right") else None,))
-
-
-def alone(finder: HeadFinder, manifest: Path, most: int | None) -> tuple[int, int]:
-    """How many cut-out heads are left as they are, of how many."""
-    kept = [
-        finder.find([load_photo(manifest.parent / row["photo"], LOOKED_AT).pixels])[0].cut_out
-        for row in _rows(manifest, most)
-    ]
-    return sum(kept), len(kept)
 
 
 def end_to_end(finder: HeadFinder, table: Path, matcher: str | None) -> tuple[Share, Share, int, int]:
@@ -232,7 +132,7 @@ def end_to_end(finder: HeadFinder, table: Path, matcher: str | None) -> tuple[Sh
             )
     found, true = right
     pairs = Counter(zip(found, true, strict=True))
-    return _share(found), _share(true), pairs[True, False], pairs[False, True]
+    return share(found), share(true), pairs[True, False], pairs[False, True]
 
 
 def _true_boxes(rows: Sequence[Mapping[str, str]]) -> list[HeadBox]:
@@ -262,18 +162,21 @@ class Surest:
 
 def _rows(table: Path, most: int | None) -> list[dict[str, str]]:
     with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        return _evenly(list(csv.DictReader(file)), most)
+
+
+def _photos_of(table: Path, most: int | None) -> Iterator[Pixels]:
+    return (load_photo(table.parent / row["photo"], LOOKED_AT).pixels for row in _rows(table, most))
+
+
+def _photos_in(folder: Path, most: int | None) -> Iterator[Pixels]:
+    return (load_photo(path, LOOKED_AT).pixels for path in _evenly(photographs(folder), most))
+
+
+def _evenly(rows: Sequence[Row], most: int | None) -> list[Row]:
     if most is None or most >= len(rows):
-        return rows
+        return [*rows]
     return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
-
-
-def _surest(looked: Sequence[Looked], share: float) -> list[Looked]:
-    return sorted(looked, key=lambda one: -one.confidence)[: round(share * len(looked))]
-
-
-def _share(hits: Sequence[bool]) -> Share:
-    return Share(sum(hits), len(hits))
 
 
 def _told(value: Share | float) -> str:
@@ -290,6 +193,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("frames", type=Path, nargs="?", help="a table with columns photo, x, y, w, h and side")
     parser.add_argument("--cut-out", type=Path, help="a table of photos that are heads which were cut out")
+    parser.add_argument("--empty", type=Path, help="a folder of photographs without turtles")
     parser.add_argument("--scenes", type=int, default=300, help="drawn scenes")
     parser.add_argument("--finder", type=Path, help="weights of `turtleidx train detector`; else the bundled ones")
     parser.add_argument("--device", default="cpu")
