@@ -1,12 +1,18 @@
-"""Which device networks run on, in which precision, and how much of its memory they may take."""
+"""Which device networks run on, in which precision, on how many threads, and how much of its memory they may take."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 
 from index.errors import DeviceUnavailable
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
 
 
 def choose_device(name: str | None = None) -> torch.device:
@@ -44,3 +50,19 @@ def choose_precision(device: torch.device) -> torch.dtype:
 def choose_memory(device: torch.device) -> int:
     """Bytes for the activations of one batch; see `LightGlueMatcher`."""
     return min(4 << 30, torch.cuda.mem_get_info(device)[0] // 4) if device.type == "cuda" else 64 << 20
+
+
+def side_by_side(task: Callable[[Batch], Result], batches: Sequence[Batch], threads: int) -> list[Result]:
+    """The results of all tasks in order; `threads` of them run at once, each on one thread.
+
+    So no thread waits for another after every operation, as those do that share each operation of one batch.
+    """
+    if threads == 1 or len(batches) < 2:
+        return [task(batch) for batch in batches]
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            return list(pool.map(task, batches))
+        finally:
+            # what a thread sets is its own, but is also what threads to come begin with
+            torch.set_num_threads(before)

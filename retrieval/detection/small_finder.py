@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from retrieval.detection.decoding import heads_in
 from retrieval.detection.finder import Finding, FoundHead
 from retrieval.detection.looks import TINY, nearer, steadied, wants_steadying, window_about
 from retrieval.detection.network import HeadNetwork, Predictions, mirrored_back
-from retrieval.devices import choose_device
+from retrieval.devices import choose_device, side_by_side
 from retrieval.encoders import LITE0
 from retrieval.weight_files import WeightsListing, listing
 from retrieval.weights import read_state
@@ -162,14 +163,21 @@ class SmallHeadFinder:
     def _look(self, photos: Sequence[Pixels], area: int) -> list[Finding]:
         """One look at each photo, brought to so many pixels."""
         sizes = [size_for(one.shape[1], one.shape[0], area) for one in photos]
-        found: dict[int, Finding] = {}
+        on_cpu = self.backbone.device.type == "cpu"
+        most = 1 if on_cpu else self.BATCH  # cores do best with a photo each
+        batches: list[list[int]] = []
         for size in sorted(set(sizes)):
             rows = [row for row, one in enumerate(sizes) if one == size]
-            for start in range(0, len(rows), self.BATCH):
-                batch = rows[start : start + self.BATCH]
-                levels = self.backbone.levels([resized(photos[row], size) for row in batch])
-                for row, seen in zip(batch, averaged(self.networks, levels), strict=True):
-                    found[row] = self._finding(seen, photos[row], size)
+            batches += [rows[start : start + most] for start in range(0, len(rows), most)]
+
+        def look(batch: Sequence[int]) -> list[Finding]:
+            size = sizes[batch[0]]
+            levels = self.backbone.levels([resized(photos[row], size) for row in batch])
+            seen = averaged(self.networks, levels)
+            return [self._finding(one, photos[row], size) for row, one in zip(batch, seen, strict=True)]
+
+        looked = side_by_side(look, batches, torch.get_num_threads() if on_cpu else 1)
+        found = dict(zip(chain.from_iterable(batches), chain.from_iterable(looked), strict=True))
         return [found[row] for row in range(len(photos))]
 
     def _finding(self, seen: Averaged, photo: Pixels, size: tuple[int, int]) -> Finding:

@@ -7,8 +7,8 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from index.catalog import Browser, Catalog
@@ -18,13 +18,12 @@ from index.curation import (
     RecordedAnswer,
     ReviewAnswer,
     Said,
-    answer_seconds,
     proposals,
     propose_answer,
     record_answer,
 )
 from index.errors import CatalogBusy, Conflict, UnknownRecord
-from index.registry import ChangeReport, PhotoRecord, read_records, several
+from index.registry import ChangeReport, several
 from retrieval.web.drafts import ImportRun
 from retrieval.web.guard import Door
 from retrieval.web.pictures import Pictures
@@ -40,9 +39,8 @@ from retrieval.web.queue import (
     later_last,
     pile_of,
     ranked,
-    records_of,
 )
-from retrieval.web.registry_cache import RegistryCache
+from retrieval.web.registry_reader import RegistryReader
 from retrieval.web.settings import ReviewSettings, load_settings
 from retrieval.web.workbench import Workbench
 
@@ -98,7 +96,7 @@ class Desk:
         self.options = options
         self.door = door
         self.browser = Browser(catalog)
-        self.asked = RegistryCache(catalog)
+        self.records = RegistryReader(catalog)
         self.bench = Workbench(catalog, options.matcher, options.device)
         self.pictures = Pictures(catalog)
         self.leases = Leases()
@@ -127,7 +125,7 @@ class Desk:
 
         self._pairs = Pairs(self.catalog, self.bench)
         self._comparing = Comparing(self.catalog, self.bench, lambda: self.settings.policy)
-        self._ahead = Ahead(self._pairs, self.pictures, self.item, self.photos)
+        self._ahead = Ahead(self._pairs, self.pictures, self.item, self.records.photos)
         self._planting = Planting(self.catalog, self.bench)
         self._comparing.start()
         self._ahead.start()
@@ -182,7 +180,7 @@ class Desk:
 
     def pace(self) -> Pace:
         """Median seconds of a look, where people have given enough answers to know."""
-        said = self.asked.get("seconds", lambda: answer_seconds(self.catalog))
+        said = self.records.answer_seconds()
         seconds = dict(SECONDS)
         for pile, kinds in ((Pile.UNDECIDED, ("same", "unsure")), (Pile.PROBABLY_NEW, ("new",))):
             taken = [one for kind in kinds for one in said.get(kind, ())]
@@ -302,42 +300,6 @@ class Desk:
             return None
         return self._planting.due(who)
 
-    def ids_like(self, letters: str, most: int = 12) -> list[str]:
-        """Ids of active turtles that contain some letters, those that begin with them first."""
-        with self.catalog.reading() as session:
-            rows = session.rows(
-                "SELECT id FROM turtles WHERE status = 'active' AND contains(lower(id), lower(?)) "
-                "ORDER BY NOT starts_with(lower(id), lower(?)), id LIMIT ?",
-                *(letters, letters, most),
-            )
-        return [str(name) for (name,) in rows]
-
-    def photos(self, numbers: Sequence[int]) -> list[PhotoRecord]:
-        """Photos by number, in this order. Raises UnknownRecord."""
-        return self.asked.get(("photos", *numbers), lambda: self._photos(numbers))
-
-    def _photos(self, numbers: Sequence[int]) -> list[PhotoRecord]:
-        with self.catalog.reading() as session:
-            chosen = f"SELECT * FROM photos WHERE id IN ({several(numbers)})"
-            found = {one.id: one for one in read_records(session, chosen)}
-        for number in numbers:
-            if number not in found:
-                raise UnknownRecord(f"There is no photo {number} in the catalogue.")
-        return [found[number] for number in numbers]
-
-    def photos_of_all(self, turtles: Collection[str], encounters: Collection[int] = ()) -> list[PhotoRecord]:
-        """All photos of some turtles and of some encounters."""
-        question = ("records", frozenset(turtles), frozenset(encounters))
-        return self.asked.get(question, lambda: records_of(self.catalog, turtles, encounters))
-
-    def next_turtle_id(self) -> str:
-        """The id that a new turtle would get."""
-        return self.asked.get("next id", self.catalog.next_turtle_id)
-
-    def photos_of(self, turtle: str) -> list[PhotoRecord]:
-        """All photos of an active turtle."""
-        return self.browser.photos(turtle=turtle)
-
     def change_settings(self, settings: ReviewSettings) -> None:
         """Work on other terms from now on."""
         self.settings = settings
@@ -370,34 +332,3 @@ def patiently(change: Callable[[], Done], seconds: float = 5.0) -> Done:
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.1)
-
-
-def evidence_text(item: Item | None, settings: ReviewSettings, recipe: str | None) -> str:
-    """JSON text of what an answer rested on."""
-    if item is None:
-        return "{}"
-    group = item.group
-    candidates = [
-        {
-            "turtle": one.turtle,
-            "score": one.score,
-            "probability": one.probability,
-            "matches": one.matches,
-            "photo": one.photo.sha256,
-        }
-        for one in group.candidates[:9]
-    ]
-    record = {
-        "turtle": group.turtle,
-        "reason": group.reason,
-        "p_new": group.p_new,
-        "candidates": candidates,
-        "encounters": list(group.encounters),
-        "photos": [one.sha256 for one in item.photos],
-        "side": None if not item.photos or item.photos[0].side is None else str(item.photos[0].side),
-        "taken_on": None if item.waiting.day is None else str(item.waiting.day),
-        "recipe": recipe,
-        "terms": asdict(settings),
-        "asked_by": "review",
-    }
-    return json.dumps(record, ensure_ascii=False, allow_nan=False)

@@ -1,4 +1,4 @@
-"""Names of devices."""
+"""Names of devices, and threads that work side by side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from index.errors import DeviceUnavailable
-from retrieval.devices import choose_device, choose_precision
+from retrieval.devices import choose_device, choose_precision, side_by_side
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "mps", "", "cuda:99"])
@@ -40,3 +40,9 @@ def test_each_gpu_has_its_own_precision(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: asked[-1].index == 1)
     assert choose_precision(torch.device("cuda:0")) == torch.float32
     assert choose_precision(torch.device("cuda:1")) == torch.bfloat16
+
+
+def test_threads_that_work_side_by_side_leave_torch_as_it_was() -> None:
+    before = torch.get_num_threads()
+    assert side_by_side(lambda number: (number, torch.get_num_threads()), range(5), 2) == [(n, 1) for n in range(5)]
+    assert torch.get_num_threads() == before

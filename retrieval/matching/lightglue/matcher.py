@@ -7,11 +7,9 @@ steps of an eighth of a circle, and the query's own work before it first looks a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +17,7 @@ from torch import Tensor
 
 from index.errors import InputError
 from index.types import Int32, LocalFeatures, Matches
-from retrieval.devices import choose_device, choose_memory, choose_precision
+from retrieval.devices import choose_device, choose_memory, choose_precision, side_by_side
 from retrieval.matching.cascade import choose_first_stage
 from retrieval.matching.device_features import resident_on, sent
 from retrieval.matching.lightglue.assignment import Assigned, FusedAssignment
@@ -32,9 +30,6 @@ from retrieval.matching.lightglue.rotation import rotations, turned
 from retrieval.matching.lightglue.workspace import Workspace
 from retrieval.matching.nearest_gpu import equal_counts
 from retrieval.matching.verification import has_frames
-
-Batch = TypeVar("Batch")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,19 +260,3 @@ def settled(network: LightGlue, layer: int, x0: Tensor, x1: Tensor) -> Tensor:
     confidence = torch.cat((head(x0), head(x1)), -1)
     unsure = (confidence < network.config.confidence_threshold(layer)).sum(-1)
     return 1.0 - unsure.float() / confidence.shape[-1] > share
-
-
-def side_by_side(task: Callable[[Batch], Result], batches: Sequence[Batch], threads: int) -> list[Result]:
-    """The results of all tasks in order; `threads` of them run at once, each on one thread.
-
-    So no thread waits for another after every operation, as those do that share each operation of one batch.
-    """
-    if threads == 1 or len(batches) < 2:
-        return [task(batch) for batch in batches]
-    before = torch.get_num_threads()
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            return list(pool.map(task, batches))
-        finally:
-            # what a thread sets is its own, but is also what threads to come begin with
-            torch.set_num_threads(before)

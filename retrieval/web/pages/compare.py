@@ -14,10 +14,10 @@ from index.curation import Curator, ReviewAnswer, Said, checks, proposals, recor
 from index.errors import Conflict, InputError, UnknownRecord
 from index.registry import ChangeReport
 from index.types import Side
-from retrieval.web.desk import Desk, evidence_text, patiently
+from retrieval.web.desk import Desk, patiently
 from retrieval.web.forms import Fields, wants_json
 from retrieval.web.pictures import LONG_SIDES
-from retrieval.web.queue import Order, pile_of
+from retrieval.web.queue import Order, evidence_text, pile_of
 from retrieval.web.screen import Screen, Show, to
 from retrieval.web.words import words
 
@@ -66,9 +66,9 @@ def compare(screen: Screen, request: Request, fields: Fields) -> Response:
         return screen.page(request, "gone", 404 if gone else 503, following=following, gone=gone)
     from retrieval.web.queue import item_record, item_view  # what compares photos takes seconds to import
 
-    view = item_view(desk.photos_of_all, item, snapshot.model, desk.settings, words()["view"])
+    view = item_view(desk.records.photos_of_all, item, snapshot.model, desk.settings, words()["view"])
     chosen = min(max(fields.number("c") if fields.text("c") else 1, 1), max(len(view.candidates), 1))
-    record = item_record(view, desk.next_turtle_id())
+    record = item_record(view, desk.records.next_turtle_id())
     here = waiting.index(key) if key in waiting else None
     previous = waiting[here - 1] if here else None
     record |= {"next": following[:NEXT], "previous": previous, "planted": key < 0, "order": str(order)}
@@ -100,7 +100,7 @@ def pair(screen: Screen, request: Request, fields: Fields) -> Response:
     """Matches and map of two photos by their numbers."""
     del request
     desk = screen.desk
-    ours, theirs = desk.photos([fields.number("query"), fields.number("other")])
+    ours, theirs = desk.records.photos([fields.number("query"), fields.number("other")])
     found = None if desk.pairs is None else desk.pairs.view(ours, theirs)
     if found is None:
         return JSONResponse({"waiting": True}, 503 if desk.bench.engine is None else 200)
@@ -113,7 +113,7 @@ def picture(screen: Screen, request: Request, fields: Fields) -> Response:
     desk, size = screen.desk, str(request.path_params["size"])
     if size not in LONG_SIDES:
         raise UnknownRecord("There is no such size of a picture.")
-    [photo] = desk.photos([_number(request.path_params["number"])])
+    [photo] = desk.records.photos([_number(request.path_params["number"])])
     made = desk.pictures.picture(photo, size)
     if made is None:
         raise UnknownRecord(f"Nothing is left of photo {photo.id}: neither its original nor a thumbnail.")
@@ -166,7 +166,7 @@ def answer(screen: Screen, request: Request, fields: Fields) -> Response:
         "turtle": None if recorded is None else recorded.turtle,
         "waits": delivered.waits,
         "group": group,
-        "newId": desk.next_turtle_id(),
+        "newId": desk.records.next_turtle_id(),
     }
     return JSONResponse(told) if wants_json(request) else to("/compare")
 
@@ -225,7 +225,7 @@ def side(screen: Screen, request: Request, fields: Fields) -> Response:
 def search(screen: Screen, request: Request, fields: Fields) -> Response:
     """Ids that contain some letters."""
     del request
-    return JSONResponse({"turtles": screen.desk.ids_like(fields.text("q"))})
+    return JSONResponse({"turtles": screen.desk.records.ids_like(fields.text("q"))})
 
 
 def candidate(screen: Screen, request: Request, fields: Fields) -> Response:
@@ -233,7 +233,7 @@ def candidate(screen: Screen, request: Request, fields: Fields) -> Response:
     del request
     from retrieval.web.queue import photo_record  # what compares photos takes seconds to import
 
-    records = screen.desk.photos_of(fields.text("turtle"))
+    records = screen.desk.records.photos_of(fields.text("turtle"))
     if not records:
         raise UnknownRecord(words()["script"]["nobody"])
     return JSONResponse({"turtle": fields.text("turtle"), "photos": [photo_record(one) for one in records]})

@@ -52,7 +52,7 @@ def change(screen: Screen, request: Request, fields: Fields) -> Response:
     else:
         if not photos:
             raise InputError("Tick the photos that were another encounter.")
-        [first, *rest] = sorted({one.encounter for one in desk.photos(photos)})
+        [first, *rest] = sorted({one.encounter for one in desk.records.photos(photos)})
         if rest:
             raise InputError("Tick photos of one encounter.")
         done = patiently(lambda: curator.split_encounter(first, photos, fields.text("name")))

@@ -9,9 +9,8 @@ from starlette.responses import Response
 
 from index.curation import ReviewAnswer, Said
 from index.errors import Conflict
-from retrieval.web.desk import evidence_text
 from retrieval.web.forms import Fields
-from retrieval.web.queue import Pile, pile_of
+from retrieval.web.queue import Pile, evidence_text, pile_of
 from retrieval.web.screen import Screen, Show, to
 
 A_PAGE = 12
@@ -30,7 +29,7 @@ def known(screen: Screen, request: Request, fields: Fields) -> Response:
         item = items[one.key]
         pair = best_pair(item)
         if pair is not None and item.group.turtle is not None:
-            rows.append((item, *desk.photos(pair)))
+            rows.append((item, *desk.records.photos(pair)))
     return screen.page(request, "known", rows=rows, waiting=len(waiting), done=fields.text("done"))
 
 
@@ -45,7 +44,7 @@ def confirm(screen: Screen, request: Request, fields: Fields) -> Response:
         if group not in fields.numbers("right"):
             desk.later.add(group)
             continue
-        seen = tuple(one.id for one in desk.photos_of_all([item.group.turtle]))
+        seen = tuple(one.id for one in desk.records.photos_of_all([item.group.turtle]))
         given = ReviewAnswer(
             key=secrets.token_hex(16),
             said=Said.SAME,

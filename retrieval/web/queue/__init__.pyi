@@ -1,4 +1,5 @@
 from .comparing import Comparing as Comparing, Item as Item, Snapshot as Snapshot
+from .evidence import evidence_text as evidence_text
 from .leases import Leases as Leases
 from .order import (
     SECONDS as SECONDS,

@@ -15,8 +15,9 @@ from index.catalog.catalog import Catalog
 from index.curation.answers import ReviewAnswer, Said, checks, record_answer
 from index.curation.curator import Curator
 from index.types import Side
-from retrieval.web.desk import Desk, ReviewOptions, evidence_text
+from retrieval.web.desk import Desk, ReviewOptions
 from retrieval.web.guard import Door
+from retrieval.web.queue.evidence import evidence_text
 from retrieval.web.queue.order import Pile, pile_of
 from retrieval.web.queue.planting import EVERY, Planting
 from retrieval.web.settings import ReviewSettings, load_settings, save_settings

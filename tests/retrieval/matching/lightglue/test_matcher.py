@@ -19,7 +19,7 @@ from retrieval.matching.lightglue import attention
 from retrieval.matching.lightglue.assignment import Assigned
 from retrieval.matching.lightglue.attention import attend, attend_both
 from retrieval.matching.lightglue.checkpoints import load_network
-from retrieval.matching.lightglue.matcher import LightGlueMatcher, Tokens, settled, side_by_side
+from retrieval.matching.lightglue.matcher import LightGlueMatcher, Tokens, settled
 from retrieval.matching.lightglue.network import LightGlue
 from retrieval.matching.lightglue.published import DEFAULT
 from retrieval.matching.lightglue.workspace import Workspace
@@ -266,12 +266,6 @@ def test_keypoints_that_resemble_none_attend_as_precisely_as_others(apart: float
     for found in ((there, back), swapped[::-1]):
         assert (found[0].float() - exact).abs().max() < 0.03
         assert (found[1].float() - backwards).abs().max() < 0.03
-
-
-def test_threads_that_match_side_by_side_leave_torch_as_it_was() -> None:
-    before = torch.get_num_threads()
-    assert side_by_side(lambda number: (number, torch.get_num_threads()), range(5), 2) == [(n, 1) for n in range(5)]
-    assert torch.get_num_threads() == before
 
 
 def test_photos_without_keypoints_have_no_matches() -> None:

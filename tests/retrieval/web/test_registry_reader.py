@@ -9,7 +9,7 @@ import pytest
 from index.catalog import Browser, Catalog
 from index.curation import Curator
 from index.errors import UnknownRecord
-from retrieval.web.registry_cache import REMEMBERED, RegistryCache
+from retrieval.web.registry_reader import REMEMBERED, RegistryCache
 from tests.index.making import RECIPE, photo
 
 
