@@ -53,11 +53,21 @@ def choose_memory(device: torch.device) -> int:
 
 
 def side_by_side(task: Callable[[Batch], Result], batches: Sequence[Batch], threads: int) -> list[Result]:
-    """The results of all tasks in order; `threads` of them run at once, each on one thread.
+    """The results of all tasks in order; `threads` of them run at once, each on one thread; a single one has them all.
 
     So no thread waits for another after every operation, as those do that share each operation of one batch.
     """
-    if threads == 1 or len(batches) < 2:
+    if len(batches) < 2:
+        return [task(batch) for batch in batches]
+    return on_one_thread_each(task, batches, threads)
+
+
+def on_one_thread_each(task: Callable[[Batch], Result], batches: Sequence[Batch], threads: int) -> list[Result]:
+    """The same, where a single task has one thread too: convolutions round otherwise when threads share them.
+
+    So results are the same bits however many cores there are.
+    """
+    if threads == 1:
         return [task(batch) for batch in batches]
     before = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,20 +187,25 @@ class LearnedExtractor:
         """
         import torch
 
+        from retrieval.devices import on_one_thread_each
+
         by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
         for row, pixels in enumerate(photos):
             height, width = pixels.shape[:2]
             by_size[-(-height // GRID), -(-width // GRID)].append(row)
-        found: dict[int, Found] = {}
-        for rows in by_size.values():
-            most = self.AT_ONCE.get(self.device.type, 1)
-            for start in range(0, len(rows), most):
-                batch = rows[start : start + most]
-                images = torch.stack([padded(photos[row]) for row in batch]).to(self.device)
-                with torch.inference_mode():
-                    detected = self.detector.detect(images)
-                for row, one in zip(batch, detected, strict=True):
-                    found[row] = self._features(one, photos[row])
+        most = self.AT_ONCE.get(self.device.type, 1)
+        batches = [rows[start : start + most] for rows in by_size.values() for start in range(0, len(rows), most)]
+        detector = self.detector
+
+        def find(batch: Sequence[int]) -> list[Found]:
+            images = torch.stack([padded(photos[row]) for row in batch]).to(self.device)
+            with torch.inference_mode():
+                detected = detector.detect(images)
+            return [self._features(one, photos[row]) for row, one in zip(batch, detected, strict=True)]
+
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        searched = on_one_thread_each(find, batches, threads)
+        found = dict(zip(chain.from_iterable(batches), chain.from_iterable(searched), strict=True))
         return [found[row] for row in range(len(photos))]
 
     def _features(self, detected: Detected, pixels: Pixels) -> Found:

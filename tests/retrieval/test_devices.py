@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from index.errors import DeviceUnavailable
-from retrieval.devices import choose_device, choose_precision, side_by_side
+from retrieval.devices import choose_device, choose_precision, on_one_thread_each, side_by_side
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "mps", "", "cuda:99"])
@@ -46,3 +46,14 @@ def test_threads_that_work_side_by_side_leave_torch_as_it_was() -> None:
     before = torch.get_num_threads()
     assert side_by_side(lambda number: (number, torch.get_num_threads()), range(5), 2) == [(n, 1) for n in range(5)]
     assert torch.get_num_threads() == before
+
+
+def test_a_single_task_has_all_threads_or_one() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert side_by_side(lambda _: torch.get_num_threads(), ["task"], 2) == [2]
+        assert on_one_thread_each(lambda _: torch.get_num_threads(), ["task"], 2) == [1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -81,6 +81,21 @@ def test_a_batch_gives_what_each_photo_gives_alone(aliked: LearnedExtractor) -> 
 
 
 @needs_aliked
+def test_a_photo_has_the_same_keypoints_however_many_threads_there_are() -> None:
+    extractor = LearnedExtractor("aliked", 256, 320, weights=ALIKED, device="cpu")
+    photo, before = draw_head(2, 0, size=(320, 240)), torch.get_num_threads()
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        try:
+            found.append(extractor.extract(photo))
+        finally:
+            torch.set_num_threads(before)
+    assert np.array_equal(found[0].xy, found[1].xy)
+    assert np.array_equal(found[0].descriptors, found[1].descriptors)
+
+
+@needs_aliked
 def test_half_precision_descriptors_are_stored_as_they_are(aliked: LearnedExtractor) -> None:
     found = aliked.extract(HEAD)
     stored = unpack_features(pack_features(found))
