@@ -17,7 +17,8 @@ from index.curation.decisions import Decisions
 from index.registry.records import Answer
 from index.types import GalleryFilter, PreparedPhoto
 from retrieval.fitting.decided_queries import decided_queries
-from retrieval.fitting.fit_model import fit, run_trials
+from retrieval.fitting.fit_model import fit
+from retrieval.fitting.trial_scores import run_trials
 from retrieval.images.pictures import jpeg
 from tests.index.making import day
 from tests.retrieval.lookalikes import engine, enrolled, lookalike

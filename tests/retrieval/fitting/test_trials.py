@@ -13,8 +13,9 @@ import pytest
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from index.types import GalleryFilter
-from retrieval.fitting.fit_model import fit, run_trials
+from retrieval.fitting.fit_model import fit
 from retrieval.fitting.pair_confidences import Cascade
+from retrieval.fitting.trial_scores import run_trials
 from tests.retrieval.lookalikes import TURTLES, engine, enrolled
 
 SOME = 30
