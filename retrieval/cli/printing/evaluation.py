@@ -32,8 +32,8 @@ def print_evaluation(
         out.print(_answers(first))
     else:
         out.print(
-            "There is no fitted model for this recipe, so that photos were ranked but not judged: `turtleidx fit` makes "
-            "one, or says what it lacks."
+            "There is no fitted model for this recipe, so that photos were ranked but not judged: `turtleidx fit` "
+            "makes one, or says what it lacks."
         )
     methods = [method.evaluation for method in comparison.methods]
     print_table(_ranking(methods, groups))
