@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from index.types import Float32, Pixels, Side
-from synthetic.anatomy import anatomy
+from synthetic.anatomy import Anatomy, anatomy
 from synthetic.noise import fractal_noise, seeded, smoothstep
-from synthetic.skin import TEXELS, paint_skin, weather
-from synthetic.surface import draw_view, project
-from synthetic.underwater import caustics, draw_day, draw_shot, expose, shade, through_water
+from synthetic.skin import TEXELS, Skin, paint_skin, weather
+from synthetic.surface import View, draw_view, project
+from synthetic.underwater import Day, Shot, caustics, draw_day, draw_shot, expose, shade, through_water
 
 PHOTOS_PER_DAY = 2
 """Photographs 0 and 1 of an individual are of one day, 2 and 3 of another, and so on."""
@@ -48,28 +48,44 @@ def draw_photograph(
     size: tuple[int, int] = (480, 384),
     species: int = 0,
     spread: float = 1.0,
+    widest: float | None = None,
 ) -> Drawing:
-    """As `draw_head`, with the map to the skin; `spread` widens or narrows the range of viewpoints."""
+    """As `draw_head`, with the map to the skin; `spread` and `widest` are the range of viewpoints, as `draw_view`'s."""
     right = int(side is Side.RIGHT)
     today = photograph // PHOTOS_PER_DAY
     rng_day = seeded(3, species, individual, right, today)
     rng = seeded(4, species, individual, right, photograph)
-    day, shot, view = draw_day(rng_day), draw_shot(rng), draw_view(rng, spread)
+    day, shot, view = draw_day(rng_day), draw_shot(rng), draw_view(rng, spread, widest)
     skin = weather(paint_skin(species, individual, right), rng_day, years=0.7 * today)
-    seen = project(anatomy(species), view, size)
+    drawing = expose_head(rng, anatomy(species), skin, view, day, shot, size)
+    if right:
+        return Drawing(*(np.ascontiguousarray(field[:, ::-1]) for field in (drawing.pixels, drawing.texels)))
+    return drawing
+
+
+def expose_head(
+    rng: np.random.Generator,
+    body: Anatomy,
+    skin: Skin,
+    view: View,
+    day: Day,
+    shot: Shot,
+    size: tuple[int, int],
+    around: Float32 | None = None,
+) -> Drawing:
+    """A photograph of a left side in `size` (w, h); behind it, open water or `around`, linear RGB float32 [h, w, 3]."""
+    seen = project(body, view, size)
     x, y = seen.texels[..., 0], seen.texels[..., 1]
     colour = cv2.remap(skin.colour, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     slope = cv2.remap(skin.slope, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     lit = shade(colour, _turned(slope, view.roll), seen.normals, shot)
     lit *= caustics(rng, lit.shape[:2], day.caustics)[..., None]
-    image = lit * seen.cover[..., None] + _background(rng, size, day.water) * (1 - seen.cover[..., None])
+    behind = _background(rng, size, day.water) if around is None else around
+    image = lit * seen.cover[..., None] + behind * (1 - seen.cover[..., None])
     image, clear = _occlude(rng, image, colour)
     pixels = expose(through_water(image, day, shot, rng), day, shot, rng)
     inside = (seen.cover > 0.5) & clear & (x > 0) & (x < TEXELS) & (y > 0) & (y < TEXELS)
-    texels = np.where(inside[..., None], seen.texels, np.float32(np.nan))
-    if right:
-        pixels, texels = np.ascontiguousarray(pixels[:, ::-1]), np.ascontiguousarray(texels[:, ::-1])
-    return Drawing(pixels, texels)
+    return Drawing(pixels, np.where(inside[..., None], seen.texels, np.float32(np.nan)))
 
 
 def _turned(slope: Float32, roll: float) -> Float32:

@@ -62,15 +62,20 @@ class Projection:
     cover: Float32
 
 
-def draw_view(rng: np.random.Generator, spread: float = 1.0) -> View:
-    """A random view of the head's side, mostly upright; `spread` 0 is the plain profile."""
+def draw_view(rng: np.random.Generator, spread: float = 1.0, widest: float | None = None) -> View:
+    """A random view of the head's side, mostly upright; `spread` 0 is the plain profile.
+
+    With `widest`, in radians, every yaw up to it is as likely; without, most are small.
+    """
     oblique = rng.random() < 0.2
     yaw = rng.uniform(-1.0, 1.0) * spread if oblique else rng.normal(0, 0.33 * spread)
+    if widest is not None:
+        yaw = rng.uniform(-widest, widest)
     pitch = rng.normal(0, 0.20 * spread)
     roll = rng.normal(0, 0.22 * spread) if rng.random() < 0.93 else rng.uniform(-np.pi, np.pi) * spread
     zoom = float(np.exp(rng.normal(0.26, 0.16 * spread)))
     return View(
-        yaw=float(np.clip(yaw, -1.0, 1.0)),
+        yaw=float(yaw if widest is not None else np.clip(yaw, -1.0, 1.0)),
         pitch=float(np.clip(pitch, -0.5, 0.5)),
         roll=float(roll),
         distance=float(rng.uniform(3.0, 8.0)),

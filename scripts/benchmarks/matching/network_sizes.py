@@ -4,10 +4,13 @@ Every query is matched with the strongest of its side by verified nearest neighb
 by each cut of it to its first layers (every layer has an assignment of its own).
 Top-1, top-5 and AUROC of known against new by the best score, of the verified matches alone and beside nearest
 neighbours, without early exit, and milliseconds a pair of the network alone.
-Scores are those before any fit. Ends with one line of JSON.
+With `--in-use`, also the light recipe as it is used: simulated views of the query, the whole side, the cascade.
+Scores are those before any fit; against the first network, how many queries of known turtles only one of the two has
+first. Ends with one line of JSON.
 
     scripts/benchmark network-sizes photos.csv                                      # the bundled network and its cuts
     scripts/benchmark network-sizes photos.csv --networks five.safetensors wide.safetensors --layers 2 3 4 5
+    scripts/benchmark network-sizes photos.csv --networks now.safetensors new.safetensors --layers 3 --in-use
 """
 
 from __future__ import annotations
@@ -30,11 +33,25 @@ from rich.table import Table
 from benchmarks.matching.cascade import scores_of, some_of
 from benchmarks.matching.matchers import Trial, extract_all, sample
 from index.exchange import ManifestRow
-from index.types import Float64, LocalFeatures, Matches
+from index.types import Float64, LocalFeatures, Matches, Sighting
 from retrieval.devices import choose_device
+from retrieval.engine.engine import ReadPhoto
+from retrieval.engine.factory import reranking_of
 from retrieval.evaluation.metrics import auroc, cumulative_match
 from retrieval.features import SiftExtractor, one_core_a_photo
-from retrieval.matching import NearestNeighbourMatcher, Verification, first_stage, strength, strongest, verified
+from retrieval.images import jpeg, load_photo
+from retrieval.matching import (
+    BlendedMatcher,
+    NearestNeighbourMatcher,
+    Verification,
+    ViewedFirstStage,
+    ViewedMatcher,
+    first_stage,
+    rerank,
+    strength,
+    strongest,
+    verified,
+)
 from retrieval.matching.fusion import blended
 from retrieval.matching.lightglue.checkpoints import read_network
 from retrieval.matching.lightglue.matcher import LightGlueMatcher
@@ -43,6 +60,9 @@ from retrieval.matching.lightglue.published import BUNDLED, DEFAULT
 from training.lightglue.initialization import with_layers
 
 NEIGHBOURS = "nearest neighbours"
+IN_USE = f"{DEFAULT}+views"
+HEADS = ("top-1", "top-5", "AUROC", "won/lost")
+WAYS = ("alone", "beside", "in use")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +100,11 @@ class Tried:
             "auroc": float(auroc(np.array(self.best), is_known)),
         }
 
+    def against(self, other: Tried) -> dict[str, int]:
+        """How many turtles only this way has first, and how many only the other."""
+        mine, theirs = np.array(self.place) == 1, np.array(other.place) == 1
+        return {"gained": int((mine & ~theirs).sum()), "lost": int((theirs & ~mine).sum())}
+
 
 def main() -> None:
     options = _options()
@@ -95,9 +120,12 @@ def main() -> None:
     pairs, known = 0, []
     for query in track(queries, "asking", console=Console(stderr=True)):
         side = [trial.gallery[row] for row in trial.against(query)]
-        best = promising(query, [one for one in side if one.sighting.path in features], features, options.candidates)
+        usable = [one for one in side if one.sighting.path in features]
+        best = promising(query, usable, features, options.candidates)
         if best:
             ask(query, best, features, sizes, tried, spent)
+            if options.in_use:
+                ask_as_used(query, usable, features, options.long_side, sizes, tried)
             known.append(query.role == "known")
             pairs += len(best)
     rows: dict[str, dict[str, object]] = {NEIGHBOURS: {"alone": tried[NEIGHBOURS, "alone"].figures(known)}}
@@ -107,8 +135,11 @@ def main() -> None:
             "layers": size.network.config.n_layers,
             "channels": size.network.config.descriptor_dim,
             "ms": 1000 * spent[size.name] / pairs,
-            "alone": tried[size.name, "alone"].figures(known),
-            "beside": tried[size.name, "beside"].figures(known),
+            **{
+                way: tried[size.name, way].figures(known) | tried[size.name, way].against(tried[sizes[0].name, way])
+                for way in WAYS
+                if (size.name, way) in tried
+            },
         }
     _print(rows, f"{sum(known)} queries of known turtles, {len(known) - sum(known)} of new ones")
     print(json.dumps({"known": sum(known), "new": len(known) - sum(known), "pairs": pairs, "sizes": rows}))
@@ -164,15 +195,47 @@ def ask(
         note(size.name, "beside", [blended(one, two, len(own), len(photo)) for one, two, photo in together])
 
 
+def ask_as_used(
+    query: ManifestRow,
+    side: Sequence[ManifestRow],
+    features: dict[str, LocalFeatures],
+    long_side: int,
+    sizes: Sequence[Size],
+    tried: dict[tuple[str, str], Tried],
+) -> None:
+    """Search a query's side as the light recipe does, once with every size in the place of its network."""
+    own, photos = features[query.sighting.path], [features[one.sighting.path] for one in side]
+    own = replace(own, source=ReadPhoto(working_image(query.sighting, long_side)))
+    turtle = str(query.sighting.turtle) if query.role == "known" else None
+    look, recipe = ViewedFirstStage(), reranking_of(IN_USE, verify=True)
+    looks = look(own, photos)
+    for size in sizes:
+        matcher = ViewedMatcher(BlendedMatcher(size.matcher), look)
+        found = rerank(own, photos, matcher, recipe, lambda *_: looks)
+        compared = [(one, row, photo) for one, row, photo in zip(found, side, photos, strict=True) if one is not None]
+        scores = scores_of(own, [photo for _, _, photo in compared], [one for one, _, _ in compared])
+        tried[size.name, "in use"].add(scores, [str(row.sighting.turtle) for _, row, _ in compared], turtle)
+
+
+def working_image(photo: Sighting, long_side: int) -> bytes:
+    """What a catalogue keeps of a photo, of which its simulated views are made."""
+    return jpeg(load_photo(Path(photo.path), long_side, photo.box).pixels)
+
+
 def _print(rows: dict[str, dict[str, object]], title: str) -> None:
-    shown = Table("", "parameters", "top-1", "top-5", "AUROC", "beside", "top-5", "AUROC", "ms", title=title)
+    shown = Table("", "parameters", *(f"{way}: {head}" for way in WAYS for head in HEADS), "ms", title=title)
     for name, row in rows.items():
-        measured = [row.get(way) for way in ("alone", "beside")]
-        figures = [value for one in measured if isinstance(one, dict) for value in one.values()]
-        cells = [f"{value:.3f}" for value in figures] + [""] * (6 - len(figures))
+        cells = [cell for way in WAYS for cell in _cells(row.get(way))]
         shown.add_row(name, str(row.get("parameters", "")), *cells, f"{row['ms']:.1f}" if "ms" in row else "")
-    Console(width=140).print(shown)
+    Console(width=200).print(shown)
     print(f"{torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}")
+
+
+def _cells(figures: object) -> list[str]:
+    if not isinstance(figures, dict):
+        return [""] * len(HEADS)
+    turns = f"{figures['gained']}/{figures['lost']}" if "gained" in figures else ""
+    return [*(f"{figures[name]:.3f}" for name in ("top1", "top5", "auroc")), turns]
 
 
 def _options() -> argparse.Namespace:
@@ -186,6 +249,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--known", type=int, default=10_000, help="queries of known turtles at most")
     parser.add_argument("--new", type=int, default=10_000, help="queries of new turtles at most")
+    parser.add_argument("--in-use", action="store_true", help=f"also {IN_USE}, which takes two seconds a query more")
     parser.add_argument("--candidates", type=int, default=20, help="strongest first looks that are matched")
     parser.add_argument("--keypoints", type=int, default=512)
     parser.add_argument("--long-side", type=int, default=320)

@@ -5,7 +5,8 @@ Photos are cropped to the head, more or less tightly, as photos for identificati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from index.errors import TooFewKeypoints
 from index.types import Float32, LocalFeatures, Side
 from retrieval.features import SiftExtractor
+from retrieval.features.sift import stretched_across
+from retrieval.features.views import STRETCHES
 from synthetic.heads import PHOTOS_PER_DAY, Drawing, draw_photograph
 from synthetic.noise import seeded
 from training.lightglue.correspondence import Int16, true_matches
@@ -28,12 +31,30 @@ MARGIN = (-0.06, 0.12)
 
 @dataclass(frozen=True, slots=True)
 class FlockPlan:
-    """How a flock is drawn: how many individuals and photos of each, keypoints a photo, longest side in pixels."""
+    """How a flock is drawn: how many individuals and photos of each, keypoints a photo, longest side in pixels.
+
+    Attributes
+    ----------
+    widest : float, optional
+        Radians up to which every yaw is as likely; without it, most heads are seen from the side.
+    stretched : float
+        Share of the photos that are seen through one of the simulated views (`retrieval.features.views`).
+    fewest : int, optional
+        Keypoints that a photo must have to be kept; a flock's photos then all have as many as the poorest of them.
+        Without it, photos with less than `keypoints` are left out, which are those that show a head obliquely.
+    """
 
     individuals: int = 4
     photos: int = 5
     keypoints: int = 512
     long_side: int = 320
+    widest: float | None = None
+    stretched: float = 0.0
+    fewest: int | None = None
+
+    @property
+    def enough(self) -> int:
+        return self.keypoints if self.fewest is None else self.fewest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +99,8 @@ class Flock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
+    """A photo's keypoints and which texel each of its pixels shows, float32 [h, w, 2], NaN beside the skin."""
+
     individual: int
     features: LocalFeatures
     skin: Float32
@@ -86,26 +109,52 @@ class Snapshot:
 def make_flock(seed: int, plan: FlockPlan) -> Flock | None:
     """Draws the flock of this number; None when fewer than two photos have enough keypoints."""
     rng = seeded(5, seed)
-    extractor = SiftExtractor(plan.keypoints, plan.long_side)
-    snapshots = []
+    taken = []
     for individual in range(plan.individuals):
         # photos of other days mostly: those of one day share their water and are easy
         days = rng.choice(12, plan.photos, replace=rng.random() < 0.15)
         for day in days:
             photograph = int(day) * PHOTOS_PER_DAY + int(rng.integers(PHOTOS_PER_DAY))
-            drawing = draw_photograph(individual, photograph, Side.LEFT, _picture_size(rng, plan), seed)
-            snapshots += _snapshots(cropped(drawing, rng, plan.long_side), individual, extractor)
-    mirrored = cropped(draw_photograph(0, 2, Side.LEFT, _picture_size(rng, plan), seed), rng, plan.long_side)
-    flipped = Drawing(np.ascontiguousarray(mirrored.pixels[:, ::-1]), mirrored.texels)
-    snapshots += _snapshots(flipped, plan.individuals, extractor)
-    return _assemble(snapshots) if len(snapshots) > 1 else None
+            drawing = _drawn(individual, photograph, rng, plan, seed)
+            taken += snapshots(as_seen(drawing, rng, plan), individual, plan)
+    mirrored = as_seen(_drawn(0, 2, rng, plan, seed), rng, plan)
+    taken += snapshots(flipped(mirrored), plan.individuals, plan)
+    return assembled(taken) if len(taken) > 1 else None
 
 
-def _picture_size(rng: np.random.Generator, plan: FlockPlan) -> tuple[int, int]:
+def _drawn(individual: int, photograph: int, rng: np.random.Generator, plan: FlockPlan, species: int) -> Drawing:
+    return draw_photograph(individual, photograph, Side.LEFT, picture_size(rng, plan), species, widest=plan.widest)
+
+
+def flipped(drawing: Drawing) -> Drawing:
+    """The picture mirrored and the map left as it was: of what a mirrored individual shows, nothing is a match."""
+    return Drawing(np.ascontiguousarray(drawing.pixels[:, ::-1]), drawing.texels)
+
+
+def picture_size(rng: np.random.Generator, plan: FlockPlan) -> tuple[int, int]:
     """Pictures of heads are a little wider than high, now and then higher than wide; some of them is cropped away."""
     ratio, longer = float(rng.uniform(0.58, 0.95)), round(plan.long_side * SPARE)
     short = round(longer * ratio)
     return (short, longer) if rng.random() < 0.12 else (longer, short)
+
+
+def as_seen(drawing: Drawing, rng: np.random.Generator, plan: FlockPlan) -> Drawing:
+    """The crop of a head as the network meets it: as it is or, the planned share of them, in a simulated view.
+
+    What is squeezed is taken larger before, because few heads of the usual size keep enough keypoints then.
+    """
+    # no random number where none are stretched, so that old seeds keep their flocks
+    if plan.stretched == 0 or rng.random() >= plan.stretched:
+        return cropped(drawing, rng, plan.long_side)
+    factor = float(rng.choice(STRETCHES))
+    return stretched(cropped(drawing, rng, round(plan.long_side / min(1.0, factor))), factor)
+
+
+def stretched(drawing: Drawing, factor: float) -> Drawing:
+    """A drawing so many times as wide, as `retrieval.features.stretched_across`, with its map."""
+    pixels = stretched_across(drawing.pixels, factor)
+    height, width = pixels.shape[:2]
+    return Drawing(pixels, np.asarray(cv2.resize(drawing.texels, (width, height)), np.float32))
 
 
 def cropped(drawing: Drawing, rng: np.random.Generator, long_side: int) -> Drawing:
@@ -128,33 +177,45 @@ def cropped(drawing: Drawing, rng: np.random.Generator, long_side: int) -> Drawi
     )
 
 
-def _snapshots(drawing: Drawing, individual: int, extractor: SiftExtractor) -> list[Snapshot]:
-    """One, or none when there are too few keypoints to fill a row."""
+def snapshots(drawing: Drawing, individual: int, plan: FlockPlan) -> list[Snapshot]:
+    """One, or none when there are too few keypoints."""
     try:
-        features = extractor.extract(drawing.pixels)
+        features = SiftExtractor(plan.keypoints, plan.long_side).extract(drawing.pixels)
     except TooFewKeypoints:
         return []
-    full = len(features) == extractor.keypoints
-    return [Snapshot(individual, features, drawing.texels)] if full else []
+    return [Snapshot(individual, features, drawing.texels)] if len(features) >= plan.enough else []
 
 
-def _assemble(snapshots: list[Snapshot]) -> Flock:
-    n = len(snapshots[0].features)
+def assembled(taken: Sequence[Snapshot]) -> Flock:
+    """The photos, and the truth of every two of one individual."""
+    n = min(len(snapshot.features) for snapshot in taken)
+    taken = [replace(snapshot, features=_strongest(snapshot.features, n)) for snapshot in taken]
     pairs, truths = [], []
-    for a, b in combinations(range(len(snapshots)), 2):
-        if snapshots[a].individual == snapshots[b].individual:
-            one, other = snapshots[a], snapshots[b]
+    for a, b in combinations(range(len(taken)), 2):
+        if taken[a].individual == taken[b].individual:
+            one, other = taken[a], taken[b]
             truth = true_matches(one.features, one.skin, other.features, other.skin)
             pairs.append((a, b))
             truths.append(np.stack([truth.first, truth.second]))
-    every = [snapshot.features for snapshot in snapshots]
+    every = [snapshot.features for snapshot in taken]
     return Flock(
         xy=np.stack([features.xy for features in every]),
         scale=np.stack([features.scale for features in every]),
         orientation=np.stack([features.orientation for features in every]),
         descriptors=np.stack([features.descriptors.astype(np.uint8) for features in every]),
         size=np.array([features.size for features in every], dtype=np.float32),
-        individual=np.array([snapshot.individual for snapshot in snapshots], dtype=np.int16),
+        individual=np.array([snapshot.individual for snapshot in taken], dtype=np.int16),
         pairs=np.array(pairs, dtype=np.int16).reshape(-1, 2),
         truth=np.array(truths, dtype=np.int16).reshape(-1, 2, n),
+    )
+
+
+def _strongest(features: LocalFeatures, count: int) -> LocalFeatures:
+    """The first `count` keypoints: the strongest come first."""
+    return replace(
+        features,
+        xy=features.xy[:count],
+        scale=features.scale[:count],
+        orientation=features.orientation[:count],
+        descriptors=features.descriptors[:count],
     )
