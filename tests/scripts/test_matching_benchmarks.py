@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.identification.rotation import ANGLES, turned
-from benchmarks.matching.network_sizes import Tried, cuts
+from benchmarks.matching.matchers import extract_all
+from benchmarks.matching.network_sizes import IN_USE, Tried, ask_as_used, cuts
 from benchmarks.matching.verdicts import PART, WHOLE, compared
+from index.catalog import Catalog
 from index.exchange.manifest import ManifestRow
 from index.types import Matches, Photo, Sighting
+from retrieval.engine import Engine, EngineOptions
+from retrieval.features import SiftExtractor
 from retrieval.matching.lightglue.checkpoints import load_network
 from retrieval.matching.lightglue.published import BUNDLED, DEFAULT
+from retrieval.novelty import CatalogModel
 from retrieval.novelty.catalog_model import Prediction
 from retrieval.novelty.decision import Verdict
 from retrieval.novelty.posterior import Posterior
+from retrieval.pipeline import enroll
+from retrieval.pipeline.identification import identify
 from retrieval.pipeline.results import Coverage, Identification, QueryPhoto
 from retrieval.scoring.ranking import Candidate
+from synthetic.heads import draw_head
 
 NO_MATCH = Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32))
 
@@ -61,6 +72,37 @@ def test_a_turtle_is_ranked_by_its_best_photo_and_a_missing_one_is_not_found() -
     tried.add(np.array([0.1, 0.2, 0.2]), ["A", "A", "B"], None)
     figures = tried.figures([True, True, True, False])
     assert figures == {"top1": pytest.approx(1 / 3), "top5": pytest.approx(2 / 3), "auroc": 1.0}
+
+
+def test_two_networks_are_compared_turtle_by_turtle() -> None:
+    one, other = Tried([0.0] * 5, [1, 1, 2, 0, 1]), Tried([0.0] * 5, [1, 2, 1, 0, 3])
+    assert one.against(other) == {"gained": 2, "lost": 1}
+    assert one.against(one) == {"gained": 0, "lost": 0}
+
+
+def test_the_recipe_in_use_scores_as_a_catalogue_without_a_model_does(tmp_path: Path) -> None:
+    rows = []
+    for turtle, number in ((0, 0), (0, 4), (1, 0), (1, 4), (2, 2), (1, 2)):
+        path = tmp_path / f"{turtle}-{number}.png"
+        Image.fromarray(draw_head(turtle, number)).save(path)
+        role = "known" if len(rows) == 5 else "gallery"
+        rows.append(ManifestRow(2, Sighting(str(path), f"t{turtle}"), role, {}))
+    *side, query = rows
+    features = extract_all([one.sighting for one in rows], SiftExtractor(512, 320))
+    tried: dict[tuple[str, str], Tried] = defaultdict(Tried)
+    (size,) = cuts(BUNDLED / f"{DEFAULT}.safetensors", [3])
+    ask_as_used(query, side, features, 320, [size], tried)
+
+    engine = Engine.load(options=EngineOptions(matcher=IN_USE))
+    catalog = Catalog.create(tmp_path / "turtles", engine.recipe)
+    enroll(catalog, [one.sighting for one in side], engine, "test")
+    model = CatalogModel.load(catalog, engine.evidence)
+    answer = identify(catalog, replace(query.sighting, turtle=None), engine, model)
+    by_turtle = {one.turtle: one.score for one in answer.candidates}
+    assert len(by_turtle) == 3
+    assert tried[size.name, "in use"].best == [pytest.approx(max(by_turtle.values()), abs=1e-4)]
+    ranked = sorted(by_turtle, key=lambda one: -by_turtle[one])
+    assert tried[size.name, "in use"].place == [ranked.index("t1") + 1]
 
 
 def test_verdicts_of_two_ways_are_compared_query_by_query() -> None:
