@@ -59,7 +59,7 @@ def draw_photograph(
     skin = weather(paint_skin(species, individual, right), rng_day, years=0.7 * today)
     drawing = expose_head(rng, anatomy(species), skin, view, day, shot, size)
     if right:
-        return Drawing(*(np.ascontiguousarray(field[:, ::-1]) for field in (drawing.pixels, drawing.texels)))
+        return Drawing(np.ascontiguousarray(drawing.pixels[:, ::-1]), np.ascontiguousarray(drawing.texels[:, ::-1]))
     return drawing
 
 

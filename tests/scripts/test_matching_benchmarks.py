@@ -81,7 +81,7 @@ def test_two_networks_are_compared_turtle_by_turtle() -> None:
 
 
 def test_the_recipe_in_use_scores_as_a_catalogue_without_a_model_does(tmp_path: Path) -> None:
-    rows = []
+    rows: list[ManifestRow] = []
     for turtle, number in ((0, 0), (0, 4), (1, 0), (1, 4), (2, 2), (1, 2)):
         path = tmp_path / f"{turtle}-{number}.png"
         Image.fromarray(draw_head(turtle, number)).save(path)

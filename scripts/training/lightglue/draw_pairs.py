@@ -38,11 +38,10 @@ def draw_one(seed: int, folder: Path, plan: FlockPlan, photos: Sequence[Path] = 
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    chosen = _options().parse_args(words)
+    chosen = parse(words)
     chosen.folder.mkdir(parents=True, exist_ok=True)
     seeds = range(chosen.first, chosen.first + chosen.count)
-    widest = None if chosen.yaw is None else radians(chosen.yaw)
-    plan = FlockPlan(widest=widest, stretched=chosen.stretched, fewest=chosen.fewest)
+    plan = planned(chosen)
     photos = photographs(chosen.photographs) if chosen.photographs else ()
     started = time.monotonic()
     with ProcessPoolExecutor(chosen.processes) as pool:
@@ -54,7 +53,13 @@ def main(words: Sequence[str] | None = None) -> None:
                 )
 
 
-def _options() -> argparse.ArgumentParser:
+def planned(chosen: argparse.Namespace) -> FlockPlan:
+    """What the options ask for; without any, flocks as they always were."""
+    widest = None if chosen.yaw is None else radians(chosen.yaw)
+    return FlockPlan(widest=widest, stretched=chosen.stretched, fewest=chosen.fewest)
+
+
+def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--first", type=int, default=0, help="seed of the first flock")
@@ -68,7 +73,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--photographs", type=Path, help="folder of photographs of anything that become the heads' skin and background"
     )
-    return parser
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":
