@@ -38,7 +38,7 @@ class FlockPlan:
     widest : float, optional
         Radians up to which every yaw is as likely; without it, most heads are seen from the side.
     stretched : float
-        Share of the photos that are seen through one of the simulated views (`retrieval.features.views`).
+        Share of the photos that are seen in one of the upright simulated views (`retrieval.features.views`).
     fewest : int, optional
         Keypoints that a photo must have to be kept; a flock's photos then all have as many as the poorest of them.
         Without it, photos with less than `keypoints` are left out, which are those that show a head obliquely.
@@ -151,7 +151,7 @@ def as_seen(drawing: Drawing, rng: np.random.Generator, plan: FlockPlan) -> Draw
 
 
 def stretched(drawing: Drawing, factor: float) -> Drawing:
-    """A drawing so many times as wide, as `retrieval.features.stretched_across`, with its map."""
+    """A drawing so many times as wide, as `stretched_across` does, with its map."""
     pixels = stretched_across(drawing.pixels, factor)
     height, width = pixels.shape[:2]
     return Drawing(pixels, np.asarray(cv2.resize(drawing.texels, (width, height)), np.float32))
