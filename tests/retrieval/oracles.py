@@ -16,8 +16,8 @@ from index.types import Int32, LocalFeatures
 from retrieval.matching.cascade import first_stage
 from retrieval.matching.lightglue.config import LightGlueConfig
 from retrieval.matching.lightglue.network import LightGlue
-from retrieval.matching.lightglue.positions import Rotary, normalise
-from retrieval.matching.lightglue.rotation import rotations, turned
+from retrieval.matching.lightglue.positions import Rotary, normalise, turned
+from retrieval.matching.lightglue.rotation import rotations
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 
