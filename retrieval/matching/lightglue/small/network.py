@@ -144,7 +144,7 @@ def positions(photo: LocalFeatures, eighths: int, config: LightGlueConfig) -> Fl
     cos, sin, middle = np.cos(angle), np.sin(angle), (size - 1) / 2
     right, down = (photo.xy - middle).T
     across, along = cos * right - sin * down, sin * right + cos * down
-    parts = [(np.stack((across, along), 1) - np.float32(0.5)) / (size.max() / 2)]  # the middle is size / 2 here
+    parts = [(np.stack((across, along), 1) - np.float32(0.5)) / (size.max() / 2)]  # networks count from size / 2
     if config.add_scale_ori:
         half, circle = np.float32(np.pi), np.float32(2 * np.pi)
         if config.frames == "kornia":
