@@ -50,7 +50,8 @@ def without_torch(network: LightGlue) -> SmallMatcher:
 
 def require_alike(found: Matches, wanted: Matches) -> None:
     assert np.array_equal(found.pairs, wanted.pairs)
-    assert (found.pairs.dtype, found.confidence.dtype) == (np.int32, np.float32)
+    assert found.pairs.dtype == np.int32
+    assert found.confidence.dtype == np.float32
     assert np.abs(found.confidence - wanted.confidence).max(initial=0) < 1e-4
 
 
@@ -149,10 +150,8 @@ def test_similarities_beyond_the_range_of_exponentials_are_as_with_torch(times: 
 def test_of_keypoints_that_are_twice_there_one_is_matched() -> None:
     network = decided_network(TOY)
     once = random_features(0, 40, TOY)
-    twice = LocalFeatures(
-        **{name: np.concatenate([getattr(once, name)] * 2) for name in ("xy", "scale", "orientation", "descriptors")},
-        size=once.size,
-    )
+    parts = [np.concatenate([part] * 2) for part in (once.xy, once.scale, once.orientation, once.descriptors)]
+    twice = LocalFeatures(parts[0], parts[1], parts[2], parts[3], once.size)
     [found] = without_torch(network).match(twice, [random_features(1, 40, TOY)])
     assert len(np.unique(found.pairs[:, 1])) == len(found)
 
