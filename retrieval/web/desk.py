@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from index.catalog import Browser, Catalog
 from index.curation import (
     Curator,
-    Proposal,
     RecordedAnswer,
     ReviewAnswer,
     Said,
     proposals,
-    propose_answer,
     record_answer,
 )
-from index.errors import CatalogBusy, Conflict, UnknownRecord
+from index.errors import CatalogBusy, UnknownRecord
 from index.registry import ChangeReport, several
+from retrieval.web.answer_events import encounters_of, settles_when_undone
 from retrieval.web.drafts import ImportRun
 from retrieval.web.guard import Door
 from retrieval.web.pictures import Pictures
@@ -36,9 +34,11 @@ from retrieval.web.queue import (
     Pace,
     Pile,
     Waiting,
+    for_second_look,
     later_last,
     pile_of,
     ranked,
+    record_blind_answer,
 )
 from retrieval.web.registry_reader import RegistryReader
 from retrieval.web.settings import ReviewSettings, load_settings
@@ -169,7 +169,7 @@ class Desk:
             return []
         waiting = [one.waiting for one in snapshot.items.values() if one.unsure is set_aside]
         if self.settings.blind:
-            waiting = _for_second_look(waiting, snapshot, proposals(self.catalog), who)
+            waiting = for_second_look(waiting, snapshot, proposals(self.catalog), who)
         held = {key for answer in self.outbox.waiting() for key in answer.encounters}
         waiting = [one for one in waiting if one.key not in held]
         return later_last(ranked(waiting, order, self.pace()), self.later)
@@ -223,44 +223,17 @@ class Desk:
         ------
         Conflict, UnknownRecord, CatalogBusy
         """
-        touched = self._decided_by(event)
+        touched = encounters_of(self.catalog, self.browser, event)
         done = patiently(lambda: Curator(self.catalog, who).undo(event))
-        if self._comparing is not None and self._does_again(event):
+        if self._comparing is not None and settles_when_undone(self.catalog, event):
             self._comparing.took(touched)
         elif self._comparing is not None:
             self._comparing.gave_back(touched)
         return done
 
-    def _does_again(self, event: int) -> bool:
-        """Whether taking an event back does an answer again that settles its group."""
-        again = False
-        with self.catalog.reading() as session:
-            action, undoes = session.rows("SELECT action, undoes FROM events WHERE id = ?", event)[0]
-            while undoes is not None:
-                again = not again
-                action, undoes = session.rows("SELECT action, undoes FROM events WHERE id = ?", undoes)[0]
-        return again and action != f"review {Said.NOT}"
-
-    def _decided_by(self, event: int) -> list[int]:
-        """Encounters that an event is about."""
-        changes = self.browser.changes(event)
-        keys = {kind: [int(one.key) for one in changes if one.record == kind] for kind in ("queries", "proposals")}
-        with self.catalog.reading() as session:
-            kept = session.rows(f"SELECT evidence FROM queries WHERE id IN ({several(keys['queries'])})")
-            proposed = session.rows(f"SELECT encounters FROM proposals WHERE id IN ({several(keys['proposals'])})")
-        found = [int(one.key) for one in changes if one.record == "encounters"]
-        found += [int(one) for (text,) in kept for one in json.loads(text).get("encounters", ())]
-        return found + [int(one) for (encounters,) in proposed for one in encounters]
-
     def _write(self, answer: ReviewAnswer) -> RecordedAnswer:
-        if not self.settings.blind or answer.said is Said.NOT:
-            return record_answer(self.catalog, answer)
-        earlier = [one for one in proposals(self.catalog) if one.encounters == frozenset(answer.encounters)]
-        others = {(one.said, one.turtle) for one in earlier if one.who != answer.who}
-        if answer.who in {one.who for one in earlier} and len(others) == 0:
-            raise Conflict("You have answered this group; somebody else has to look at it too.")
-        settles = (answer.said, answer.turtle) in others or len({(one.said, one.turtle) for one in earlier}) > 1
-        return record_answer(self.catalog, answer) if settles else propose_answer(self.catalog, answer)
+        blind = self.settings.blind and answer.said is not Said.NOT
+        return record_blind_answer(self.catalog, answer) if blind else record_answer(self.catalog, answer)
 
     def _told(self, delivered: Delivered) -> None:
         self.news.append((time.time(), delivered))
@@ -304,22 +277,6 @@ class Desk:
         """Work on other terms from now on."""
         self.settings = settings
         self.refresh()
-
-
-def _for_second_look(
-    waiting: Sequence[Waiting], snapshot: Snapshot, proposed: Sequence[Proposal], who: str
-) -> list[Waiting]:
-    """What this person has not answered; what two answered differently is disputed."""
-    kept = []
-    for one in waiting:
-        encounters = frozenset(snapshot.items[one.key].group.encounters)
-        said = {(each.said, each.turtle) for each in proposed if each.encounters == encounters}
-        mine = any(each.encounters == encounters and each.who == who for each in proposed)
-        if len(said) > 1:
-            kept.append(replace(one, disputed=True))
-        elif not mine:
-            kept.append(one)
-    return kept
 
 
 def patiently(change: Callable[[], Done], seconds: float = 5.0) -> Done:

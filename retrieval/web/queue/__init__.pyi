@@ -15,6 +15,7 @@ from .outbox import Delivered as Delivered, Outbox as Outbox
 from .photo_records import records_of as records_of
 from .planting import Planted as Planted, Planting as Planting
 from .prefetch import Ahead as Ahead
+from .second_looks import for_second_look as for_second_look, record_blind_answer as record_blind_answer
 from .views import (
     ItemView as ItemView,
     best_pair as best_pair,

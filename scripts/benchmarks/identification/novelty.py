@@ -101,7 +101,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         for seed in seeds:
             repeats.append(_repeat(catalog, photos, grounds, seed))
             bars.advance(bar)
-            growths.append(measure_growth(catalog, photos, grounds, RATES, seed))
+            if seed < options.growths:
+                growths.append(measure_growth(catalog, photos, grounds, RATES, seed))
             bars.advance(bar)
     _print(repeats, growths)
     return _figures(repeats, growths) | {"cpu_s": time.process_time() - started, "recipe": engine.evidence}
@@ -191,6 +192,8 @@ def _print(repeats: list[Repeat], growths: list[Growth]) -> None:
         rates = [getattr(one, name) for one in repeats]
         table.add_row(f"{words} (from)", *(f"{one.rate:.3f} ({one.low:.3f})" for one in rates))
     console.print(table)
+    if not growths:
+        return
     grown = Table("turtles", "false KNOWN", "by a fixed cut-off", box=None, padding=(0, 2))
     for place, size in enumerate(growths[0].turtles):
         shown = [np.mean([getattr(one, name)[place].rate for one in growths]) for name in ("model", "fixed")]
@@ -204,6 +207,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--keep", type=Path, help="keep the catalogue and its compared pairs here")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--growths", type=int, default=3, help="in how many of them the gallery is let grow, too")
     parser.add_argument("--matcher")
     parser.add_argument("--no-verify", dest="verify", action="store_false")
     parser.add_argument("--score", type=Score, default=Score.WASSERSTEIN)

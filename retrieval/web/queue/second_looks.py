@@ -1,0 +1,54 @@
+"""Blind review: two people look at each group without seeing one another's answer, and a third where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from index.catalog import Catalog
+from index.curation import (
+    Proposal,
+    RecordedAnswer,
+    ReviewAnswer,
+    proposals,
+    propose_answer,
+    record_answer,
+)
+from index.errors import Conflict
+from retrieval.web.queue.order import Waiting
+
+if TYPE_CHECKING:
+    from retrieval.web.queue.comparing import Snapshot  # what compares photos takes seconds to import
+
+
+def record_blind_answer(catalog: Catalog, answer: ReviewAnswer) -> RecordedAnswer:
+    """Decide a group where this is its second equal answer or breaks a tie, else keep the answer as a proposal.
+
+    Raises
+    ------
+    Conflict
+        This person has answered the group already.
+    """
+    earlier = [one for one in proposals(catalog) if one.encounters == frozenset(answer.encounters)]
+    others = {(one.said, one.turtle) for one in earlier if one.who != answer.who}
+    if answer.who in {one.who for one in earlier} and not others:
+        raise Conflict("You have answered this group; somebody else has to look at it too.")
+    settles = (answer.said, answer.turtle) in others or len({(one.said, one.turtle) for one in earlier}) > 1
+    return record_answer(catalog, answer) if settles else propose_answer(catalog, answer)
+
+
+def for_second_look(
+    waiting: Sequence[Waiting], snapshot: Snapshot, proposed: Sequence[Proposal], who: str
+) -> list[Waiting]:
+    """What this person has not answered; what two answered differently is disputed."""
+    kept = []
+    for one in waiting:
+        encounters = frozenset(snapshot.items[one.key].group.encounters)
+        said = {(each.said, each.turtle) for each in proposed if each.encounters == encounters}
+        mine = any(each.encounters == encounters and each.who == who for each in proposed)
+        if len(said) > 1:
+            kept.append(replace(one, disputed=True))
+        elif not mine:
+            kept.append(one)
+    return kept
