@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
 
-from index.errors import DeviceUnavailable
+from retrieval.gpus import device_name
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -23,17 +22,7 @@ def choose_device(name: str | None = None) -> torch.device:
     DeviceUnavailable
         A GPU was asked for and is not there, or the name is none of a device.
     """
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name is None:
-        return torch.device("cuda" if gpus else "cpu")
-    if name == "cpu":
-        return torch.device(name)
-    asked = re.fullmatch(r"cuda(?::(\d+))?", name)
-    if asked is None:
-        raise DeviceUnavailable(f"--device {name} is not known: say cpu, cuda, or cuda:1 for the second GPU.")
-    if int(asked[1] or 0) >= gpus:
-        raise DeviceUnavailable(f"there is no GPU for --device {name}: leave the option out to run on the CPU.")
-    return torch.device(name)
+    return torch.device(device_name(name))
 
 
 def choose_precision(device: torch.device) -> torch.dtype:

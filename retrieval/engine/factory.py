@@ -29,6 +29,7 @@ from retrieval.engine.options import (
     looks_at_images,
 )
 from retrieval.features import Extractor, SiftExtractor
+from retrieval.gpus import CPU, device_name
 from retrieval.matching import (
     FIRST_STAGE,
     NEIGHBOURS,
@@ -178,6 +179,8 @@ def _first_stage_of(matcher: str, device: str | None) -> Compare:
 
     @cache
     def on_gpu() -> Compare | None:
+        if device_name(device) == CPU:
+            return None
         from retrieval.devices import choose_device  # torch takes seconds to import
         from retrieval.matching import choose_first_stage
 
@@ -241,20 +244,31 @@ def load_matcher(name: str, device: str | None) -> Matcher:
 
 
 def _network(name: str, device: str | None) -> Matcher:
-    """LightGlue by name; its weights are read with the first pair where their id is known before, and no device named.
+    """LightGlue by name; its weights are read with the first pair where their id is known before.
 
-    torch takes seconds to import, and work that finds all of its pairs compared does without.
+    torch takes seconds to import: work that finds all of its pairs compared does without, and so do small networks on a
+    CPU, always, so that all commands on one machine compare alike.
+
+    Raises
+    ------
+    DeviceUnavailable, WeightsUnavailable, WeightsCorrupt
     """
+    if device is not None:
+        device_name(device)  # raises where it is not there
 
     def load() -> Matcher:
+        small = load_small_matcher(name) if device_name(device) == CPU else None
+        if small is not None:
+            return small
         from retrieval.devices import choose_device
         from retrieval.matching.lightglue import load_matcher as load_lightglue
 
         return load_lightglue(name, choose_device(device))
 
     from retrieval.matching.lightglue import id_without_network
+    from retrieval.matching.lightglue.small import load_small_matcher
 
-    known = None if device else id_without_network(name)
+    known = id_without_network(name)
     return load() if known is None else DeferredMatcher(known, load)
 
 

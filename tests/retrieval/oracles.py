@@ -15,9 +15,10 @@ from benchmarks.matching.rerank import random_network
 from index.types import Int32, LocalFeatures
 from retrieval.matching.cascade import first_stage
 from retrieval.matching.lightglue.config import LightGlueConfig
+from retrieval.matching.lightglue.matcher import settled
 from retrieval.matching.lightglue.network import LightGlue
-from retrieval.matching.lightglue.positions import Rotary, normalise
-from retrieval.matching.lightglue.rotation import rotations, turned
+from retrieval.matching.lightglue.positions import Rotary, normalise, turned
+from retrieval.matching.lightglue.rotation import rotations
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "weights"
 
@@ -33,6 +34,8 @@ PUBLISHED = {
 
 TOY = LightGlueConfig(input_dim=16, descriptor_dim=32, n_layers=4, num_heads=2, add_scale_ori=True)
 CPU = torch.device("cpu")
+NEAR_TIE = 1e-5
+"""Margins under which another order of summation may decide otherwise."""
 
 
 def random_features(seed: int, keypoints: int, config: LightGlueConfig, shared: float = 0.5) -> LocalFeatures:
@@ -90,7 +93,8 @@ def tokens_of(network: LightGlue, features: LocalFeatures) -> tuple[torch.Tensor
         torch.from_numpy(part)[None] for part in (features.xy, features.scale, features.orientation)
     )
     size = torch.tensor([features.size]).float()
-    positions = normalise(xy, scale, orientation, size, network.config.add_scale_ori)
+    config = network.config
+    positions = normalise(xy, scale, orientation, size, config.add_scale_ori, config.frames)
     return network.input_proj(torch.from_numpy(features.descriptors).float()[None]), network.posenc(positions)
 
 
@@ -129,3 +133,25 @@ def golden_views() -> tuple[LocalFeatures, LocalFeatures]:
 def part_of(features: LocalFeatures, keypoints: slice) -> LocalFeatures:
     parts = {name: getattr(features, name)[keypoints] for name in ("xy", "scale", "orientation", "descriptors")}
     return replace(features, **parts)
+
+
+@torch.inference_mode()
+def smallest_margin(network: LightGlue, query: LocalFeatures, candidate: LocalFeatures) -> float:
+    """How little would have to change for the pair to stop elsewhere or to match otherwise."""
+    config = network.config
+    margins = []
+    (x0, rotary0), (x1, rotary1) = tokens_of(network, query), tokens_of(network, candidate)
+    for depth, layer in enumerate(network.transformers):
+        x0, x1 = layer(x0, x1, rotary0, rotary1)
+        scores = network.log_assignment[depth](x0, x1).log_scores[0]
+        if bool(settled(network, depth, x0, x1)):
+            for side in (scores, scores.T):
+                best = side.topk(2, 1).values
+                margins.append(float((best[:, 0] - best[:, 1]).min()))
+            break
+        if config.depth_confidence is not None:
+            sure = network.token_confidence[depth](torch.cat((x0, x1), 1))[0].sort().values
+            last_unsure = min(int((1 - config.depth_confidence) * len(sure)), len(sure) - 1)
+            around = sure[max(0, last_unsure - 1) : last_unsure + 2]
+            margins.append(float((around - config.confidence_threshold(depth)).abs().min()))
+    return min(margins)

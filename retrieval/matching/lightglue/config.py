@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from index.errors import InputError
+from index.types import LocalFeatures
+
 BINS = 8
 """Rotations are told apart in steps of an eighth of a circle."""
 AGREED = 4
@@ -53,3 +56,13 @@ def matcher_id(weights: str, config: LightGlueConfig) -> str:
 def network_id(name: str, sha256: str) -> str:
     """Names weights by their name and the beginning of their file's SHA-256."""
     return f"{name}-{sha256[:12]}"
+
+
+def require_descriptors(photo: LocalFeatures, matcher: str, config: LightGlueConfig) -> None:
+    """Raises InputError where a matcher's network was trained for other descriptors than a photo's."""
+    values = photo.descriptors.shape[1]
+    if values != config.input_dim:
+        raise InputError(
+            f"{matcher} compares descriptors of {config.input_dim} values, these photos have {values}: choose a "
+            "matcher for the extractor that the catalogue was made with."
+        )

@@ -15,18 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from index.errors import InputError
 from index.types import Int32, LocalFeatures, Matches
 from retrieval.devices import choose_device, choose_memory, choose_precision, side_by_side
 from retrieval.matching.cascade import choose_first_stage
 from retrieval.matching.device_features import resident_on, sent
 from retrieval.matching.lightglue.assignment import Assigned, FusedAssignment
-from retrieval.matching.lightglue.config import matcher_id
+from retrieval.matching.lightglue.config import matcher_id, require_descriptors
 from retrieval.matching.lightglue.fused import FusedLayer
 from retrieval.matching.lightglue.gpu import TiledLayer, beside, kernels_for
 from retrieval.matching.lightglue.network import LightGlue, MatchAssignment, TransformerLayer
-from retrieval.matching.lightglue.positions import normalise
-from retrieval.matching.lightglue.rotation import rotations, turned
+from retrieval.matching.lightglue.positions import normalise, turned
+from retrieval.matching.lightglue.rotation import rotations
 from retrieval.matching.lightglue.workspace import Workspace
 from retrieval.matching.nearest_gpu import equal_counts
 from retrieval.matching.verification import has_frames
@@ -136,11 +135,7 @@ class LightGlueMatcher:
         InputError
             The network was trained for other descriptors.
         """
-        if query.descriptors.shape[1] != self.network.config.input_dim:
-            raise InputError(
-                f"{self.id} compares descriptors of {self.network.config.input_dim} values, these photos have "
-                f"{query.descriptors.shape[1]}: choose a matcher for the extractor that the catalogue was made with."
-            )
+        require_descriptors(query, self.id, self.network.config)
         found = [Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32)) for _ in candidates]
         if not len(query) or not len(candidates):
             return found

@@ -9,17 +9,16 @@ Shapes: B pairs, m query and n candidate keypoints, d = descriptor_dim, h heads 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from index.errors import WeightsCorrupt
 from retrieval.matching.lightglue.config import LightGlueConfig
 from retrieval.matching.lightglue.positions import PositionEncoding, Rotary
+from retrieval.matching.lightglue.shapes import recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,51 +194,8 @@ class LightGlue(nn.Module):
         WeightsCorrupt
             The tensors are not a LightGlue network.
         """
-        # XFeat's file holds its extractor beside the matcher
-        tensors = {_current_name(name): state[name] for name in state if not name.startswith("extractor.")}
-        tensors.pop("confidence_thresholds", None)
-        # that of DISK bears one number a layer that nothing reads, its authors' program neither
-        tensors = {name: value for name, value in tensors.items() if not re.fullmatch(r"log_assignment\.\d+\.r", name)}
-        sized = _infer_sizes(tensors, config or LightGlueConfig())
-        network = cls(sized)
-        expected = network.state_dict()
-        missing = expected.keys() - tensors.keys()
-        if any(not _early_exit_head(name, sized.n_layers) for name in missing) or tensors.keys() - expected.keys():
-            raise WeightsCorrupt("these weights are not a LightGlue network: parameters are missing or left over.")
-        wrong = [name for name in tensors if tensors[name].shape != expected[name].shape]
-        if wrong:
-            raise WeightsCorrupt(f"these weights do not fit together: {wrong[0]} has another shape than the rest.")
-        if missing:
-            network.config = replace(sized, depth_confidence=None)
-        network.load_state_dict(expected | {name: torch.zeros_like(expected[name]) for name in missing} | tensors)
+        tensors, found = recognised(state, config)
+        network = cls(found)
+        heads = {name: torch.zeros_like(value) for name, value in network.state_dict().items() if name not in tensors}
+        network.load_state_dict(heads | tensors)
         return network.eval()
-
-
-def _current_name(name: str) -> str:
-    """Parameter name as in `LightGlue`; published files say `self_attn.0.` or `matcher.self_attn.0.` instead."""
-    return re.sub(r"^(self_attn|cross_attn)\.(\d+)\.", r"transformers.\2.\1.", name.removeprefix("matcher."))
-
-
-def _early_exit_head(name: str, n_layers: int) -> bool:
-    head = name.startswith(("token_confidence.", "log_assignment."))
-    return head and not name.startswith(f"log_assignment.{n_layers - 1}.")
-
-
-def _infer_sizes(tensors: Mapping[str, Tensor], config: LightGlueConfig) -> LightGlueConfig:
-    layers = {int(name.split(".")[1]) for name in tensors if re.match(r"transformers\.\d+\.", name)}
-    try:
-        half_head, inputs = tensors["posenc.Wr.weight"].shape
-        dim = tensors["transformers.0.self_attn.out_proj.weight"].shape[0]
-    except (KeyError, ValueError):
-        raise WeightsCorrupt("these weights are not a LightGlue network: its first layer is not there.") from None
-    if inputs not in (2, 4) or dim % (2 * half_head):
-        raise WeightsCorrupt("this LightGlue network has a position encoding of a kind that is not supported.")
-    projection = tensors.get("input_proj.weight")
-    return replace(
-        config,
-        input_dim=dim if projection is None else projection.shape[-1],
-        descriptor_dim=dim,
-        n_layers=max(layers) + 1,
-        num_heads=dim // (2 * half_head),
-        add_scale_ori=inputs == 4,
-    )

@@ -10,8 +10,8 @@ import torch
 from index.types import LocalFeatures, Matches
 from retrieval.matching.device_features import resident_on, sent
 from retrieval.matching.lightglue.network import Assignment, LightGlue
-from retrieval.matching.lightglue.positions import normalise
-from retrieval.matching.lightglue.rotation import rotations, turned
+from retrieval.matching.lightglue.positions import normalise, turned
+from retrieval.matching.lightglue.rotation import rotations
 from retrieval.matching.verification import has_frames
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from retrieval.matching.lightglue.config import BINS
+
 
 @dataclass(frozen=True, slots=True)
 class Rotary:
@@ -66,3 +68,21 @@ def normalise(
     else:
         sigma, angle = scale / 2, math.pi - torch.remainder(math.pi - orientation, 2 * math.pi)
     return torch.cat((centred, sigma.unsqueeze(-1), angle.unsqueeze(-1)), -1)
+
+
+def turned(keypoints: Tensor, size: Tensor, eighths: Tensor) -> Tensor:
+    """Keypoints [B, n, 4] (see `FeatureBatch`) as they would lie after turning the photos about their centres.
+
+    Parameters
+    ----------
+    size : [B, 2]
+        Width and height of the photos.
+    eighths : [B]
+        Eighths of a circle, clockwise.
+    """
+    angle = (2 * math.pi / BINS * eighths)[:, None]
+    cos, sin = angle.cos(), angle.sin()
+    (x, y), (middle_x, middle_y) = (one.unbind(-1) for one in (keypoints[..., :2], (size[:, None] - 1) / 2))
+    right, down = x - middle_x, y - middle_y
+    across, along = cos * right - sin * down + middle_x, sin * right + cos * down + middle_y
+    return torch.stack((across, along, keypoints[..., 2], keypoints[..., 3] + angle), -1)

@@ -89,6 +89,15 @@ def id_without_network(name: str) -> str | None:
     return matcher_id(network_id(name, entry.checksum.removeprefix("sha256:")), entry.config)
 
 
+def own_file(name: str) -> Path | None:
+    """The file of a network that turtleidx trained, bundled or here by its path; None for all others."""
+    bundled = BUNDLED / f"{name}.safetensors"
+    if bundled.exists():
+        return bundled
+    path = Path(name)
+    return path if path.suffix == ".safetensors" and path.is_file() else None
+
+
 def read_header(path: Path) -> Mapping[str, str]:
     """What a safetensors file says beside its tensors. Raises WeightsCorrupt."""
     try:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from math import fsum
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from index.types import Int32, LocalFeatures, Matches
 from retrieval.matching.lightglue.config import AGREED, BINS
@@ -44,21 +42,3 @@ def rotations(query: LocalFeatures, candidates: Sequence[LocalFeatures], first_m
                 north = -0.0  # half a circle either way
             eighths[row] = np.rint(np.arctan2(north, east) * BINS / (2 * np.pi))
     return eighths
-
-
-def turned(keypoints: Tensor, size: Tensor, eighths: Tensor) -> Tensor:
-    """Keypoints [B, n, 4] (see `FeatureBatch`) as they would lie after turning the photos about their centres.
-
-    Parameters
-    ----------
-    size : [B, 2]
-        Width and height of the photos.
-    eighths : [B]
-        Eighths of a circle, clockwise.
-    """
-    angle = (2 * np.pi / BINS * eighths)[:, None]
-    cos, sin = angle.cos(), angle.sin()
-    (x, y), (middle_x, middle_y) = (one.unbind(-1) for one in (keypoints[..., :2], (size[:, None] - 1) / 2))
-    right, down = x - middle_x, y - middle_y
-    across, along = cos * right - sin * down + middle_x, sin * right + cos * down + middle_y
-    return torch.stack((across, along, keypoints[..., 2], keypoints[..., 3] + angle), -1)

@@ -19,7 +19,7 @@ from retrieval.matching.lightglue import attention
 from retrieval.matching.lightglue.assignment import Assigned
 from retrieval.matching.lightglue.attention import attend, attend_both
 from retrieval.matching.lightglue.checkpoints import load_network
-from retrieval.matching.lightglue.matcher import LightGlueMatcher, Tokens, settled
+from retrieval.matching.lightglue.matcher import LightGlueMatcher, Tokens
 from retrieval.matching.lightglue.network import LightGlue
 from retrieval.matching.lightglue.published import DEFAULT
 from retrieval.matching.lightglue.workspace import Workspace
@@ -29,6 +29,7 @@ from retrieval.scoring.wasserstein import no_null, score_pairs
 from synthetic.heads import draw_head
 from tests.retrieval.oracles import (
     CPU,
+    NEAR_TIE,
     PUBLISHED,
     SHARED,
     TOY,
@@ -38,35 +39,11 @@ from tests.retrieval.oracles import (
     how_they_lie,
     part_of,
     random_features,
-    tokens_of,
+    smallest_margin,
     turned_photo,
 )
 
 DEVICES = [CPU, torch.device("cuda")][: 1 + torch.cuda.is_available()]
-NEAR_TIE = 1e-5
-"""Margins under which another order of summation may decide otherwise."""
-
-
-@torch.inference_mode()
-def smallest_margin(network: LightGlue, query: LocalFeatures, candidate: LocalFeatures) -> float:
-    """How little would have to change for the pair to stop elsewhere or to match otherwise."""
-    config = network.config
-    margins = []
-    (x0, rotary0), (x1, rotary1) = tokens_of(network, query), tokens_of(network, candidate)
-    for depth, layer in enumerate(network.transformers):
-        x0, x1 = layer(x0, x1, rotary0, rotary1)
-        scores = network.log_assignment[depth](x0, x1).log_scores[0]
-        if bool(settled(network, depth, x0, x1)):
-            for side in (scores, scores.T):
-                best = side.topk(2, 1).values
-                margins.append(float((best[:, 0] - best[:, 1]).min()))
-            break
-        if config.depth_confidence is not None:
-            sure = network.token_confidence[depth](torch.cat((x0, x1), 1))[0].sort().values
-            last_unsure = min(int((1 - config.depth_confidence) * len(sure)), len(sure) - 1)
-            around = sure[max(0, last_unsure - 1) : last_unsure + 2]
-            margins.append(float((around - config.confidence_threshold(depth)).abs().min()))
-    return min(margins)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the pretrained weights are not beside the repository")
