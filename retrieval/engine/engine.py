@@ -14,15 +14,8 @@ from index.types import BoxOrigin, Descriptor, LocalFeatures, Matches, PreparedP
 from retrieval.defaults import PER_TURTLE, SHORTLIST, Heads
 from retrieval.detection import Locator, Segmenter, masked
 from retrieval.encoders import Encoder
-from retrieval.engine.factory import (
-    encoder_of,
-    first_stage_of,
-    load_extractor,
-    locator_of,
-    matcher_of,
-    reranking_of,
-    segmenter_of,
-)
+from retrieval.engine.factory import encoder_of, load_extractor, locator_of, segmenter_of
+from retrieval.engine.matchers import first_stage_of, matcher_of, reranking_of
 from retrieval.engine.options import EngineOptions, chosen_matcher, is_viewed, score_of, wanted_extractor
 from retrieval.features import Extractor, Found
 from retrieval.images import READER, LinkedPoints, LoadedPhoto, jpeg, load_photo, quality

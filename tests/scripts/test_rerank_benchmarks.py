@@ -25,7 +25,7 @@ from benchmarks.matching.rerank import PUBLISHED_SIZE, random_network, take_turn
 from benchmarks.matching.rerank_figures import FIGURES, Cell, headline
 from benchmarks.matching.whole_query import Question, near_exits, prunable, questions, with_everything
 from index.types import LocalFeatures, Matches
-from retrieval.engine.factory import KEEP
+from retrieval.engine.matchers import KEEP
 from retrieval.features.sift import SiftExtractor
 from retrieval.images.pictures import jpeg
 from retrieval.matching.lightglue.checkpoints import load_network

@@ -27,7 +27,7 @@ from rich.table import Table
 from benchmarks.matching.matchers import Trial, extract_all, sample
 from index.exchange import ManifestRow
 from index.types import Float64, LocalFeatures, Matches
-from retrieval.engine.factory import KEEP
+from retrieval.engine.matchers import KEEP
 from retrieval.evaluation.metrics import auroc
 from retrieval.features import SiftExtractor
 from retrieval.matching import Verification, compare, first_stage, strength, strongest

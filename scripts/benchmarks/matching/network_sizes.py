@@ -36,7 +36,7 @@ from index.exchange import ManifestRow
 from index.types import Float64, LocalFeatures, Matches, Sighting
 from retrieval.devices import choose_device
 from retrieval.engine.engine import ReadPhoto
-from retrieval.engine.factory import reranking_of
+from retrieval.engine.matchers import reranking_of
 from retrieval.evaluation.metrics import auroc, cumulative_match
 from retrieval.features import SiftExtractor, one_core_a_photo
 from retrieval.images import jpeg, load_photo

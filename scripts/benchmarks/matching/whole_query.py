@@ -21,7 +21,7 @@ from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import GalleryFilter, LocalFeatures, Matches, Side, Sighting
 from retrieval.engine import Engine, EngineOptions
-from retrieval.engine.factory import KEEP
+from retrieval.engine.matchers import KEEP
 from retrieval.features import SiftExtractor
 from retrieval.images import from_manifest
 from retrieval.matching import RerankRecipe, Verification, choose_first_stage, rerank, verified
