@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from index.types import Float32, Float64, LocalFeatures, Pixels
+from index.types import Float32, LocalFeatures, Pixels
 from retrieval.features.extractor import Found, checked_count, each_alone, keep_strongest
 
 
@@ -111,12 +111,6 @@ def stretched_across(pixels: Pixels, factor: float) -> Pixels:
     height, width = pixels.shape[:2]
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (max(1, round(width * factor)), height), interpolation=how), np.uint8)
-
-
-def warped(pixels: Pixels, affine: Float64, size: tuple[int, int]) -> Pixels:
-    """An image [h, w, 3] under an affine map float64 [2, 3], mirrored around itself, on a picture of this size."""
-    how, around = cv2.INTER_LINEAR, cv2.BORDER_REFLECT_101
-    return np.asarray(cv2.warpAffine(pixels, affine, size, flags=how, borderMode=around), np.uint8)
 
 
 @contextmanager
