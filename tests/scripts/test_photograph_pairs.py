@@ -167,3 +167,12 @@ def made(seed: int, photos: tuple[Path, ...]) -> Flock:
     flock = make_photograph_flock(seed, PLAN, photos)
     assert flock is not None
     return flock
+
+
+@pytest.mark.parametrize("words", [("--yaw", "400"), ("--stretched", "2")])
+def test_impossible_angles_and_shares_are_refused_with_what_can_be_chosen(
+    tmp_path: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse([str(tmp_path), *words])
+    assert "choose 0 to" in capsys.readouterr().err

@@ -73,7 +73,12 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--photographs", type=Path, help="folder of photographs of anything that become the heads' skin and background"
     )
-    return parser.parse_args(words)
+    chosen = parser.parse_args(words)
+    if chosen.yaw is not None and not 0 <= chosen.yaw <= 90:
+        parser.error(f"--yaw {chosen.yaw:g} shows no side of the head: choose 0 to 90 degrees.")
+    if not 0 <= chosen.stretched <= 1:
+        parser.error(f"--stretched {chosen.stretched:g} is no share: choose 0 to 1.")
+    return chosen
 
 
 if __name__ == "__main__":
