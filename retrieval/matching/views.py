@@ -9,14 +9,20 @@ import numpy as np
 
 from index.types import LocalFeatures, Matches
 from retrieval.features import VIEWS, views_of
-from retrieval.matching.cascade import FIRST_STAGE, verified
+from retrieval.matching.cascade import FIRST_STAGE, strength, verified
 from retrieval.matching.fusion import NEIGHBOURS
 from retrieval.matching.matcher import Compare, Matcher
 from retrieval.matching.nearest import comparable, mutual_nearest
 from retrieval.matching.verification import Verification, has_frames, verify
 from retrieval.parallel import on_all_cores
 
-VIEWED = f"{FIRST_STAGE}+{VIEWS}"
+SEEN_FROM = 0.5
+"""Strength of a candidate's first look with the photo as it is from which on the views are looked at, too.
+
+Not quite half of all pairs reach it. Views of the others mostly add what chance finds.
+"""
+SEEN = f"{VIEWS}-from{SEEN_FROM:g}"
+VIEWED = f"{FIRST_STAGE}+{SEEN}"
 """Names what `ViewedFirstStage` does, for caches."""
 
 
@@ -25,7 +31,7 @@ class ViewedFirstStage:
 
     A query keypoint's row number goes on behind the photo's own keypoints with those of the views, one after the other
     (`retrieval.features.with_views`), so that a candidate's keypoint may be matched once a view. Only matches that an
-    affine map explains are given.
+    affine map explains are given. Candidates that the photo as it is does not resemble at all are not seen in views.
 
     Parameters
     ----------
@@ -38,19 +44,30 @@ class ViewedFirstStage:
         self._on_gpu = on_gpu
 
     def __call__(self, query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:
-        views, look = [query, *views_beside(query)], self._on_gpu()
+        views, look = views_beside(query), self._on_gpu()
         if look is not None:
-            by_view = [look(view, candidates) for view in views]
-            return [_joined(views, parts) for parts in zip(*by_view, strict=True)]
-        own, tolerances = [comparable(view) for view in views], Verification()
+            return self._at_once(query, views, candidates, look)
+        own, simulated, tolerances = comparable(query), [comparable(view) for view in views], Verification()
 
         def compare(candidate: LocalFeatures) -> Matches:
             theirs = comparable(candidate)
-            found = [mutual_nearest(one, theirs) for one in own]
-            parts = [verify(view, candidate, one, tolerances) for view, one in zip(views, found, strict=True)]
-            return _joined(views, parts)
+            parts = [verify(query, candidate, mutual_nearest(own, theirs), tolerances)]
+            if strength(parts[0].confidence) >= SEEN_FROM:
+                found = [mutual_nearest(one, theirs) for one in simulated]
+                parts += [verify(view, candidate, one, tolerances) for view, one in zip(views, found, strict=True)]
+            return _joined([query, *views], parts)
 
         return on_all_cores(compare, candidates)
+
+    def _at_once(
+        self, query: LocalFeatures, views: Sequence[LocalFeatures], candidates: Sequence[LocalFeatures], look: Compare
+    ) -> list[Matches]:
+        parts = [[one] for one in look(query, candidates)]
+        near = [row for row, (one,) in enumerate(parts) if strength(one.confidence) >= SEEN_FROM]
+        for view in views if near else ():
+            for row, one in zip(near, look(view, [candidates[row] for row in near]), strict=True):
+                parts[row].append(one)
+        return [_joined([query, *views], found) for found in parts]
 
 
 def of_photo_itself(query: LocalFeatures, first_matches: Matches) -> Matches:
@@ -83,7 +100,7 @@ class ViewedMatcher:
     def __init__(self, matcher: Matcher, look: ViewedFirstStage) -> None:
         self._matcher = matcher
         self._look = look
-        self.id = f"{matcher.id}+{VIEWS}"
+        self.id = f"{matcher.id}+{SEEN}"
 
     def match(
         self, query: LocalFeatures, candidates: Sequence[LocalFeatures], first_matches: Sequence[Matches] | None = None
@@ -125,7 +142,7 @@ def views_beside(query: LocalFeatures) -> tuple[LocalFeatures, ...]:
 
 def _joined(views: Sequence[LocalFeatures], parts: Sequence[Matches]) -> Matches:
     pairs, confidence, before = [], [], 0
-    for view, found in zip(views, parts, strict=True):
+    for view, found in zip(views, parts, strict=False):  # those that were looked at
         kept = found.confidence > 0
         pairs.append(found.pairs[kept] + np.array([before, 0], np.int32))
         confidence.append(found.confidence[kept])

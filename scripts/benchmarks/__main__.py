@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 
+from index.errors import TurtleidxError
+
 BENCHMARKS: Mapping[str, tuple[str, str]] = {
     "identification": (
         "identification.end_to_end",
@@ -58,7 +60,10 @@ def main(arguments: list[str]) -> None:
             f"{name} compares with {' and '.join(missing)}: `.venv/bin/python -m pip install --group benchmark` first."
         )
     sys.argv = [f"scripts/benchmark {name}", *rest]
-    runpy.run_module(f"benchmarks.{BENCHMARKS[name][0]}", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(f"benchmarks.{BENCHMARKS[name][0]}", run_name="__main__", alter_sys=True)
+    except TurtleidxError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import BENCHMARKS
+from benchmarks.__main__ import BENCHMARKS, main
 from tests.docs.readmes import READMES, ROOT, SCRIPTS, Typed, inline, text, typed
 
 LINES = [line for page in READMES for line in typed(page, "scripts/benchmark")]
@@ -35,3 +36,9 @@ def test_benchmarks_within_sentences_exist() -> None:
     ]
     assert codes
     assert {words[1] for words in codes} <= {*BENCHMARKS, "NAME"}
+
+
+def test_a_manifest_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["novelty", str(tmp_path / "nowhere.csv")])
+    assert str(ended.value) == f"There is no manifest {tmp_path / 'nowhere.csv'}."

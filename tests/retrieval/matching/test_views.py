@@ -14,7 +14,7 @@ from retrieval.features.views import STRETCHES, views_of, with_views
 from retrieval.images.pictures import decode, jpeg
 from retrieval.matching.cascade import first_stage, strength
 from retrieval.matching.match_places import places
-from retrieval.matching.views import ViewedFirstStage, ViewedNeighbours, of_photo_itself, views_beside
+from retrieval.matching.views import SEEN_FROM, ViewedFirstStage, ViewedNeighbours, of_photo_itself, views_beside
 from synthetic.heads import draw_head
 
 
@@ -34,6 +34,17 @@ def test_a_foreshortened_head_is_found_by_a_view(heads: tuple[Pixels, ...]) -> N
     plain, viewed = first_stage(query, gallery), ViewedFirstStage()(query, gallery)
     assert strength(viewed[0].confidence) > 2 * strength(plain[0].confidence)
     assert strength(viewed[0].confidence) > 2 * max(strength(one.confidence) for one in viewed[1:])
+
+
+def test_whom_the_photo_does_not_resemble_no_view_is_asked(heads: tuple[Pixels, ...]) -> None:
+    query, gallery = seen(heads[0]), [seen(head) for head in (heads[0], np.rot90(heads[1], 1).copy(), heads[2][:150])]
+    plain = [strength(one.confidence) for one in first_stage(query, gallery)]
+    assert max(plain) >= SEEN_FROM
+    assert min(plain) < SEEN_FROM, "nobody is left out, so that nothing is tested"
+    for look in (ViewedFirstStage(), ViewedFirstStage(lambda: first_stage)):
+        in_views = [bool((one.pairs[:, 0] >= len(query)).any()) for one in look(query, gallery)]
+        assert not any(seen for seen, strong in zip(in_views, plain, strict=True) if strong < SEEN_FROM)
+        assert in_views[int(np.argmax(plain))]
 
 
 def test_the_photo_itself_is_looked_at_as_ever(heads: tuple[Pixels, ...]) -> None:
