@@ -1,6 +1,7 @@
 from .engine import Each as Each, Engine as Engine, Extracted as Extracted
 from .options import (
     LACKING as LACKING,
+    LIGHT as LIGHT,
     NEAREST as NEAREST,
     EngineOptions as EngineOptions,
     working_side as working_side,

@@ -110,8 +110,6 @@ def first_stage_of(name: str, device: str | None, matcher: Matcher | None = None
 def _first_stage_of(matcher: str, device: str | None) -> Compare:
     if matcher == NEAREST or looks_at_images(matcher):
         return first_stage
-    if matcher == f"{NEAREST}{IN_VIEWS}":
-        return ViewedFirstStage()
 
     @cache
     def on_gpu() -> Compare | None:

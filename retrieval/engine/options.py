@@ -23,9 +23,9 @@ OF_SIFT = f"turtle-sift{BESIDE}"
 IN_VIEWS = "+views"
 """Behind a matcher's name: SIFT looks at the query in several simulated views first."""
 
-LIGHT, SECOND = f"turtle-sift{IN_VIEWS}", "aliked"
+LIGHT, SECOND = f"{NEAREST}{IN_VIEWS}", "aliked"
 TWO_EXPERTS = f"{SECOND}{IN_VIEWS}"
-"""The recipes for SIFT's keypoints: with the bundled network, or with the published second expert."""
+"""The recipes for SIFT's keypoints: without any network, or with the published second expert."""
 
 LACKING = (
     "The second expert's weights are not there, so that photos from other angles are recognised less often: "
@@ -51,8 +51,8 @@ class EngineOptions:
         Local checkpoints of a timm encoder and of a learned extractor.
     matcher : str or None
         ``nearest``, the name of bundled or published LightGlue weights, or a local file, the latter two also with
-        ``+nearest`` behind; None takes the LightGlue that was trained on the extractor's keypoints: for SIFT the
-        bundled one, beside nearest neighbours.
+        ``+nearest`` behind, all for SIFT also with ``+views``; None takes the LightGlue that was published for the
+        extractor's keypoints: for SIFT the second expert behind SIFT in several views, or these alone.
     verify : bool
         Whether geometrically inconsistent matches lose their confidence.
     device : str or None

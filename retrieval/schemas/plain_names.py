@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 _MATCHERS = (
-    (r"lightglue-turtle-sift\b.*\+nearest", "the standard matcher"),
+    (r"lightglue-turtle-sift\b.*\+nearest", "turtle-sift, beside nearest neighbours"),
     (r"lightglue-turtle-sift\b", "turtle-sift alone"),
     (r"lightglue-([a-z]+).*\+nearest", r"LightGlue for \1, beside nearest neighbours"),
     (r"lightglue-([a-z]+)", r"LightGlue for \1"),
+    (r"nearest.*\+views", "nearest neighbours in several views"),
     (r"nearest", "nearest neighbours"),
 )
 

@@ -28,13 +28,12 @@ from benchmarks.scratch import scratch_folder
 from index.catalog import Catalog
 from index.exchange import ManifestRow, read_manifest
 from index.types import GalleryFilter, Sighting
-from retrieval.engine import Engine, EngineOptions
+from retrieval.engine import LIGHT, Engine, EngineOptions
 from retrieval.fitting import fit
 from retrieval.images import Question
 from retrieval.novelty import DecisionPolicy, Verdict
 from retrieval.pipeline import FollowUp, answer, enroll
 
-LIGHT = "turtle-sift+views"
 ORIENTATION = 0x0112
 STORED = {
     1: None,

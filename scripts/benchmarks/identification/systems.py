@@ -18,6 +18,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from retrieval.engine import LIGHT
+
 SCRIPTS = Path(__file__).parents[2]
 
 
@@ -32,7 +34,8 @@ class System:
 
 SYSTEMS = (
     System("turtleidx, two experts", "aliked+views"),
-    System("turtleidx, light recipe", "turtle-sift+views"),
+    System("turtleidx, light recipe", LIGHT),
+    System("turtleidx, the bundled network behind it", "turtle-sift+views"),
     System("SIFT, nearest neighbours", "nearest"),
     System("ALIKED-LightGlue", "extractor:aliked", "100/100/100, 90 (LightGlue)"),
     System("DISK-LightGlue", "extractor:disk"),

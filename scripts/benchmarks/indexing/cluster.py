@@ -33,7 +33,7 @@ from index.catalog import Catalog
 from index.shards import shard_catalog
 from index.types import GalleryFilter, PreparedPhoto
 from retrieval.cluster import RayWorkers, ShardWorker, greeted
-from retrieval.engine import Engine, EngineOptions
+from retrieval.engine import LIGHT, Engine, EngineOptions
 from retrieval.features import views_of
 from retrieval.novelty import CatalogModel
 from retrieval.pipeline import Identification, enroll, identify, read_query
@@ -264,7 +264,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, default=20_000, help="in the gallery, those drawn again and again")
     parser.add_argument("--shards", type=int, nargs="+", default=[1, 2, 4, 7], help="1 among them")
     parser.add_argument("--queries", type=int, default=12)
-    parser.add_argument("--matcher", default="turtle-sift+views")
+    parser.add_argument("--matcher", default=LIGHT)
     parser.add_argument("--drawn", type=int, default=24, help="drawn turtles, of three photos each")
     parser.add_argument("--enrolled", type=int, default=512, help="photos that are enrolled; 0 for none")
     parser.add_argument("--pairs", type=int, default=2_000, help="of a fit; 0 for none")

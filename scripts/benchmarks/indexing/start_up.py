@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks.scratch import scratch_folder
 from index.exchange import ManifestRow, read_manifest
+from retrieval.engine import LIGHT
 
 HERE = Path(__file__).resolve().parents[3]
 COMMANDS = (("--help",), ("turtles", "list"), ("info",), ("query", "--help"))
@@ -55,7 +56,7 @@ def main() -> None:
                 manifest = str(options.photos.resolve())
                 _spent(checkout, ("enroll", "--manifest", manifest, "--no-fit"), folder / name)
         if options.photos:
-            commands.append(("query", "--matcher", "turtle-sift+views", _first_photo(options.photos)))
+            commands.append(("query", "--matcher", LIGHT, _first_photo(options.photos)))
         spent = _measured(checkouts, commands, 3 if options.quick else options.turns, folder)
     _print(spent, list(checkouts))
 

@@ -1,4 +1,4 @@
-"""The light recipe on a CPU imports no torch, whatever is asked of it."""
+"""The light recipe on a CPU imports no torch, whatever is asked of it, nor does a small network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.engine.options import LIGHT
+from retrieval.engine import LIGHT
 from synthetic.samples import SampleSet
 from tests.retrieval.drawn import copied
 
@@ -54,6 +54,11 @@ def asked(catalog: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 def test_no_command_of_the_light_recipe_imports_torch(catalog: Path, folder: Path, arguments: tuple[str, ...]) -> None:
     photos = [str(folder / "T001" / "left-1.jpg")] if arguments[0] == "query" else []
     done = asked(catalog, *arguments, "--matcher", LIGHT, *photos)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_small_network_compares_without_torch(catalog: Path, folder: Path) -> None:
+    done = asked(catalog, "query", "--matcher", "turtle-sift+views", str(folder / "T001" / "left-1.jpg"))
     assert done.returncode == 0, done.stderr
 
 

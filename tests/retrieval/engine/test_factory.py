@@ -25,7 +25,7 @@ def test_every_extractor_has_a_name_an_id_and_a_matcher(name: str) -> None:
     extractor = load_extractor(name)
     assert load_extractor(extractor.id).id == extractor.id
     assert load_extractor(f"{name}-128-240").id == f"{name}-128-240" + ("-v3" if name == "sift" else "-v2")
-    assert default_matcher(extractor.id) == ("turtle-sift+views" if name == "sift" else name)
+    assert default_matcher(extractor.id) == ("nearest+views" if name == "sift" else name)
 
 
 def test_an_extractor_that_nobody_knows_is_refused_with_the_names() -> None:
@@ -120,7 +120,7 @@ def test_the_second_expert_is_the_default_where_both_of_its_files_are_there(
     monkeypatch.setenv("TURTLEIDX_WEIGHTS", str(tmp_path))
     sift = SiftExtractor().id
     for file in SECOND_EXPERT:
-        assert chosen_matcher(EngineOptions(), sift) == ("turtle-sift+views", LACKING)
+        assert chosen_matcher(EngineOptions(), sift) == ("nearest+views", LACKING)
         (tmp_path / file).touch()
     assert chosen_matcher(EngineOptions(), sift) == ("aliked+views", None)
     assert chosen_matcher(EngineOptions(matcher="turtle-sift+views"), sift) == ("turtle-sift+views", None)
