@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import json
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -21,8 +20,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from index.catalog.access import WriterLock, bring_up_to_date, drafting, refuse_half_synced
+from index.catalog.enrolling import Batch
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.lookup import enrolled_files, retired_owners, same_sightings, standing_ids
+from index.catalog.models import keep_model, newest_model
 from index.catalog.summary import summarize
 from index.errors import (
     CatalogBusy,
@@ -43,7 +44,6 @@ from index.registry import (
     Transaction,
     look_back,
     place_photos,
-    read_models,
     read_setting,
     several,
 )
@@ -60,7 +60,6 @@ from index.types import (
     PreparedPhoto,
     Recipe,
     Shortlist,
-    same_head,
 )
 
 if TYPE_CHECKING:
@@ -203,31 +202,16 @@ class Catalog:
         Raises StorageFull.
         """
         with self.writing("enroll"):
-            there = self.sightings(
-                [(photo.sha256, photo.sighting.box) for photo in photos], [photo.content for photo in photos]
-            )
-            chosen: list[PreparedPhoto] = []
-            of_file: dict[str, list[PreparedPhoto]] = {}
-            first: list[PreparedPhoto] = []
-            for photo, row in zip(photos, there, strict=True):
-                others = of_file.setdefault(photo.content or photo.sha256, [])
-                twin = next((one for one in others if same_head(one.sighting.box, photo.sighting.box)), photo)
-                first.append(twin)
-                if row is None and twin is photo:
-                    chosen.append(photo)
-                    others.append(photo)
-            added = self._add(chosen, who) if chosen else {}
-            rows = [row or added[twin.key] for row, twin in zip(there, first, strict=True)]
+            heads = [(photo.sha256, photo.sighting.box) for photo in photos]
+            batch = Batch.of(photos, self.sightings(heads, [photo.content for photo in photos]))
+            added = self._add(batch.fresh, who) if batch.fresh else {}
             standing = self.standing_ids([photo.sighting.turtle for photo in photos if photo.sighting.turtle])
-            return [
-                EnrollOutcome(row, old is not None or twin is not photo, _belongs_elsewhere(photo, row, standing))
-                for photo, row, old, twin in zip(photos, rows, there, first, strict=True)
-            ]
+            return batch.outcomes(added, standing)
 
     def _add(self, fresh: Sequence[PreparedPhoto], who: str) -> dict[str, Photo]:
         self.feature_store.put(fresh)
         try:
-            with self.registry.transaction("enroll", who, self._command) as transaction:
+            with self.transaction("enroll", who) as transaction:
                 ids = place_photos(transaction, fresh, self.path.parent)
                 found = read_photos(transaction, f"id IN ({several(ids)})")
         except BaseException:
@@ -330,23 +314,13 @@ class Catalog:
 
     def save_model(self, kind: str, recipe: str, payload: str, who: str) -> None:
         """Keep a fitted model (JSON text) as the newest of its kind; that of another recipe steps aside for it."""
-        before = self.model(kind)
-        with self.writing("fit"), self.registry.transaction(f"save {kind}", who, self._command) as transaction:
-            made_at, event = transaction.at.isoformat(sep=" "), transaction.event
-            rows = [{"kind": kind, "recipe": recipe, "payload": payload, "made_at": made_at, "event": event}]
-            if before is not None and before.recipe != recipe:
-                aside = asdict(before) | {"kind": _aside(kind, before.recipe), "made_at": str(before.made_at)}
-                rows.append(aside)
-            transaction.journal.put("models", rows)
+        with self.writing("fit"), self.transaction(f"save {kind}", who) as transaction:
+            keep_model(transaction, kind, recipe, payload)
 
     def model(self, kind: str, recipe: str | None = None) -> StoredModel | None:
         """The newest model of a kind, of this recipe where one is named."""
-        wanted = {kind} if recipe is None else {kind, _aside(kind, recipe)}
         with self.registry.reading() as session:
-            found = [model for model in read_models(session) if model.kind in wanted]
-        return max(
-            (model for model in found if recipe in (None, model.recipe)), key=lambda model: model.event, default=None
-        )
+            return newest_model(session, kind, recipe)
 
     def pair_cache(self, recipe: str, *, directed: bool = False) -> PairCache:
         """Confidences of pairs that were compared before with this matcher recipe; `directed` as in `PairCache`."""
@@ -387,16 +361,6 @@ class Catalog:
             self.feature_store.settle(set(unfinished) - owned)
         for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
             leftover.unlink(missing_ok=True)
-
-
-def _aside(kind: str, recipe: str) -> str:
-    """The kind under which a recipe's model is kept beside the newest one."""
-    return f"{kind} of recipe {hashlib.blake2b(recipe.encode(), digest_size=4).hexdigest()}"
-
-
-def _belongs_elsewhere(photo: PreparedPhoto, row: Photo, standing: Mapping[str, str]) -> bool:
-    name = photo.sighting.turtle
-    return name is not None and standing.get(name, name) != row.turtle
 
 
 def _present(value: Stored | None, photo: Kept, path: Path) -> Stored:
