@@ -14,6 +14,7 @@ import numpy as np
 from index.types import LocalFeatures, Pixels
 from retrieval.features.sift import SiftExtractor, stretched_across
 from retrieval.images import decode
+from retrieval.parallel import on_all_cores
 
 STRETCHES = (1.6, 0.62)
 VIEWS = "views-" + "-".join(f"{stretch:g}" for stretch in STRETCHES)
@@ -34,7 +35,7 @@ def views_of(image: bytes, keypoints: int) -> tuple[LocalFeatures, ...]:
     pixels, extractor = pixels_of(image), SiftExtractor(keypoints)
     if pixels is None:
         return ()
-    return tuple(extractor.find(stretched_across(pixels, stretch)) for stretch in STRETCHES)
+    return tuple(on_all_cores(lambda stretch: extractor.find(stretched_across(pixels, stretch)), STRETCHES))
 
 
 def with_views(features: LocalFeatures) -> LocalFeatures:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.lapack import dgelss
 from scipy.special import bdtrc
 
 from index.types import Float32, Int32, Int64, LocalFeatures, Matches
@@ -19,6 +20,7 @@ SHARE = 0.03
 TRIALS = 2000
 ZOOM, SQUASH = 4.0, 3.0
 """Most that a map between photos of two heads may enlarge or shrink, and stretch one direction against another."""
+PRECISION = float(np.finfo(np.float64).eps)
 POSITIONS = f"positions-{SHARE:g}-{TRIALS}-{ZOOM:g}-{SQUASH:g}"
 """Names what `verify_positions` does, for caches."""
 
@@ -154,31 +156,43 @@ def _consistent(pair: CanonicalPair, weight: Float32, tolerances: Verification) 
     best = int(np.argmax(agree @ weight))
     inliers: npt.NDArray[np.bool_] = agree[best]
     plausible = inliers | _alike(zoom, turn, zoom[best], turn[best], tolerances)
+    places, reach = _homogeneous(source), (tolerances.fine * side) ** 2
     for _ in range(3):
         if inliers.sum() < tolerances.fewest:
             return np.zeros_like(inliers)
-        affine = _fit_affine(source[inliers], target[inliers], weight[inliers])
-        error = np.linalg.norm(_homogeneous(source) @ affine - target, axis=1)
-        inliers = np.asarray(plausible & (error < tolerances.fine * side))
+        affine = _fit_affine(places[inliers], target[inliers], weight[inliers])
+        error = np.square(places @ affine - target).sum(axis=1)
+        before, inliers = inliers, np.asarray(plausible & (error < reach))
+        if np.array_equal(before, inliers):  # and would stay as they are
+            break
     return inliers if inliers.sum() >= tolerances.fewest else np.zeros_like(inliers)
 
 
 def _similarity_votes(
     source: Float32, target: Float32, zoom: Float32, turn: Float32, tolerances: Verification, side: int
 ) -> npt.NDArray[np.bool_]:
-    """Row i: which matches agree with match i's own similarity; bool [m, m]."""
+    """Row i: which matches agree with match i's own similarity; bool [m, m].
+
+    Written as products of matrices of two to four columns, which takes half the time of sums of [m, m] arrays.
+    """
     factor = np.exp(zoom) * np.exp(1j * turn)
     points, images = source[:, 0] + 1j * source[:, 1], target[:, 0] + 1j * target[:, 1]
-    error = (images - factor * points)[:, None] + factor[:, None] * points[None, :] - images[None, :]
-    near = error.real**2 + error.imag**2 < (tolerances.coarse * side) ** 2
-    return np.asarray(near & _alike(zoom[None, :], turn[None, :], zoom[:, None], turn[:, None], tolerances))
+    shift, one = images - factor * points, np.ones_like(zoom)
+    across = np.stack([shift.real, factor.real, -factor.imag, one], axis=1)
+    down = np.stack([shift.imag, factor.imag, factor.real, one], axis=1)
+    error = np.square(across @ np.stack([one, points.real, points.imag, -images.real]))
+    error += np.square(down @ np.stack([one, points.real, points.imag, -images.imag]))
+    agree = np.asarray(error < (tolerances.coarse * side) ** 2)
+    agree &= np.abs(np.subtract.outer(zoom, zoom, out=error), out=error) < np.log(tolerances.zoom)
+    directions = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    agree &= directions @ directions.T > np.cos(tolerances.turn)
+    return agree
 
 
 def _alike(
-    zoom: Float32, turn: Float32, other_zoom: Float32, other_turn: Float32, tolerances: Verification
+    zoom: Float32, turn: Float32, other_zoom: np.float32, other_turn: np.float32, tolerances: Verification
 ) -> npt.NDArray[np.bool_]:
-    # the cosine of a difference, from the cosines and sines of both: neither a modulo nor a cosine for every pair
-    cosine = np.cos(turn) * np.cos(other_turn) + np.sin(turn) * np.sin(other_turn)
+    cosine = np.cos(turn - other_turn)
     return np.asarray((np.abs(zoom - other_zoom) < np.log(tolerances.zoom)) & (cosine > np.cos(tolerances.turn)))
 
 
@@ -186,8 +200,13 @@ def _homogeneous(points: Float32) -> Float32:
     return np.concatenate([points, np.ones((len(points), 1), dtype=points.dtype)], axis=1)
 
 
-def _fit_affine(source: Float32, target: Float32, weight: Float32) -> npt.NDArray[np.float64]:
-    """Weighted least squares: float64 [3, 2] that maps homogeneous source points to target points."""
+def _fit_affine(places: Float32, target: Float32, weight: Float32) -> npt.NDArray[np.float64]:
+    """Weighted least squares: float64 [3, 2] that maps homogeneous source points [k, 3] to target points [k, 2]."""
     root = np.sqrt(weight.astype(np.float64))[:, None]
-    solution, *_ = np.linalg.lstsq(_homogeneous(source) * root, target * root, rcond=None)
-    return np.asarray(solution, np.float64)
+    equations = max(len(places), 3)  # the routine that numpy's lstsq calls, too, in twice the time, wants as many
+    left, right = np.zeros((equations, 3)), np.zeros((equations, 2))
+    left[: len(places)], right[: len(places)] = places * root, target * root
+    _, solution, _, _, _, failed = dgelss(left, right, cond=PRECISION * equations, overwrite_a=1, overwrite_b=1)
+    if failed:
+        raise np.linalg.LinAlgError("Singular values of an affine fit did not converge.")
+    return np.asarray(solution[:3], np.float64)
