@@ -166,6 +166,7 @@ def _figures(repeats: list[Repeat], growths: list[Growth]) -> dict[str, object]:
         "auroc": float(np.mean([one.auroc for one in repeats])),
         "ece_kept": sum(one.ece <= one.ece_if_calibrated for one in repeats),
         "rates_contradicted": sum(getattr(one, rate).contradicts for one in repeats for rate in rates),
+        **{f"{rate}_mean": float(np.mean([getattr(one, rate).rate for one in repeats])) for rate in rates},
         "undecided": float(np.mean([one.undecided for one in repeats])),
         "undecided_ceiling": float(np.mean([one.ceiling for one in repeats])),
         "repeats": [asdict(one) for one in repeats],
@@ -190,7 +191,8 @@ def _print(repeats: list[Repeat], growths: list[Growth]) -> None:
         table.add_row(words, *(f"{getattr(one, name):.3f}" for one in repeats))
     for name, words in (("false_known", "false KNOWN"), ("misidentified", "misidentified"), ("false_new", "false NEW")):
         rates = [getattr(one, name) for one in repeats]
-        table.add_row(f"{words} (from)", *(f"{one.rate:.3f} ({one.low:.3f})" for one in rates))
+        mean = float(np.mean([one.rate for one in rates]))
+        table.add_row(f"{words}, mean {mean:.3f} (from)", *(f"{one.rate:.3f} ({one.low:.3f})" for one in rates))
     console.print(table)
     if not growths:
         return
