@@ -25,6 +25,7 @@ def test_the_public_names_are_pinned() -> None:
         assert all(getattr(package, name).__name__ == name for name in vars(package)["__all__"])
 
 
+@pytest.mark.whole
 def test_ten_lines_go_from_a_folder_to_a_verdict(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     photos = copied(drawn_once(tmp_path_factory), tmp_path / "photos", [f"T{number:03d}" for number in range(1, 23)])
     query = next(one for one in photos.samples if one.turtle == "T004" and one.role == "known")

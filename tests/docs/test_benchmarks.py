@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_benchmarks_within_sentences_exist() -> None:
     assert {words[1] for words in codes} <= {*BENCHMARKS, "NAME"}
 
 
-def test_a_manifest_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_a_manifest_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "benchmarks.identification.novelty", raising=False)  # it is to run, not imported
     with pytest.raises(SystemExit) as ended:
         main(["novelty", str(tmp_path / "nowhere.csv")])
     assert str(ended.value) == f"There is no manifest {tmp_path / 'nowhere.csv'}."

@@ -16,6 +16,8 @@ from tests.docs.readmes import FRONT, INDEX, RETRIEVAL, Typed, blocks, table_row
 from tests.index.making import photo
 from tests.retrieval.shelling import Outcome, Shell, sized
 
+pytestmark = pytest.mark.whole
+
 FASTER = {"enroll": ("--no-fit", "--extractor", "sift-256-320"), "query": ("--matcher", "nearest")}
 """Said behind a command of the front page, so that a small catalogue of drawn photos is enough for it."""
 

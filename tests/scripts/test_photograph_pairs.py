@@ -23,6 +23,8 @@ from training.lightglue.draw_pairs import draw_one, parse, planned
 from training.lightglue.photograph_pairs import make_photograph_flock, parts, pattern, photograph_skin
 from training.lightglue.synthetic_pairs import Flock, FlockPlan, cropped, make_flock, stretched
 
+pytestmark = pytest.mark.whole
+
 WIDE = np.deg2rad(60)
 PLAN = FlockPlan(individuals=2, photos=3, keypoints=256, long_side=256, widest=WIDE, stretched=0.5, fewest=128)
 

@@ -12,6 +12,8 @@ from synthetic.scenes import draw_scene
 from synthetic.solids import Camera, silhouette
 from synthetic.viewpoints import viewpoint
 
+pytestmark = pytest.mark.whole
+
 SIZE = (336, 224)
 
 

@@ -16,6 +16,8 @@ from index.types import Descriptor, GalleryFilter, Recipe, Shortlist, Side
 from tests.index.making import day, vector
 from tests.index.shards.local import VECTORS, VOTES, LocalShards, change_something, prepared, signature
 
+pytestmark = pytest.mark.whole
+
 filters = st.builds(
     GalleryFilter,
     side=st.sampled_from([None, Side.LEFT, Side.RIGHT, Side.TOP]),

@@ -19,6 +19,8 @@ from index.shards.sharding import restore_features, shard_catalog
 from index.types import GalleryFilter, Recipe
 from tests.index.shards.local import VECTORS, VOTES, change_something, prepared
 
+pytestmark = pytest.mark.whole
+
 ALL = GalleryFilter(identified=False)
 
 

@@ -11,6 +11,8 @@ from PIL import Image
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
+pytestmark = pytest.mark.whole
+
 SMALL = ("--extractor", "sift-256-320")
 
 

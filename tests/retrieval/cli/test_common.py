@@ -14,6 +14,8 @@ from index.curation.decisions import Decisions
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
+pytestmark = pytest.mark.whole
+
 
 def test_a_merge_asks_shows_and_is_undone(shell: Shell) -> None:
     merge = ("turtles", "merge", "T001", "T002", "--why", "same scar")

@@ -15,6 +15,8 @@ from synthetic.samples import SampleSet
 from tests.retrieval.cli.conftest import SMALL
 from tests.retrieval.shelling import Outcome, Shell
 
+pytestmark = pytest.mark.whole
+
 QUICK = {"enroll": (*SMALL, "--no-fit"), "fit": ("--matcher", "nearest"), "identify": ("--matcher", "nearest")}
 """What makes a test of it: small pictures and the quickest matcher."""
 COMMAND = re.compile(r"`turtleidx ([^`]+)`")

@@ -17,6 +17,8 @@ from synthetic.samples import SampleSet
 from tests.retrieval.cli.conftest import SMALL
 from tests.retrieval.shelling import Shell
 
+pytestmark = pytest.mark.whole
+
 NEAREST = ("--matcher", "nearest")
 STRANGERS = ("T023", "T024")
 

@@ -20,6 +20,8 @@ from index.curation.curator import Curator
 from retrieval.cli.app import PLACES, main
 from tests.index.making import RECIPE
 
+pytestmark = pytest.mark.whole
+
 MODULES = sorted(
     path.stem
     for path in Path(str(retrieval.__file__)).parent.glob("cli/commands/*.py")

@@ -12,6 +12,8 @@ from retrieval.engine import LIGHT
 from synthetic.samples import SampleSet
 from tests.retrieval.drawn import copied
 
+pytestmark = pytest.mark.whole
+
 PROGRAM = """
 import sys
 

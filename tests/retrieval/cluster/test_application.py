@@ -19,6 +19,8 @@ from retrieval.pipeline.galleries import OwnGallery
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
+pytestmark = pytest.mark.whole
+
 TOKEN = {"Authorization": "Bearer secret"}
 MOST = 1 << 20
 

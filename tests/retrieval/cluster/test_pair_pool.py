@@ -31,6 +31,8 @@ from tests.retrieval.cluster.pooling import LocalPool, pairs_known, without_pair
 from tests.retrieval.review.conftest import muddled as muddled
 from tests.retrieval.training.test_matcher import filled, options_of, untrained as untrained
 
+pytestmark = pytest.mark.whole
+
 Copied = Callable[[], Catalog]
 
 

@@ -32,7 +32,10 @@ from tests.retrieval.cluster.conftest import running
 from tests.retrieval.cluster.pooling import pairs_known, without_pairs
 from tests.retrieval.shelling import Outcome, Shell
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="several nodes in one machine are for Linux")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(sys.platform == "win32", reason="several nodes in one machine are for Linux"),
+]
 NEAREST = EngineOptions(matcher="nearest", shortlist=12)
 
 

@@ -24,7 +24,10 @@ from synthetic.samples import SampleSet
 from tests.retrieval.cluster.test_sharded_gallery import told
 from tests.retrieval.shelling import Shell
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="several nodes in one machine are for Linux")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(sys.platform == "win32", reason="several nodes in one machine are for Linux"),
+]
 QUERY = ("--side", "left", "--matcher", "nearest", "--json")
 
 

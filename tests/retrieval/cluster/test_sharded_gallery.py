@@ -37,6 +37,8 @@ from synthetic.samples import Sample, SampleSet
 from tests.index.shards.local import change_something
 from tests.retrieval.cluster.inprocess import LocalWorkers, gallery_of
 
+pytestmark = pytest.mark.whole
+
 NEAREST = EngineOptions(matcher="nearest")
 
 

@@ -35,6 +35,8 @@ from retrieval.weight_files import found
 from synthetic.heads import draw_head
 from synthetic.scenes import Head, draw_scene
 
+pytestmark = pytest.mark.whole
+
 
 @contextmanager
 def within_wheels() -> Iterator[None]:

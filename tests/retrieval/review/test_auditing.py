@@ -17,6 +17,8 @@ from retrieval.review.suspicions import Kind
 from tests.retrieval.lookalikes import engine, lookalike
 from tests.retrieval.shelling import Shell
 
+pytestmark = pytest.mark.whole
+
 
 def test_a_duplicate_and_a_mixed_identity_come_first(muddled: Path, tmp_path: Path) -> None:
     catalog = Catalog.open(Path(shutil.copytree(muddled, tmp_path / "turtles.catalog")))

@@ -18,6 +18,8 @@ from retrieval.review.groups import Group
 from tests.retrieval.lookalikes import believing, engine, enrolled, lookalike
 from tests.retrieval.shelling import Shell
 
+pytestmark = pytest.mark.whole
+
 NEW, OTHER = 101, 102
 
 

@@ -20,6 +20,8 @@ from retrieval.training.losses import LossOfPairs, MetricLoss, pairs_of
 from retrieval.training.sampling import LabelledPhotos, batches, split
 from tests.index.making import RECIPE, day, photo
 
+pytestmark = pytest.mark.whole
+
 OPTIONS = EncoderTraining(
     model="test_resnet", from_scratch=True, epochs=3, patience=3, batch=16, each=2, size=64, rate=3e-3, held_out=0.4
 )

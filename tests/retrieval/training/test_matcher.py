@@ -25,6 +25,8 @@ from retrieval.training.pairs import MARGIN, ComparedPhotos, correspondence_loss
 from retrieval.training.sampling import LabelledPhotos
 from tests.index.making import RECIPE, day, photo
 
+pytestmark = pytest.mark.whole
+
 SMALL = LightGlueConfig(input_dim=128, descriptor_dim=32, n_layers=2, num_heads=2, add_scale_ori=True)
 KEYPOINTS, TELLING = 64, 16
 CPU = torch.device("cpu")

@@ -22,6 +22,8 @@ from retrieval.training.detector import Judged, save_finder
 from retrieval.training.own_heads import certified_threshold, train_detector
 from synthetic.heads import draw_head
 
+pytestmark = pytest.mark.whole
+
 
 class Blocks:
     """A backbone whose features are the photo's own colours, so that a head of another colour is easily learnt."""

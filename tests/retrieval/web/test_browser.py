@@ -19,6 +19,8 @@ from index.curation.decisions import Decisions
 from tests.retrieval.web.conftest import opened
 from tests.retrieval.web.season import HARD, KNOWN, STRANGERS, Served
 
+pytestmark = pytest.mark.whole
+
 PAGES = ("/", "/queue", "/known", "/turtles", "/turtle/T001", "/encounters", "/import", "/audit", "/history", "/report")
 COMPARED = "body[data-compared]"
 LISTENING = "html[data-ready]"

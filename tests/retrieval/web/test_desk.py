@@ -26,6 +26,8 @@ from tests.retrieval.web.answering import an_answer
 from tests.retrieval.web.conftest import HOST, entered
 from tests.retrieval.web.season import HARD, KNOWN, STRANGERS
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def comparing(catalog: Catalog) -> Iterator[Desk]:

@@ -14,6 +14,8 @@ from retrieval.web.guard import MOST_BODY, Door
 from retrieval.web.pages import CHANGED, SHOWN
 from tests.retrieval.web.conftest import HOST, entered
 
+pytestmark = pytest.mark.whole
+
 TRAVERSALS = [
     "/photo/../../etc/passwd/large.jpg",
     "/photo/%2e%2e%2f%2e%2e%2fetc%2fpasswd/large.jpg",

@@ -25,6 +25,8 @@ from synthetic.heads import draw_head
 from tests.retrieval.web.conftest import HOST, entered
 from tests.retrieval.web.season import serving
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def frames(tmp_path: Path) -> Catalog:

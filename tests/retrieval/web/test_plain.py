@@ -16,6 +16,8 @@ from retrieval.web.queue.planting import Planting
 from tests.retrieval.web.conftest import HOST, entered
 from tests.retrieval.web.test_desk import eventually
 
+pytestmark = pytest.mark.whole
+
 UNDERSCORES = "_-" * 22
 """Secrets are of the alphabet of base64 for addresses: these letters come one time in thirty-two each."""
 

@@ -22,6 +22,8 @@ from synthetic.samples import COLUMNS, Sample, SampleSet
 from tests.retrieval.drawn import copied
 from tests.retrieval.shelling import Shell
 
+pytestmark = pytest.mark.whole
+
 QUICK = ("--matcher", "nearest")
 METHODS = ["wasserstein", "wasserstein_distance", "match_count", "confidence_sum", "nearest, unverified"]
 KNOWN_PHOTOS, NEW_PHOTOS = 6, 6

@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from index.catalog.catalog import Catalog
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
+
+pytestmark = pytest.mark.whole
 
 NEAREST = ("--matcher", "nearest")
 

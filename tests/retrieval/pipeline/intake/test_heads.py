@@ -23,6 +23,8 @@ from retrieval.novelty import CatalogModel, Verdict
 from retrieval.pipeline import draw_box, enroll, find_heads, identify, reindex, remember_heads, remembered_heads
 from synthetic.heads import draw_head
 
+pytestmark = pytest.mark.whole
+
 HEAD = HeadBox(200.0, 100.0, 160.0, 128.0)
 """Where the head lies in the frames, in their own pixels: they are 640 x 480."""
 

@@ -26,6 +26,8 @@ from tests.retrieval.oracles import CPU, TOY, decided_network, random_features
 pytest.importorskip("triton")
 from retrieval.matching.lightglue.gpu import kernels
 
+pytestmark = pytest.mark.whole
+
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPE = torch.bfloat16 if torch.cuda.is_available() else torch.float32
 NEAR = 2e-2 if torch.cuda.is_available() else 1e-5
