@@ -57,12 +57,12 @@ def on_all_cores(task: Callable[[Item], Result], items: Iterable[Item]) -> list[
     A pair's matrix product is too small to be shared between cores: a linear algebra library that tries spends most of
     the time waiting for itself, so it gets one thread here.
     """
-    with _LIBRARIES.limit(limits=1, user_api="blas"), ThreadPoolExecutor(_granted()) as pool:
+    with _LIBRARIES.limit(limits=1, user_api="blas"), ThreadPoolExecutor(granted_cores()) as pool:
         return list(pool.map(task, items))
 
 
-def _granted() -> int:
-    """Ray, like others who run many processes on a machine, says so by this variable how many cores each has."""
+def granted_cores() -> int:
+    """How many cores this process may use: Ray, and others who run many on one machine, say so by this variable."""
     told = environ.get("OMP_NUM_THREADS", "")
     return min(int(told), cpu_count() or 1) if told.isdecimal() and int(told) else cpu_count() or 1
 

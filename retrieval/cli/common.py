@@ -157,10 +157,13 @@ def preparing(cluster: str | None, recipe: Recipe, choices: EngineOptions) -> It
 
 
 @contextmanager
-def pairs_on(cluster: str | None) -> Iterator[PairPool | None]:
-    """What compares pairs: all nodes of a Ray cluster, or None, this machine."""
+def pairs_on(cluster: str | None) -> Iterator[PairPool]:
+    """What compares pairs: all nodes of a Ray cluster, or this machine's cores."""
     if cluster is None:
-        yield None
+        from retrieval.pipeline import look_processes  # what compares photos takes a second to import
+
+        with look_processes() as pool:
+            yield pool
         return
     from retrieval.cluster import pairs_on  # Ray takes seconds to import
 

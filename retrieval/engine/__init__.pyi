@@ -1,4 +1,4 @@
-from .engine import Each as Each, Engine as Engine, Extracted as Extracted
+from .engine import Each as Each, Engine as Engine, Extracted as Extracted, ReadPhoto as ReadPhoto
 from .options import (
     LACKING as LACKING,
     LIGHT as LIGHT,

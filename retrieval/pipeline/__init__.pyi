@@ -41,6 +41,7 @@ from .intake import (
     sorted_out as sorted_out,
 )
 from .kept_queries import keep as keep
+from .local_processes import LookProcesses as LookProcesses, look_processes as look_processes
 from .next_steps import (
     next_for_catalog as next_for_catalog,
     next_for_encounter as next_for_encounter,

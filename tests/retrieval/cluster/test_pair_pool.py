@@ -23,6 +23,7 @@ from retrieval.evaluation.run import Comparison, compare_methods
 from retrieval.fitting.fit_model import fit
 from retrieval.novelty.catalog_model import MODEL
 from retrieval.novelty.decision import DecisionPolicy
+from retrieval.pipeline.local_processes import LookProcesses
 from retrieval.pipeline.pair_pool import PairPool
 from retrieval.review.auditing import audit
 from retrieval.review.clustering import cluster_encounters
@@ -98,6 +99,17 @@ def test_the_same_comes_of_it(copied: Copied, work: Callable[..., object], match
     assert work(spread, engine, pool) == expected
     assert pairs_known(spread) == pairs_known(plain)
     assert len(pool.batches) > pool.ahead
+
+
+@pytest.mark.parametrize(
+    ("work", "matcher"), [(fitted, "nearest+views"), (audited, "turtle-sift+nearest"), (evaluated, "nearest")]
+)
+def test_the_same_comes_of_processes_on_this_machine(copied: Copied, work: Callable[..., object], matcher: str) -> None:
+    plain, spread, engine = copied(), copied(), engine_of(matcher, 14)
+    expected = work(plain, engine, None)
+    with LookProcesses(2, worth=40) as processes:
+        assert work(spread, engine, processes) == expected
+    assert pairs_known(spread) == pairs_known(plain)
 
 
 def test_what_further_extractors_find_is_found_once_and_kept(copied: Copied) -> None:
