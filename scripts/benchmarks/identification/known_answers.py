@@ -12,27 +12,48 @@ from index.catalog import Catalog
 from index.types import Bool, Float32, Float64, Int64, LocalFeatures, Photo
 from retrieval.engine import Engine
 from retrieval.fitting import DescriptorSimilarity
-from retrieval.fitting.pair_confidences import CachedComparison, looks_of, pairs_of
+from retrieval.fitting.pair_confidences import CachedComparison, Wanted, looks_of, pairs_of
 from retrieval.fitting.trials import TrialPlan
 from retrieval.matching import strength, strongest
 from retrieval.novelty import Candidates, CatalogModel, Posterior
+from retrieval.parallel import in_parts
+from retrieval.pipeline import PairPool
 from retrieval.scoring import PairConfidences
 
 
 class Grounds:
-    """All photos of a catalogue and what is known about their pairs; needs the writer's lock for the cache."""
+    """All photos of a catalogue and what is known about their pairs; needs the writer's lock for the cache.
 
-    def __init__(self, catalog: Catalog, photos: Sequence[Photo], engine: Engine) -> None:
-        self.catalog, self.photos, self.engine = catalog, photos, engine
+    Parameters
+    ----------
+    pool : PairPool or None
+        Where pairs are compared that are planned ahead.
+    """
+
+    def __init__(self, catalog: Catalog, photos: Sequence[Photo], engine: Engine, pool: PairPool | None = None) -> None:
+        self.catalog, self.photos, self.engine, self.pool = catalog, photos, engine, pool
         self.table = TrialPlan(photos, DescriptorSimilarity.of_stored(catalog, engine, photos).to, engine)
-        self._looking = looks_of(catalog, engine)
-        self._comparing = pairs_of(catalog, engine)
+        self._looking = looks_of(catalog, engine, pool)
+        self._comparing = pairs_of(catalog, engine, pool)
+
+    def plan(self, rows: Int64, gallery: Int64) -> None:
+        """Have the pool look at what searches with these photos will want to be looked at."""
+        pairing = self._comparing if self.engine.reranking.keep is None else self._looking
+        for part in in_parts(rows.tolist(), pairing.ahead):
+            pairing.plan([self._wanted(row, self._candidates(row, gallery)) for row in part])
+
+    def _wanted(self, row: int, others: Int64) -> Wanted:
+        photo = self.photos[row]
+        return Wanted(photo.sha256, partial(self._features, photo), [self.photos[one] for one in others])
+
+    def _candidates(self, row: int, gallery: Int64) -> Int64:
+        table, same_side = self.table, gallery[self.table.side_code[gallery] == self.table.side_code[row]]
+        near = same_side[np.argsort(-table.similar(row)[same_side], kind="stable")]
+        return table.shortlisted(near)
 
     def shortlist(self, row: int, gallery: Int64) -> tuple[Int64, Bool]:
         """The rows of the gallery that a search with this photo compares, int64 [k], and which the matcher sees."""
-        table, same_side = self.table, gallery[self.table.side_code[gallery] == self.table.side_code[row]]
-        near = same_side[np.argsort(-table.similar(row)[same_side], kind="stable")]
-        found, recipe = table.shortlisted(near), self.engine.reranking
+        found, recipe = self._candidates(row, gallery), self.engine.reranking
         if recipe.keep is None or len(found) <= recipe.keep:
             return found, np.ones(len(found), bool)
         first_matches = self._confidences(self._looking, row, found)
@@ -47,8 +68,8 @@ class Grounds:
         return [look * share for look in self._confidences(self._looking, row, others)]
 
     def _confidences(self, pairing: CachedComparison, row: int, others: Int64) -> list[Float32]:
-        photo = self.photos[row]
-        return pairing.confidences(photo.sha256, partial(self._features, photo), [self.photos[one] for one in others])
+        wanted = self._wanted(row, others)
+        return pairing.confidences(wanted.key, wanted.features, wanted.others)
 
     def _features(self, photo: Photo) -> LocalFeatures:
         [features] = self.catalog.features([photo])

@@ -36,7 +36,7 @@ from retrieval.evaluation.metrics import auroc, error_rate, reliability
 from retrieval.fitting import learn, run_trials
 from retrieval.images import from_manifest
 from retrieval.novelty import Rates, Verdict, decide
-from retrieval.pipeline import enroll
+from retrieval.pipeline import enroll, look_processes
 from retrieval.scoring import Score
 
 RATES = Rates(0.05, 0.05, 0.05)
@@ -94,12 +94,14 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     if options.quick:
         photos = most_seen(photos, QUICK_TURTLES)
     seeds = range(1 if options.quick else options.repeats)
-    with catalog.writing("benchmark"), Progress(console=Console(stderr=True), transient=True) as bars:
-        grounds = Grounds(catalog, photos, engine)
+    console = Console(stderr=True)
+    with catalog.writing("benchmark"), look_processes() as pool, Progress(console=console, transient=True) as bars:
+        grounds = Grounds(catalog, photos, engine, pool)
         bar = bars.add_task("repeats", total=2 * len(seeds))
         repeats, growths = [], []
         for seed in seeds:
             repeats.append(_repeat(catalog, photos, grounds, seed))
+            console.print(json.dumps(asdict(repeats[-1])))
             bars.advance(bar)
             if seed < options.growths:
                 growths.append(measure_growth(catalog, photos, grounds, RATES, seed))
@@ -111,12 +113,14 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
 def _repeat(catalog: Catalog, photos: list[Photo], grounds: Grounds, seed: int) -> Repeat:
     role = random_roles(photos, seed)
     gallery = np.flatnonzero(role == GALLERY)
-    trial_scores = run_trials(catalog, [photos[row] for row in gallery], grounds.engine, EVERY_PAIR, seed)
+    chosen = [photos[row] for row in gallery]
+    trial_scores = run_trials(catalog, chosen, grounds.engine, EVERY_PAIR, seed, pool=grounds.pool)
     model = learn(trial_scores, grounds.engine.score, seed)
     if model.novelty is None:
         sys.exit(model.missing)
     searcher, turtle = Searcher(grounds, model), grounds.table.turtle
     asked = np.flatnonzero((role == KNOWN) | (role == NEW))
+    grounds.plan(asked, gallery)
     searched = [(row, searcher.search(int(row), gallery)) for row in asked]
     found = [one for _, one in searched if one is not None]
     rows = np.array([row for row, one in searched if one is not None], np.int64)
