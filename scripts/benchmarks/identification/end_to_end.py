@@ -31,7 +31,7 @@ from retrieval.images import from_manifest
 from retrieval.matching.nearest import comparable, mutual_nearest
 from retrieval.novelty import CatalogModel, DecisionPolicy, Verdict
 from retrieval.parallel import on_all_cores, peak_memory_gib
-from retrieval.pipeline import Identification, enroll
+from retrieval.pipeline import Identification, enroll, look_processes
 from retrieval.pipeline.identification import identify
 from retrieval.scoring import Score
 
@@ -70,7 +70,8 @@ def run(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     enrolled = enroll(catalog, from_manifest(options.manifest, ["gallery"], Sighting("")), engine, "benchmark")
     with catalog.writing("calibrate"):
         engine = calibrated(catalog, engine)
-    fitted = fit(catalog, engine, "benchmark", budget=options.budget)
+    with look_processes() as pool:  # as the command does
+        fitted = fit(catalog, engine, "benchmark", budget=options.budget, pool=pool)
     rows = [row for row in read_manifest(options.manifest, ["known", "new"]) if isinstance(row, ManifestRow)]
     most = 40 if options.quick else options.most
     if most:
