@@ -41,6 +41,8 @@ from retrieval.scoring import pair_confidences
 
 WORTH = 4_000
 """Pairs to look at from which on processes are started, which takes some seconds; a pair takes two milliseconds."""
+MOST = 8
+"""Processes at most: each takes a third of a gigabyte."""
 AHEAD, MOST_AHEAD = 32, 1024
 """Photos whose pairs are planned at once, for each process, and in all."""
 WAITING = 2
@@ -160,8 +162,8 @@ class LookProcesses(AbstractContextManager["LookProcesses"]):
 
 
 def look_processes() -> LookProcesses:
-    """As many as there are cores for."""
-    return LookProcesses(granted_cores())
+    """As many as there are cores for, and memory as a rule."""
+    return LookProcesses(min(granted_cores(), MOST))
 
 
 def _looks_alone(engine: Engine, comparing: Comparing) -> bool | None:
