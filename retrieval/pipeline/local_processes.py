@@ -122,20 +122,22 @@ class LookProcesses(AbstractContextManager["LookProcesses"]):
     def _done(
         self, task: Callable[..., Found], batches: Iterable[PairBatch], *, viewed: bool
     ) -> Iterator[tuple[PairBatch, Found]]:
-        """What the processes find of each batch, as they are done; nothing more once one of them has died."""
+        """What the processes find of each batch, as they are done; nothing more once one has died or the disk is full."""
         asked = list(batches)
-        pool = self._started(sum(len(batch.keys) - 1 for batch in asked))
-        if pool is None:
-            return
         pending: dict[Future[Found], PairBatch] = {}
         try:
+            pool = self._started(sum(len(batch.keys) - 1 for batch in asked))
+            if pool is None:
+                return
             for batch in asked:
                 if len(pending) >= WAITING * self._count:
                     yield from _finished(pending)
                 pending[pool.submit(task, *self._send(batch, viewed=viewed))] = batch
             while pending:
                 yield from _finished(pending)
-        except BrokenProcessPool:
+        except (BrokenProcessPool, OSError):  # an OSError: their folder is on a disk that is full
+            if self._processes is not None:
+                self._processes.shutdown(wait=False, cancel_futures=True)
             self._count, self._processes = 0, None
         finally:
             for one in pending:

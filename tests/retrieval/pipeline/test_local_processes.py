@@ -108,6 +108,15 @@ def test_when_one_dies_the_rest_is_left_to_who_asks(batches: list[PairBatch]) ->
         assert not list(processes.compare(engine, Comparing.MATCH, batches))
 
 
+def test_a_full_disk_leaves_everything_to_who_asks(
+    batches: list[PairBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with LookProcesses(2, worth=1) as processes:
+        assert not list(processes.compare(engine_of("nearest"), Comparing.MATCH, batches))
+        assert len(list(processes.looks(batches))) == len(batches)
+
+
 def test_nothing_is_left_behind(batches: list[PairBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
