@@ -122,7 +122,7 @@ class LookProcesses(AbstractContextManager["LookProcesses"]):
     def _done(
         self, task: Callable[..., Found], batches: Iterable[PairBatch], *, viewed: bool
     ) -> Iterator[tuple[PairBatch, Found]]:
-        """What the processes find of each batch, as they are done; nothing more once one has died or the disk is full."""
+        """What the processes find of each batch; nothing more once one has died or the disk is full."""
         asked = list(batches)
         pending: dict[Future[Found], PairBatch] = {}
         try:
