@@ -11,8 +11,9 @@ import numpy as np
 from index.types import Float32, LocalFeatures, Matches
 from retrieval.matching.matcher import Compare, Matcher
 from retrieval.matching.nearest import NearestNeighbourMatcher
-from retrieval.matching.verification import POSITIONS, Verification, has_frames, verify, verify_positions
-from retrieval.parallel import on_all_cores
+from retrieval.matching.position_verification import POSITIONS, verify_positions
+from retrieval.matching.verification import Verification, has_frames, verify_each
+from retrieval.parallel import on_all_cores, parts_on_all_cores
 
 Closer = Callable[[Sequence[int], Sequence[Matches] | None], Sequence[Matches]]
 """From rows of candidates, and their first matches where there are any, to the matcher's verified matches."""
@@ -143,7 +144,11 @@ def verified(
     pairs = list(zip(candidates, found, strict=True))
     if not has_frames(query):
         return on_all_cores(lambda pair: verify_positions(query, pair[0], pair[1]), pairs)
-    return on_all_cores(lambda pair: verify(query, pair[0], pair[1], verification), pairs)
+
+    def together(part: Sequence[tuple[LocalFeatures, Matches]]) -> list[Matches]:
+        return verify_each(query, [one for one, _ in part], [matches for _, matches in part], verification)
+
+    return parts_on_all_cores(together, pairs)
 
 
 def first_stage(query: LocalFeatures, candidates: Sequence[LocalFeatures]) -> list[Matches]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from index.types import Float32, LocalFeatures, Matches
 from retrieval.features import rootsift
-from retrieval.parallel import on_all_cores
+from retrieval.parallel import in_parts, parts_on_all_cores
+
+SIMILARITIES = 1 << 21
+"""Similarities that are looked at at once, over several candidates: eight megabytes."""
+NOTHING = Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32))
 
 
 class NearestNeighbourMatcher:
@@ -25,7 +30,7 @@ class NearestNeighbourMatcher:
     ) -> list[Matches]:
         """As `Matcher.match`; how photos lie does not matter."""
         own = comparable(query)
-        return on_all_cores(lambda candidate: mutual_nearest(own, comparable(candidate)), candidates)
+        return parts_on_all_cores(lambda part: mutual_nearest_of_each(own, [*map(comparable, part)]), candidates)
 
 
 def comparable(features: LocalFeatures) -> Float32:
@@ -38,22 +43,28 @@ def comparable(features: LocalFeatures) -> Float32:
 
 def mutual_nearest(query: Float32, candidate: Float32) -> Matches:
     """Mutual nearest neighbours of unit descriptors float32 [n, d] and [m, d]."""
-    if not len(query) or not len(candidate):
-        return Matches(np.empty((0, 2), np.int32), np.empty(0, np.float32))
-    similarity = query @ candidate.T
-    forth, most = similarity.argmax(axis=1), similarity.max(axis=0)  # argmax down the columns is many times slower
-    rows = np.flatnonzero(similarity[np.arange(len(query)), forth] == most[forth])
-    _, first = np.unique(forth[rows], return_index=True)  # of equals, argmax would have taken the first
-    rows = rows[np.sort(first)]
-    columns = forth[rows]
-    best = similarity[rows, columns]
-    # both second-best are asked for mutual neighbours only, whose best then stands in neither's way
-    similarity[rows, columns] = -1.0
-    second = np.maximum(similarity[rows].max(axis=1), similarity.max(axis=0)[columns])
-    ratio = _distance(best) / np.maximum(_distance(second), 1e-6)
-    confidence = np.clip(1.0 - ratio, 0.0, 1.0).astype(np.float32)
-    return Matches(np.stack([rows, columns], axis=1).astype(np.int32), confidence)
+    [matches] = mutual_nearest_of_each(query, [candidate])
+    return matches
 
 
-def _distance(similarity: Float32) -> Float32:
-    return np.asarray(np.sqrt(np.maximum(2.0 - 2.0 * similarity, 0.0)))
+def mutual_nearest_of_each(query: Float32, candidates: Sequence[Float32]) -> list[Matches]:
+    """As `mutual_nearest`, with each of several candidates, in order: the same answers at less expense."""
+    if not len(query):
+        return [NOTHING for _ in candidates]
+    most = max(1, SIMILARITIES // (len(query) * max(map(len, candidates), default=1) or 1))
+    return [one for part in in_parts(candidates, most) for one in _together(query, part)]
+
+
+def _together(query: Float32, candidates: Sequence[Float32]) -> list[Matches]:
+    from retrieval.matching.kernels import mutual_neighbours
+
+    starts = np.cumsum([0, *map(len, candidates)])
+    similarity = np.empty((starts[-1], len(query)), np.float32)
+    for one, (first, last) in zip(candidates, pairwise(starts), strict=True):
+        # each a product of its own, so that others do not change how it is rounded
+        np.matmul(one, query.T, out=similarity[first:last])
+    own, other = (np.empty(len(query) * len(candidates), np.int32) for _ in range(2))
+    confidence, ends = np.empty(len(own), np.float32), np.zeros(len(starts), np.int64)
+    mutual_neighbours(similarity, starts, own, other, confidence, ends)
+    pairs = np.stack([own, other], axis=1)
+    return [Matches(pairs[first:last], confidence[first:last]) for first, last in pairwise(ends)]

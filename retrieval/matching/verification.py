@@ -1,61 +1,23 @@
-"""Geometric verification by positions alone, for keypoints that have neither scale nor orientation.
+"""Geometric verification of the matches of keypoints that have scale and orientation.
 
-And what all verification begins with: the matches of a pair in an order that does not depend on who asks.
+And what all verification begins with: an order of two photos that does not depend on who asks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dgelss
-from scipy.special import bdtrc
 
-from index.types import Float32, Int32, Int64, LocalFeatures, Matches
-
-SHARE = 0.03
-"""How far a match may lie from where the affine map puts it, as a share of the second photo's longer side."""
-TRIALS = 2000
-ZOOM, SQUASH = 4.0, 3.0
-"""Most that a map between photos of two heads may enlarge or shrink, and stretch one direction against another."""
-PRECISION = float(np.finfo(np.float64).eps)
-POSITIONS = f"positions-{SHARE:g}-{TRIALS}-{ZOOM:g}-{SQUASH:g}"
-"""Names what `verify_positions` does, for caches."""
+from index.types import Float32, Float64, Int64, LocalFeatures, Matches
 
 
 def has_frames(features: LocalFeatures) -> bool:
     """Whether keypoints have scale and orientation: SIFT's always, others unless all orientations are zero."""
     return features.descriptors.dtype == np.uint8 or bool(features.orientation.any())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CanonicalPair:
-    """A pair and those of its matches that have confidence, from the same end and in the same order whoever asks.
-
-    Attributes
-    ----------
-    rows : int64 [k]
-        Where the matches were, the most confident first.
-    pairs : int32 [k, 2]
-        Keypoints of the first and of the second photo.
-    """
-
-    first: LocalFeatures
-    second: LocalFeatures
-    rows: Int64
-    pairs: Int32
-
-    @classmethod
-    def of(cls, query: LocalFeatures, candidate: LocalFeatures, matches: Matches) -> CanonicalPair:
-        """The matches of a query with a candidate."""
-        first, second, pairs = query, candidate, matches.pairs
-        if not in_order(query, candidate):
-            first, second, pairs = candidate, query, pairs[:, ::-1]
-        rows = np.flatnonzero(matches.confidence > 0)
-        rows = rows[np.lexsort((pairs[rows, 0], -matches.confidence[rows]))]
-        return cls(first, second, rows, pairs[rows])
 
 
 def in_order(query: LocalFeatures, candidate: LocalFeatures) -> bool:
@@ -64,42 +26,6 @@ def in_order(query: LocalFeatures, candidate: LocalFeatures) -> bool:
         if (mine := one.tobytes()) != (theirs := other.tobytes()):
             return mine < theirs
     return True
-
-
-def verify_positions(query: LocalFeatures, candidate: LocalFeatures, matches: Matches) -> Matches:
-    """Set the confidence of matches to zero that the affine map with the most inliers does not explain.
-
-    Random samples of three matches (RANSAC; Fischler and Bolles, CACM 1981), always the same ones for the same pair. A
-    map that no two photos of a head can have explains nothing, nor does one with as few inliers as chance gives.
-    """
-    pair = CanonicalPair.of(query, candidate, matches)
-    inliers = np.zeros(len(matches), dtype=bool)
-    width, height = pair.second.size
-    reach = SHARE * max(width, height)
-    if len(pair.rows) >= (fewest := more_than_chance(len(pair.rows), np.pi * reach**2 / (width * height))):
-        source, target = pair.first.xy[pair.pairs[:, 0]], pair.second.xy[pair.pairs[:, 1]]
-        affine, found = cv2.estimateAffine2D(source, target, ransacReprojThreshold=reach, maxIters=TRIALS)
-        if affine is not None and found.sum() >= fewest and _plausible(affine[:, :2]):
-            inliers[pair.rows] = found[:, 0] > 0
-    return Matches(matches.pairs, np.where(inliers, matches.confidence, np.float32(0.0)))
-
-
-def more_than_chance(matches: int, share: float) -> int:
-    """How many of so many matches have to agree with a map through three of them.
-
-    As many as less than one in all `TRIALS` maps through three random matches would find, if the others ended anywhere
-    and a `share` of all places were near enough (a contrario; Moisan and Stival, IJCV 2004).
-    """
-    others = max(matches - 3, 0)
-    by_chance = TRIALS * bdtrc(np.arange(-1, others), others, share)
-    return 3 + int(np.argmax(np.append(by_chance, 0.0) < 1.0))
-
-
-def _plausible(linear: npt.NDArray[np.float64]) -> bool:
-    """Whether a map [2, 2] neither mirrors nor zooms or squashes beyond what photos of heads do."""
-    larger, smaller = np.linalg.svd(linear, compute_uv=False)
-    zoom = np.sqrt(larger * smaller)
-    return bool(np.linalg.det(linear) > 0 and larger < SQUASH * smaller and 1 / ZOOM < zoom < ZOOM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,75 +64,94 @@ def verify(
     other matches' confidence agrees with is refined to an affine map by least squares (Lowe, IJCV 2004, section 7;
     Philbin et al., CVPR 2007). No random sampling: the same pair always gets the same answer, whichever photo asks.
     """
+    [verified] = verify_each(query, [candidate], [matches], tolerances)
+    return verified
+
+
+def verify_each(
+    query: LocalFeatures,
+    candidates: Sequence[LocalFeatures],
+    found: Sequence[Matches],
+    tolerances: Verification | None = None,
+) -> list[Matches]:
+    """As `verify`, of several pairs, in order: the same answers at less expense."""
     tolerances = tolerances or Verification()
-    pair = CanonicalPair.of(query, candidate, matches)
-    inliers = np.zeros(len(matches), dtype=bool)
-    if len(pair.rows) >= tolerances.fewest:
-        inliers[pair.rows] = _consistent(pair, matches.confidence[pair.rows], tolerances)
-    return Matches(matches.pairs, np.where(inliers, matches.confidence, np.float32(0.0)))
+    starts = np.cumsum([0, *map(len, found)])
+    confidence = np.concatenate([np.zeros(0, np.float32), *(one.confidence for one in found)])
+    lined = _LinedMatches.of(query, candidates, found, confidence)
+    kept = np.zeros(len(confidence), dtype=bool)
+    kept[lined.rows] = _consistent(lined, tolerances)
+    verified = np.where(kept, confidence, np.float32(0.0))
+    return [
+        Matches(one.pairs, verified[first:last]) for one, (first, last) in zip(found, pairwise(starts), strict=True)
+    ]
 
 
-def _consistent(pair: CanonicalPair, weight: Float32, tolerances: Verification) -> npt.NDArray[np.bool_]:
-    first, second, (own, other) = pair.first, pair.second, pair.pairs.T
-    source, target = first.xy[own], second.xy[other]
-    zoom = np.log(second.scale[other] / first.scale[own])
-    turn = second.orientation[other] - first.orientation[own]
-    side = max(second.size)
-    agree = _similarity_votes(source, target, zoom, turn, tolerances, side)
-    best = int(np.argmax(agree @ weight))
-    inliers: npt.NDArray[np.bool_] = agree[best]
-    plausible = inliers | _alike(zoom, turn, zoom[best], turn[best], tolerances)
-    places, reach = _homogeneous(source), (tolerances.fine * side) ** 2
-    for _ in range(3):
-        if inliers.sum() < tolerances.fewest:
-            return np.zeros_like(inliers)
-        affine = _fit_affine(places[inliers], target[inliers], weight[inliers])
-        error = np.square(places @ affine - target).sum(axis=1)
-        before, inliers = inliers, np.asarray(plausible & (error < reach))
-        if np.array_equal(before, inliers):  # and would stay as they are
-            break
-    return inliers if inliers.sum() >= tolerances.fewest else np.zeros_like(inliers)
+@dataclass(frozen=True, slots=True, eq=False)
+class _LinedMatches:
+    """Matches with confidence of several pairs, one pair after the other, each as if always the same photo asked.
 
-
-def _similarity_votes(
-    source: Float32, target: Float32, zoom: Float32, turn: Float32, tolerances: Verification, side: int
-) -> npt.NDArray[np.bool_]:
-    """Row i: which matches agree with match i's own similarity; bool [m, m].
-
-    Written as products of matrices of two to four columns, which takes half the time of sums of [m, m] arrays.
+    Attributes
+    ----------
+    rows : int64 [m]
+        Where the matches were; of each pair the most confident first.
+    ends : int64 [pairs + 1]
+        Where those of each pair begin, and end.
+    frames : float32 [6, m]
+        Keypoints of the first photo of their pair, x and y in pixels, and of the second, logarithm of the scale's ratio
+        and difference of orientations in radians.
+    weight : float32 [m]
+        Confidences.
+    side : float64 [pairs]
+        Each second photo's longer side, pixels.
     """
-    factor = np.exp(zoom) * np.exp(1j * turn)
-    points, images = source[:, 0] + 1j * source[:, 1], target[:, 0] + 1j * target[:, 1]
-    shift, one = images - factor * points, np.ones_like(zoom)
-    across = np.stack([shift.real, factor.real, -factor.imag, one], axis=1)
-    down = np.stack([shift.imag, factor.imag, factor.real, one], axis=1)
-    error = np.square(across @ np.stack([one, points.real, points.imag, -images.real]))
-    error += np.square(down @ np.stack([one, points.real, points.imag, -images.imag]))
-    agree = np.asarray(error < (tolerances.coarse * side) ** 2)
-    agree &= np.abs(np.subtract.outer(zoom, zoom, out=error), out=error) < np.log(tolerances.zoom)
-    directions = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    agree &= directions @ directions.T > np.cos(tolerances.turn)
-    return agree
+
+    rows: Int64
+    ends: Int64
+    frames: Float32
+    weight: Float32
+    side: Float64
+
+    @classmethod
+    def of(
+        cls,
+        query: LocalFeatures,
+        candidates: Sequence[LocalFeatures],
+        found: Sequence[Matches],
+        confidence: Float32,
+    ) -> _LinedMatches:
+        own = np.concatenate([np.zeros((0, 2), np.int32), *(one.pairs for one in found)])
+        pair = np.repeat(np.arange(len(found)), [len(one) for one in found])
+        asks = np.array([in_order(query, one) for one in candidates], dtype=bool)
+        rows = np.flatnonzero(confidence > 0)
+        first_row = np.where(asks[pair[rows]], own[rows, 0], own[rows, 1])
+        rows = rows[np.lexsort((first_row, -confidence[rows], pair[rows]))]
+        pair = pair[rows]
+        starts = np.cumsum([0, *map(len, candidates)])
+        mine = _keypoints([query])[:, own[rows, 0]]
+        theirs = _keypoints(candidates)[:, starts[pair] + own[rows, 1]]
+        forth = asks[pair]
+        first, second = np.where(forth, mine, theirs), np.where(forth, theirs, mine)
+        return cls(
+            rows=rows,
+            ends=np.searchsorted(pair, np.arange(len(found) + 1)),
+            frames=np.stack([*first[:2], *second[:2], np.log(second[2] / first[2]), second[3] - first[3]]),
+            weight=confidence[rows],
+            side=np.where(asks, [max(one.size) for one in candidates], float(max(query.size))),
+        )
 
 
-def _alike(
-    zoom: Float32, turn: Float32, other_zoom: np.float32, other_turn: np.float32, tolerances: Verification
-) -> npt.NDArray[np.bool_]:
-    cosine = np.cos(turn - other_turn)
-    return np.asarray((np.abs(zoom - other_zoom) < np.log(tolerances.zoom)) & (cosine > np.cos(tolerances.turn)))
+def _keypoints(photos: Sequence[LocalFeatures]) -> Float32:
+    """x, y, scale and orientation of all keypoints, float32 [4, n]."""
+    parts = [np.stack((*one.xy.T, one.scale, one.orientation)) for one in photos]
+    return np.concatenate([np.zeros((4, 0), np.float32), *parts], axis=1)
 
 
-def _homogeneous(points: Float32) -> Float32:
-    return np.concatenate([points, np.ones((len(points), 1), dtype=points.dtype)], axis=1)
+def _consistent(lined: _LinedMatches, tolerances: Verification) -> npt.NDArray[np.bool_]:
+    from retrieval.matching.kernels import on_one_map
 
-
-def _fit_affine(places: Float32, target: Float32, weight: Float32) -> npt.NDArray[np.float64]:
-    """Weighted least squares: float64 [3, 2] that maps homogeneous source points [k, 3] to target points [k, 2]."""
-    root = np.sqrt(weight.astype(np.float64))[:, None]
-    equations = max(len(places), 3)  # the routine that numpy's lstsq calls, too, in twice the time, wants as many
-    left, right = np.zeros((equations, 3)), np.zeros((equations, 2))
-    left[: len(places)], right[: len(places)] = places * root, target * root
-    _, solution, _, _, _, failed = dgelss(left, right, cond=PRECISION * equations, overwrite_a=1, overwrite_b=1)
-    if failed:
-        raise np.linalg.LinAlgError("Singular values of an affine fit did not converge.")
-    return np.asarray(solution[:3], np.float64)
+    kept = np.zeros(len(lined.rows), dtype=bool)
+    coarse, fine = (np.square(share * lined.side, dtype=np.float32) for share in (tolerances.coarse, tolerances.fine))
+    zoom, turn = np.float32(np.log(tolerances.zoom)), np.float32(np.cos(tolerances.turn))
+    on_one_map(lined.frames, lined.weight, lined.ends, coarse, fine, zoom, turn, tolerances.fewest, kept)
+    return kept

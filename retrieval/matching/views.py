@@ -12,9 +12,9 @@ from retrieval.features import VIEWS, views_of
 from retrieval.matching.cascade import FIRST_STAGE, strength, verified
 from retrieval.matching.fusion import NEIGHBOURS
 from retrieval.matching.matcher import Compare, Matcher
-from retrieval.matching.nearest import comparable, mutual_nearest
-from retrieval.matching.verification import Verification, has_frames, verify
-from retrieval.parallel import on_all_cores
+from retrieval.matching.nearest import comparable, mutual_nearest_of_each
+from retrieval.matching.verification import Verification, has_frames, verify_each
+from retrieval.parallel import parts_on_all_cores
 
 SEEN_FROM = 0.5
 """Strength of a candidate's first look with the photo as it is from which on the views are looked at, too.
@@ -49,15 +49,18 @@ class ViewedFirstStage:
             return self._at_once(query, views, candidates, look)
         own, simulated, tolerances = comparable(query), [comparable(view) for view in views], Verification()
 
-        def compare(candidate: LocalFeatures) -> Matches:
-            theirs = comparable(candidate)
-            parts = [verify(query, candidate, mutual_nearest(own, theirs), tolerances)]
-            if strength(parts[0].confidence) >= SEEN_FROM:
-                found = [mutual_nearest(one, theirs) for one in simulated]
-                parts += [verify(view, candidate, one, tolerances) for view, one in zip(views, found, strict=True)]
-            return _joined([query, *views], parts)
+        def compare(part: Sequence[LocalFeatures]) -> list[Matches]:
+            theirs = [*map(comparable, part)]
+            parts = [[one] for one in verify_each(query, part, mutual_nearest_of_each(own, theirs), tolerances)]
+            near = [row for row, (one,) in enumerate(parts) if strength(one.confidence) >= SEEN_FROM]
+            seen = [part[row] for row in near]
+            for view, described in zip(views, simulated, strict=True):
+                found = mutual_nearest_of_each(described, [theirs[row] for row in near])
+                for row, one in zip(near, verify_each(view, seen, found, tolerances), strict=True):
+                    parts[row].append(one)
+            return [_joined([query, *views], found) for found in parts]
 
-        return on_all_cores(compare, candidates)
+        return parts_on_all_cores(compare, candidates)
 
     def _at_once(
         self, query: LocalFeatures, views: Sequence[LocalFeatures], candidates: Sequence[LocalFeatures], look: Compare

@@ -4,7 +4,8 @@ from hypothesis import given, strategies as st
 from scipy.stats import binom
 
 from index.types import LocalFeatures, Matches
-from retrieval.matching.verification import TRIALS, _fit_affine, has_frames, more_than_chance, verify_positions
+from retrieval.matching.position_verification import TRIALS, more_than_chance, verify_positions
+from retrieval.matching.verification import has_frames
 
 
 def features(xy: np.ndarray, orientation: float = 0.0) -> LocalFeatures:
@@ -87,17 +88,3 @@ def test_matches_without_confidence_do_not_vote() -> None:
 def test_keypoints_without_orientation_are_known_by_it() -> None:
     assert not has_frames(features(np.zeros((3, 2))))
     assert has_frames(features(np.zeros((3, 2)), 1.0))
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 40])
-@pytest.mark.parametrize("rank", [1, 2, 3])
-def test_an_affine_fit_is_that_of_least_squares_also_on_a_line_or_a_point(count: int, rank: int) -> None:
-    rng = np.random.default_rng([count, rank])
-    points = rng.uniform(0, 320, (count, 2)).astype(np.float32)
-    if rank < 3:
-        points = (points[:1] if rank == 1 else points[:, :1]) * np.ones((count, 2), np.float32)
-    places = np.concatenate([points, np.ones((count, 1), np.float32)], axis=1)
-    target, weight = rng.uniform(0, 320, (count, 2)).astype(np.float32), rng.random(count, np.float32)
-    root = np.sqrt(weight.astype(np.float64))[:, None]
-    expected, *_ = np.linalg.lstsq(places * root, target * root, rcond=None)
-    np.testing.assert_allclose(_fit_affine(places, target, weight), expected, atol=1e-6)
