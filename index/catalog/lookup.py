@@ -65,6 +65,8 @@ def _grouped(registry: Registry, column: str, digests: Collection[str]) -> dict[
     sql = f"SELECT {column}, id FROM photos WHERE NOT removed AND {column} IN (SELECT unnest(?::VARCHAR[]))"
     with registry.reading() as session:
         named = [(str(digest), int(number)) for digest, number in session.rows(f"{sql} ORDER BY id", sorted(digests))]
+        if not named:
+            return {}
         photos = {photo.id: photo for photo in read_photos(session, f"id IN ({several([n for _, n in named])})")}
     there: dict[str, list[Photo]] = {}
     for digest, number in named:

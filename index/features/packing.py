@@ -60,7 +60,8 @@ def pack_thumbnail(jpeg: bytes) -> bytes:
 
 def unpack_thumbnail(record: bytes) -> bytes | None:
     """Read a thumbnail; None for a damaged record."""
-    return _open(b"TXTN", record)
+    body = _open(b"TXTN", record)
+    return None if body is None else bytes(body)
 
 
 def pack_confidences(confidences: Float32) -> bytes:
@@ -97,9 +98,10 @@ def _seal(kind: bytes, body: bytes) -> bytes:
     return _HEAD.pack(kind, VERSION, zlib.crc32(body)) + body
 
 
-def _open(kind: bytes, record: bytes) -> bytes | None:
+def _open(kind: bytes, record: bytes) -> memoryview | None:
+    """What a record holds, without a copy; None for a damaged record."""
     if len(record) < _HEAD.size:
         return None
     found, version, checksum = _HEAD.unpack_from(record)
-    body = record[_HEAD.size :]
+    body = memoryview(record)[_HEAD.size :]
     return body if found == kind and version == VERSION and zlib.crc32(body) == checksum else None

@@ -52,8 +52,9 @@ def identify(
         sighting = replace(sighting, side=sighting.side or query.sighting.side, box=query.sighting.box)
     if isinstance(query, PhotoRefused):
         return unanswered(sighting.path, query, engine, time.perf_counter() - started)
-    [enrolled] = catalog.sightings([(query.sha256, sighting.box)], [query.content])
-    same_file = enrolled or catalog.enrolled([query.sha256]).get(query.sha256)  # perhaps another head in it
+    with catalog.registry.reading():  # the file is opened once for both
+        [enrolled] = catalog.sightings([(query.sha256, sighting.box)], [query.content])
+        same_file = enrolled or catalog.enrolled([query.sha256]).get(query.sha256)  # perhaps another head in it
     where = GalleryFilter(side=sighting.side, without_photo=None if same_file is None else same_file.id)
     compared = (gallery or OwnGallery(catalog, engine)).compare(query, where)
     shortlist = compared.shortlist
