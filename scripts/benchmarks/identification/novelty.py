@@ -219,7 +219,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--score", type=Score, default=Score.WASSERSTEIN)
     parser.add_argument("--shortlist", type=int, default=SHORTLIST)
     parser.add_argument("--quick", action="store_true", help="one repeat of sixty turtles, a photo an encounter")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.repeats < 1:
+        parser.error("--repeats: at least one")
+    return options
 
 
 if __name__ == "__main__":
