@@ -142,12 +142,12 @@ def on_one_map(
         first, last = ends[pair], ends[pair + 1]
         if last - first < fewest:
             continue
-        inliers, plausible = _most_agreed(frames[:, first:last], weight[first:last], coarse[pair], zoom, turn)
+        inliers, plausible = _most_agreed(frames, weight, first, last, coarse[pair], zoom, turn)
         for _ in range(3):
             if inliers.sum() < fewest:
                 break
             before = inliers
-            inliers = _explained(frames[:, first:last], weight[first:last], inliers, plausible, fine[pair])
+            inliers = _explained(frames, weight, first, last, inliers, plausible, fine[pair])
             if (inliers == before).all():  # and would stay as they are
                 break
         if inliers.sum() >= fewest:
@@ -156,16 +156,23 @@ def on_one_map(
 
 @register_jitable(fastmath=FASTMATH)
 def _most_agreed(
-    frames: Float32, weight: Float32, coarse: np.float32, zoom: np.float32, turn: np.float32
+    frames: Float32,
+    weight: Float32,
+    first: int,
+    last: int,
+    coarse: np.float32,
+    zoom: np.float32,
+    turn: np.float32,
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Who agrees with the similarity that most weight agrees with, and who does in scale and orientation at least."""
-    x, y, to_x, to_y, log_zoom, angle = frames
-    m = len(x)
+    x, y, to_x, to_y = frames[0, first:last], frames[1, first:last], frames[2, first:last], frames[3, first:last]
+    log_zoom, angle = frames[4, first:last], frames[5, first:last]
+    m = last - first
     cosine, sine = np.cos(angle), np.sin(angle)
     along, across = np.exp(log_zoom) * cosine, np.exp(log_zoom) * sine
     votes = np.empty(m, np.int32)
     for match in range(m):
-        votes[match] = np.int32(np.rint(weight[match] * np.float32(STEPS)))
+        votes[match] = np.int32(np.rint(weight[first + match] * np.float32(STEPS)))
     near, alike = np.zeros(m, np.bool_), np.zeros(m, np.bool_)
     best: int = 0
     most = np.int32(-1)
@@ -190,33 +197,37 @@ def _most_agreed(
 def _explained(
     frames: Float32,
     weight: Float32,
+    first: int,
+    last: int,
     inliers: npt.NDArray[np.bool_],
     plausible: npt.NDArray[np.bool_],
     fine: np.float32,
 ) -> npt.NDArray[np.bool_]:
     """The plausible matches near to where the affine map puts them that fits the inliers best, by least squares."""
+    x, y, to_x, to_y = frames[0, first:last], frames[1, first:last], frames[2, first:last], frames[3, first:last]
     normal, right = np.zeros((3, 3)), np.zeros((3, 2))
     for match in np.flatnonzero(inliers):
-        place = (np.float64(frames[0, match]), np.float64(frames[1, match]), np.float64(1.0))
+        share = np.float64(weight[first + match])
+        place = (np.float64(x[match]), np.float64(y[match]), np.float64(1.0))
+        target = (np.float64(to_x[match]), np.float64(to_y[match]))
         for i in range(3):
             for j in range(3):
-                normal[i, j] += weight[match] * place[i] * place[j]
+                normal[i, j] += share * place[i] * place[j]
             for j in range(2):
-                right[i, j] += weight[match] * place[i] * frames[2 + j, match]
+                right[i, j] += share * place[i] * target[j]
     values, vectors = np.linalg.eigh(normal)
     affine = np.zeros((3, 2))
     for part in range(3):
         if values[part] > RANK * values[2]:
             for j in range(2):
-                share = 0.0
+                length = 0.0
                 for i in range(3):
-                    share += vectors[i, part] * right[i, j]
+                    length += vectors[i, part] * right[i, j]
                 for i in range(3):
-                    affine[i, j] += vectors[i, part] * share / values[part]
-    near = np.zeros(len(inliers), np.bool_)
-    for other in range(len(inliers)):
-        x, y = frames[0, other], frames[1, other]
-        off_x = x * affine[0, 0] + y * affine[1, 0] + affine[2, 0] - frames[2, other]
-        off_y = x * affine[0, 1] + y * affine[1, 1] + affine[2, 1] - frames[3, other]
+                    affine[i, j] += vectors[i, part] * length / values[part]
+    near = np.zeros(last - first, np.bool_)
+    for other in range(last - first):
+        off_x = x[other] * affine[0, 0] + y[other] * affine[1, 0] + affine[2, 0] - to_x[other]
+        off_y = x[other] * affine[0, 1] + y[other] * affine[1, 1] + affine[2, 1] - to_y[other]
         near[other] = plausible[other] & (off_x * off_x + off_y * off_y < fine)
     return near
