@@ -140,13 +140,16 @@ def _work(
     for keypoints in np.unique(pairs.keypoints):
         rows = np.flatnonzero(pairs.keypoints == keypoints)
         confidences = pairs.values[pairs.start[rows, None] + np.arange(keypoints)]
-        values = direction * (confidences.astype(np.float64) if axis is None else axis(confidences))
         own_ends = np.arange(1, keypoints + 1) / keypoints
         ends = np.sort(np.concatenate((null_ends[:-1], own_ends)))
         step = np.diff(ends, prepend=0.0)
         inside = ends - step / 2
+        if direction > 0:  # where all confidences are 0, as most are, nobody lies above the null
+            above = inside > 1 - confidences.any(axis=0).sum() / keypoints
+            step, inside = step[above], inside[above]
         null_at = null_values[np.searchsorted(null_ends[:-1], inside)]
-        own_at = values[:, np.searchsorted(own_ends[:-1], inside)]
+        own = confidences[:, np.searchsorted(own_ends[:-1], inside)]
+        own_at = direction * (own.astype(np.float64) if axis is None else axis(own))
         work[rows] = np.maximum(own_at - null_at, 0.0) @ step
     return work
 
