@@ -7,6 +7,7 @@ first called, which takes some seconds, and kept beside this file or in the user
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -30,7 +31,7 @@ RANK = 1e-12
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compiled at the first call; what was compiled is kept where there is room, else compiled by every process."""
+    """Compiled at the first call; what was compiled is kept where it can be, else compiled by every process."""
     try:
         fast = _dispatcher(function, kept=True)
     except RuntimeError:  # neither beside this file nor in the user's cache can anything be written
@@ -38,9 +39,11 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        nonlocal fast
         try:
             return fast(*args, **kwargs)
-        except OSError:  # what was compiled cannot be kept, but is there
+        except (OSError, EOFError, pickle.UnpicklingError):  # no room to keep it, or what was kept is damaged
+            fast = _dispatcher(function, kept=False)
             return fast(*args, **kwargs)
 
     return call
@@ -61,7 +64,7 @@ def mutual_neighbours(
     similarity : float32 [m, n]
         Of the candidates' vectors, one candidate after the other, with the query's.
     starts : int64 [candidates + 1]
-        Where each candidate's rows begin, and end.
+        Where each candidate's rows begin, and end; each has some.
     own, other : int32 [n * candidates]
         Are filled with vectors of the query and of the candidate, in order of the query's.
     confidence : float32 [n * candidates]

@@ -49,10 +49,14 @@ def mutual_nearest(query: Float32, candidate: Float32) -> Matches:
 
 def mutual_nearest_of_each(query: Float32, candidates: Sequence[Float32]) -> list[Matches]:
     """As `mutual_nearest`, with each of several candidates, in order: the same answers at less expense."""
-    if not len(query):
-        return [NOTHING for _ in candidates]
-    most = max(1, SIMILARITIES // (len(query) * max(map(len, candidates), default=1) or 1))
-    return [one for part in in_parts(candidates, most) for one in _together(query, part)]
+    described = [row for row, one in enumerate(candidates) if len(one) and len(query)]
+    found = [NOTHING for _ in candidates]
+    if described:
+        most = max(1, SIMILARITIES // (len(query) * max(len(candidates[row]) for row in described)))
+        for rows in in_parts(described, most):
+            for row, matches in zip(rows, _together(query, [candidates[row] for row in rows]), strict=True):
+                found[row] = matches
+    return found
 
 
 def _together(query: Float32, candidates: Sequence[Float32]) -> list[Matches]:
@@ -66,5 +70,5 @@ def _together(query: Float32, candidates: Sequence[Float32]) -> list[Matches]:
     own, other = (np.empty(len(query) * len(candidates), np.int32) for _ in range(2))
     confidence, ends = np.empty(len(own), np.float32), np.zeros(len(starts), np.int64)
     mutual_neighbours(similarity, starts, own, other, confidence, ends)
-    pairs = np.stack([own, other], axis=1)
+    pairs, confidence = np.stack([own[: ends[-1]], other[: ends[-1]]], axis=1), confidence[: ends[-1]].copy()
     return [Matches(pairs[first:last], confidence[first:last]) for first, last in pairwise(ends)]

@@ -1,7 +1,7 @@
-"""The cascade's first look at many candidates at once, on a GPU: what `nearest` does on a CPU pair by pair.
+"""The cascade's first look at many candidates at once, on a GPU: what `nearest` and `kernels` do on a CPU.
 
-Pairs that no measure tells apart aside, both give the same matches and confidences. On a CPU the pairs one by one are
-the faster, because each costs only as much as it has matches.
+Pairs that no measure tells apart aside, both give the same matches and confidences. On a CPU compiled loops are the
+faster, because a pair costs only as much as it has matches.
 """
 
 from __future__ import annotations

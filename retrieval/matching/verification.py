@@ -30,7 +30,7 @@ def in_order(query: LocalFeatures, candidate: LocalFeatures) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Tolerances of geometric verification; lengths as shares of the second photo's longer side, see `CanonicalPair`.
+    """Tolerances of geometric verification; lengths as shares of the second photo's longer side, see `in_order`.
 
     Attributes
     ----------

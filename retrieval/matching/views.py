@@ -36,7 +36,7 @@ class ViewedFirstStage:
     Parameters
     ----------
     on_gpu : callable
-        Gives what compares one view with all candidates at once, on a GPU, or None, to go pair by pair on all cores; it
+        Gives what compares one view with all candidates at once, on a GPU, or None, to give each core a few of them; it
         is asked with each query, so that it may take its time with the first one.
     """
 

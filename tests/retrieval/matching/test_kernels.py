@@ -1,4 +1,5 @@
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from numba.core.caching import CacheImpl, IndexDataCacheFile
 
 from index.types import LocalFeatures, Matches
+from retrieval.matching import ViewedFirstStage, first_stage
 from retrieval.matching.kernels import compiled
 from retrieval.matching.nearest import mutual_nearest, mutual_nearest_of_each
 from retrieval.matching.verification import Verification, in_order, verify, verify_each
@@ -100,6 +102,21 @@ def test_what_a_pair_gets_does_not_depend_on_the_others() -> None:
     assert verify_each(query, [], []) == []
 
 
+def test_a_photo_without_keypoints_matches_nobody_and_takes_nobodys_matches() -> None:
+    rng = np.random.default_rng(2)
+    query, other = (rng.random((64, 128), np.float32) for _ in range(2))
+    waiting = np.zeros((0, 1), np.float32)
+    alone = mutual_nearest(query, other)
+    for candidates in ([waiting, other], [other, waiting], [waiting, other, waiting]):
+        for _ in range(20):
+            found = mutual_nearest_of_each(query, candidates)
+            assert [len(one) for one in found] == [len(alone) if one is other else 0 for one in candidates]
+    assert len(mutual_nearest(waiting, waiting)) == len(mutual_nearest(waiting, other)) == 0
+    nothing = replace(features(rng, 0), descriptors=np.zeros((0, 1), np.float16))
+    assert [len(one) for one in first_stage(features(rng, 64), [nothing])] == [0]
+    assert [len(one) for one in ViewedFirstStage()(features(rng, 64), [nothing])] == [0]
+
+
 def test_of_equal_neighbours_the_first_counts_and_with_no_confidence() -> None:
     query = np.array([[0.6, 0.8], [0.6, 0.8], [-1, 0]], np.float32)
     candidate = np.array([[-1, 0], [0.8, 0.6], [0.8, 0.6]], np.float32)
@@ -121,7 +138,20 @@ def test_a_full_disk_hinders_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(IndexDataCacheFile, "save", full)
     assert compiled(doubled)(np.arange(3)).tolist() == [0, 2, 4]
     assert compiled(doubled)(np.arange(3.0)).tolist() == [0, 2, 4]
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("kept", [0, 20])
+def test_what_was_kept_and_is_damaged_is_compiled_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str, kept: int
+) -> None:
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
+    assert compiled(doubled)(np.arange(3)).tolist() == [0, 2, 4]
+    [file] = tmp_path.rglob(f"*.{ending}")
+    file.write_bytes(file.read_bytes()[:kept])
+    once_more = compiled(doubled)
+    assert once_more(np.arange(3)).tolist() == once_more(np.arange(3)).tolist() == [0, 2, 4]
