@@ -167,7 +167,7 @@ def strongest(strengths: Sequence[float], keep: int | None) -> Sequence[int]:
 
 
 def choose_first_stage(device: torch.device) -> Compare:
-    """The first look at a shortlist: at once on a GPU where keypoints have scale and orientation, else a few on each core."""
+    """The first look at a shortlist: at once on a GPU where keypoints have scale and orientation, else on all cores."""
     if device.type == "cpu":
         return first_stage
     from retrieval.matching.nearest_gpu import first_stage_gpu
