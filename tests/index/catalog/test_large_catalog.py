@@ -75,7 +75,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(where=filters, k=st.integers(1, 30), per_turtle=st.integers(1, 3), query=st.integers(0, 99))
 def test_the_shortlist_is_filled_from_the_admitted(
     reader: Catalog, where: GalleryFilter, k: int, per_turtle: int, query: int

@@ -98,7 +98,7 @@ filters = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(where=filters, k=st.integers(1, 70), per_turtle=st.integers(1, 4), query=st.integers(0, 99))
 def test_the_shortlist_equals_brute_force(
     gallery: Catalog, everything: list[Known], where: GalleryFilter, k: int, per_turtle: int, query: int

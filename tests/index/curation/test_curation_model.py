@@ -294,7 +294,5 @@ class Curation(RuleBasedStateMachine):
         assert events == len(model.events) + 1
 
 
-Curation.TestCase.settings = settings(
-    max_examples=4, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-)
+Curation.TestCase.settings = settings(max_examples=4, stateful_step_count=20, suppress_health_check=list(HealthCheck))
 TestCuration = Curation.TestCase

@@ -38,7 +38,7 @@ def told(found: Shortlist) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     recipe=st.sampled_from([VECTORS, VOTES]),
     shards=st.integers(1, 7),

@@ -21,7 +21,7 @@ def unit_vectors(seed: int, n: int) -> Float32:
     return np.stack([vector(seed * 1000 + row, DIMENSION) for row in range(n)]) if n else np.empty((0, 8), np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 60), st.floats(0, 1), st.floats(0, 1), st.integers(1, 12), st.integers(0, 99))
 def test_search_equals_brute_force(n: int, saved: float, admitted: float, k: int, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -69,7 +69,7 @@ def test_the_shallowest_depth_that_suffices_is_taken() -> None:
     assert depth_for((shallow, deep), 100, 5_000) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 999), share=st.floats(0, 0.12), k=st.integers(1, 40))
 def test_narrow_filters_give_the_exact_answer(path: Path, seed: int, share: float, k: int) -> None:
     index, _ = VectorIndex.load(path, DIMENSION, SMALL)
@@ -83,7 +83,7 @@ def test_narrow_filters_give_the_exact_answer(path: Path, seed: int, share: floa
     assert set(found.ids) <= set(IDS[rows])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 999), share=st.floats(0.3, 1), k=st.integers(1, 60))
 def test_wide_filters_fill_the_shortlist_from_the_admitted(path: Path, seed: int, share: float, k: int) -> None:
     index, _ = VectorIndex.load(path, DIMENSION, SMALL)

@@ -75,7 +75,7 @@ def copied(fitted: Path, folder: str) -> Catalog:
     return Catalog.open(Path(shutil.copytree(fitted, Path(folder) / "turtles.catalog")))
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shards=st.integers(1, 7),
     changes=st.lists(st.integers(0, 999), max_size=4),

@@ -244,7 +244,7 @@ def test_a_jpeg_is_read_as_its_lossless_copy_up_to_a_size(tmp_path: Path, size: 
     assert of_jpeg.reading == reading
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(width=st.integers(30, 900), height=st.integers(30, 900), long_side=st.sampled_from([20, 40, 64, 160]))
 def test_what_can_be_reduced_is_what_the_decoder_reduces(width: int, height: int, long_side: int) -> None:
     stored = io.BytesIO()

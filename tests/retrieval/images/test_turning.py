@@ -124,7 +124,7 @@ def turnings(pixels: npt.NDArray[np.uint8]) -> list[bytes]:
     return [pixels.tobytes(), *(np.asarray(image.transpose(method)).tobytes() for method in UPRIGHT.values())]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ending=st.sampled_from(["jpg", "png"]), exif=BLOCKS)
 def test_no_block_of_exif_costs_a_sound_picture(
     ending: str,
@@ -135,7 +135,7 @@ def test_no_block_of_exif_costs_a_sound_picture(
     assert load_photo(path, 500).pixels.tobytes() in turnings(load_photo(plain / f"plain.{ending}", 500).pixels)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     tag=st.sampled_from([270, 0x0112, 282, 700, 0x8769, 0x8825, 34675]),
     kind=st.integers(0, 20),
@@ -157,13 +157,13 @@ def test_no_tag_beside_the_pixels_costs_a_sound_tiff(tag: int, kind: int, value:
     assert load_photo(path, 500).pixels.tobytes() in turnings(load_photo(plain / "plain.tif", 500).pixels)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.binary(max_size=300) | BLOCKS)
 def test_reading_exif_never_raises(data: bytes) -> None:
     assert read_exif(data).orientation in (None, *range(1, 9))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(at=st.integers(0, 400), noise=st.binary(max_size=30), ending=st.sampled_from(["jpg", "png"]))
 def test_taking_metadata_out_of_damaged_files_never_raises(at: int, noise: bytes, ending: str, plain: Path) -> None:
     data = (plain / f"plain.{ending}").read_bytes()

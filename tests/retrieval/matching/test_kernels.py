@@ -71,7 +71,7 @@ def by_least_squares(query: LocalFeatures, candidate: LocalFeatures, matches: Ma
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 25), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_verification_keeps_what_least_squares_explain(seed: int, spread: float, on_a_line: bool) -> None:
     rng = np.random.default_rng(seed)
     query = features(rng, 70, on_a_line=on_a_line)

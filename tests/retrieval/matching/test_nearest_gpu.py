@@ -50,7 +50,7 @@ def part(photo: LocalFeatures, keypoints: int) -> LocalFeatures:
     return replace(photo, **{name: getattr(photo, name)[:keypoints] for name in names})
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(counts=st.lists(st.sampled_from([2, 3, 4, 64, 256]), min_size=1, max_size=6), own=st.integers(2, 80))
 def test_few_keypoints_are_looked_at_as_on_a_cpu(counts: list[int], own: int) -> None:
     query = part(heads()[0], own)

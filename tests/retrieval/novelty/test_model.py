@@ -22,7 +22,7 @@ from tests.retrieval.novelty.fitted_worlds import candidates, fitted, small_mode
 SCORES = st.lists(st.floats(-1, 5), min_size=0, max_size=60)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SCORES, st.integers(1, 100_000), st.floats(0.001, 0.999), st.floats(0, 0.9), st.integers(1, 40))
 def test_probabilities_sum_to_one(
     scores: list[float], gallery: int, prior_new: float, not_compared: float, photos: int
@@ -37,7 +37,7 @@ def test_probabilities_sum_to_one(
     assert posterior.p_new <= posterior.p_new_high + 1e-12
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 0.2), min_size=1, max_size=10), st.floats(0, 3), st.floats(0, 3))
 def test_a_higher_best_score_never_makes_new_more_probable(others: list[float], one: float, other: float) -> None:
     low, high = sorted((one + 0.2, other + 0.2))
@@ -50,7 +50,7 @@ def test_a_higher_best_score_never_makes_new_more_probable(others: list[float], 
     assert strong.ratio >= weak.ratio - 1e-9
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0, 2), st.integers(60, 1000), st.integers(1, 100))
 def test_a_larger_gallery_makes_the_same_score_less_surprising(score: float, gallery: int, factor: int) -> None:
     model = small_model()
@@ -180,7 +180,7 @@ def separation_of_two_hundred() -> tuple[World, LikelihoodRatio]:
     return world, fitted(world, 200).separation
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0, 20), st.floats(0, 20), st.integers(1, 12), st.integers(1, 12))
 def test_a_score_with_more_photos_is_higher_and_in_the_same_order(
     one: float, other: float, few: int, more: int

@@ -42,7 +42,7 @@ def null() -> ConfidenceNull:
     return ConfidenceNull.fit(pairs, first, first + 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(confidences(), nulls())
 def test_both_parts_are_the_wasserstein_distance(row: Float32, null: ConfidenceNull) -> None:
     pair = PairConfidences.of([row])
@@ -50,7 +50,7 @@ def test_both_parts_are_the_wasserstein_distance(row: Float32, null: ConfidenceN
     assert (upper_work(pair, null) + lower_work(pair, null))[0] == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(confidences(), nulls())
 def test_both_parts_are_the_wasserstein_distance_on_the_null_scale(row: Float32, null: ConfidenceNull) -> None:
     pair, axis = PairConfidences.of([row]), null.survival_scale
@@ -58,7 +58,7 @@ def test_both_parts_are_the_wasserstein_distance_on_the_null_scale(row: Float32,
     assert (upper_work(pair, null, axis) + lower_work(pair, null, axis))[0] == pytest.approx(expected, abs=1e-10)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(confidences(), nulls(), st.data())
 def test_raising_a_confidence_never_lowers_the_score(row: Float32, null: ConfidenceNull, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(row) - 1))
@@ -70,7 +70,7 @@ def test_raising_a_confidence_never_lowers_the_score(row: Float32, null: Confide
         assert after >= before - 1e-12
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(confidences())
 def test_the_null_itself_scores_zero(row: Float32) -> None:
     support, count = np.unique(row, return_counts=True)
@@ -81,7 +81,7 @@ def test_the_null_itself_scores_zero(row: Float32) -> None:
     assert lower_work(pair, null)[0] == pytest.approx(0, abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.permutations(range(6)), st.integers(6, 9), st.integers(6, 9))
 def test_exchanging_query_and_candidate_changes_nothing(order: list[int], query: int, candidate: int) -> None:
     pairs = np.stack((np.arange(6), np.array(order)), axis=1).astype(np.int32)

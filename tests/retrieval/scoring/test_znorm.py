@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from index.types import Float64, Int64, Owners
 from retrieval.scoring.serialization import model_json
@@ -74,7 +74,6 @@ def change(world: World, what: str, photo: int, turtle: int) -> None:
         world.turtle[at] = -1
 
 
-@settings(deadline=None)
 @given(CHANGES, st.none() | st.integers(0, PHOTOS // 3))
 def test_after_any_changes_and_their_undoing_moments_equal_recomputation(
     changes: list[tuple[str, int, int]], left_out: int | None

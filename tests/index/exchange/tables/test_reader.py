@@ -225,7 +225,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 CELLS = st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=8)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     rows=CELLS,
     delimiter=st.sampled_from(",;\t|"),
@@ -247,7 +247,7 @@ def test_every_cell_arrives_in_its_column(
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(content=st.binary(max_size=300) | st.text(alphabet='photo,turtle;"\n\r\t=0123 ', max_size=200).map(str.encode))
 def test_no_file_raises_anything_but_a_sentence(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"

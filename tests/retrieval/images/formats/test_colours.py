@@ -48,7 +48,7 @@ def test_pixels_under_transparency_are_not_read(tmp_path: Path, ending: str) -> 
         assert np.abs(corner.astype(int) - GROUND).max() < 40
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(mode=st.sampled_from(["RGBA", "LA", "PA"]), seed=st.integers(0, 2**32 - 1))
 def test_hidden_colours_change_nothing(mode: str, seed: int) -> None:
     chance = np.random.default_rng(seed)

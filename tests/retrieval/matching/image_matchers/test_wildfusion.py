@@ -27,7 +27,7 @@ from tests.retrieval.lookalikes import engine, enrolled, lookalike
 similarities = st.lists(st.floats(-5, 5, width=32), min_size=3, max_size=40).map(np.array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(genuine=similarities, impostor=similarities, scale=st.sampled_from([0.01, 1.0, 100.0]))
 def test_a_calibration_is_a_probability_and_rises_with_the_similarity(
     genuine: np.ndarray, impostor: np.ndarray, scale: float

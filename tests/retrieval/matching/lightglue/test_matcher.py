@@ -66,7 +66,7 @@ def test_real_weights_in_batches_equal_kornia_and_bear_reduced_precision() -> No
 
 
 @pytest.mark.parametrize("device", DEVICES, ids=str)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_pair_gets_in_any_batch_what_it_gets_alone(device: torch.device, data: st.DataObject) -> None:
     exit_share = data.draw(st.sampled_from([None, 0.5, 0.8]), "depth_confidence")

@@ -56,7 +56,7 @@ def require_alike(found: Matches, wanted: Matches) -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_photos_match_as_with_torch(name: str, data: st.DataObject) -> None:
     network = decided_network(NETWORKS[name])
