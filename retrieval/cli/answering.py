@@ -12,7 +12,7 @@ from index.errors import PhotoUnreadable
 from index.exchange import RefusedRow
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import tell_of_retired
+from retrieval.cli.common import retired_owners
 from retrieval.cli.options import Sorting
 from retrieval.cli.printing import Form
 from retrieval.engine import Engine
@@ -56,10 +56,11 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """One answer with the numbers under which its queries were kept."""
+    """One answer with the numbers under which its queries were kept, and sentences that follow it on standard error."""
 
     answer: Answer | AnsweredEncounter
     kept: tuple[int, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def photos(self) -> tuple[Identification, ...]:
@@ -92,6 +93,7 @@ class Telling:
         if self.sort is not None or self.form is Form.CSV:
             answers = sorted(answers, key=self._place)
         verdicts, refused, rows = Counter[Verdict](), 0, []
+        remarks: list[str] = []
         for one in answers:
             verdicts[one.found.verdict] += 1
             refused += one.refused
@@ -99,10 +101,14 @@ class Telling:
                 printing.print_json(_record(one, self.top))
             elif self.form is Form.CSV:
                 rows.append(schemas.answer_row(one.answer, one.kept))
+                remarks += one.remarks
+                continue
             else:
                 printing.print_told(one.answer, self.top, one.kept, full=self.full)
+            _say(one.remarks)
         if self.form is Form.CSV:
             printing.print_records(rows, schemas.ANSWERS, Form.CSV)
+            _say(remarks)
         elif self.form is Form.TABLE and verdicts.total() > 1:
             printing.print_summary(verdicts)
         return refused
@@ -114,6 +120,11 @@ class Telling:
             p_new = one.found.prediction.p_new
             return (p_new is None, -(p_new or 0.0))
         return (one.photos[0].photo if self.sort is Sorting.PHOTO else "",)
+
+
+def _say(remarks: Iterable[str]) -> None:
+    for sentence in remarks:
+        printing.say(sentence)
 
 
 def answered_photos(
@@ -161,7 +172,8 @@ def _finished(
     catalog: Catalog, engine: Engine, one: Answer | AnsweredEncounter, photos: Sequence[Answer], wishes: Wishes
 ) -> Told:
     """Keep and draw what was asked for, and say what became of the photos."""
-    kept = []
+    kept: list[int] = []
+    remarks: list[str] = []
     for alone in photos if wishes.keep else ():
         evidence = schemas.evidence_record(alone, engine.evidence, catalog.model(MODEL, engine.evidence), wishes.policy)
         if isinstance(one, AnsweredEncounter):
@@ -170,34 +182,34 @@ def _finished(
         kept += [query.id] if query else []
     for alone in photos:
         if alone.identification.photo in wishes.pictures:
-            _plot(catalog, engine, alone, wishes.pictures[alone.identification.photo])
+            remarks += _plot(catalog, engine, alone, wishes.pictures[alone.identification.photo])
     if one.enrolled_as:
         digests = [alone.identification.query.sha256 for alone in photos if alone.identification.query.sha256]
-        tell_of_retired(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
-        _tell_of_moves(catalog, one.moved_from, one.enrolled_as)
-    return Told(one, tuple(kept))
+        remarks += retired_owners(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
+        remarks += _moves(catalog, one.moved_from, one.enrolled_as)
+    return Told(one, tuple(kept), tuple(remarks))
 
 
-def _tell_of_moves(catalog: Catalog, before: Sequence[str], now: str) -> None:
+def _moves(catalog: Catalog, before: Sequence[str], now: str) -> Iterator[str]:
     for name in before:
         left = Browser(catalog).turtle(name).photos
         empty = "" if left else f", which has no photo left: `turtleidx turtles merge {now} {name}` if it was a mistake"
-        printing.say(f"Moved to {now} from {name}{empty}.")
+        yield f"Moved to {now} from {name}{empty}."
 
 
-def _plot(catalog: Catalog, engine: Engine, one: Answer, target: Path) -> None:
+def _plot(catalog: Catalog, engine: Engine, one: Answer, target: Path) -> Sequence[str]:
+    """Draw one picture; what is said of it."""
     from retrieval.images import save
     from retrieval.pipeline import picture
 
     if isinstance(one.question, RefusedRow):
-        return
+        return ()
     pixels = picture(catalog, engine, one.identification)
     if pixels is None:
-        printing.say(f"There is no match to draw for {one.identification.photo}.")
-        return
+        return (f"There is no match to draw for {one.identification.photo}.",)
     target.parent.mkdir(parents=True, exist_ok=True)
     save(pixels, target)
-    printing.say(f"Match picture: {target}")
+    return (f"Match picture: {target}",)
 
 
 def _record(told: Told, top: int) -> dict[str, object]:

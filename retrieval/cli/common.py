@@ -109,10 +109,16 @@ def target_turtle(catalog: Catalog, name: str) -> str:
 
 def tell_of_retired(catalog: Catalog, photos: Collection[int]) -> None:
     """Say on standard error which of these photos' turtles are passed over by searches."""
-    for name in catalog.retired_owners(photos):
-        printing.say(
-            f"Turtle {name} is retired: searches pass over its photos until `turtleidx turtles restore {name}`."
-        )
+    for sentence in retired_owners(catalog, photos):
+        printing.say(sentence)
+
+
+def retired_owners(catalog: Catalog, photos: Collection[int]) -> list[str]:
+    """A sentence for each turtle of these photos that searches pass over."""
+    return [
+        f"Turtle {name} is retired: searches pass over its photos until `turtleidx turtles restore {name}`."
+        for name in catalog.retired_owners(photos)
+    ]
 
 
 def tell_of_waiting(catalog: Catalog, photos: Collection[int]) -> None:

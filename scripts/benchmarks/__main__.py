@@ -15,6 +15,7 @@ BENCHMARKS: Mapping[str, tuple[str, str]] = {
         "top-1, AUROC, verdicts and seconds on a manifest with a role column",
     ),
     "systems": ("identification.systems", "other systems beside ours: embeddings, other keypoints, LoFTR, LoMa"),
+    "fit": ("identification.fitting", "what a fit takes by the light and the default recipe, against another checkout"),
     "novelty": ("identification.novelty", "whether known or new is answered with the promised error rates"),
     "heads": ("detection.heads", "heads found in whole photographs: boxes, sides, cut-out heads left alone"),
     "clustering": (

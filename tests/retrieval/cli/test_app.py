@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from retrieval.cli import printing
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
@@ -106,6 +107,17 @@ def test_the_match_picture_shows_the_query_beside_candidates(own: Shell, samples
     several = own("query", photo(samples, "T004", 2), photo(samples, "T007", 2), "--plot", tmp_path / "all", *NEAREST)
     assert several.code == 0
     assert len(list((tmp_path / "all").iterdir())) == 2
+
+
+def test_the_answer_comes_before_what_is_said_of_its_picture(
+    own: Shell, samples: SampleSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(printing, "say", print)  # on standard output too, so that the order can be seen
+    path, target = photo(samples, "T004", 1), tmp_path / "one.png"
+    for form, before, now in (("--full", "T004", "T005"), ("--json", "T005", "T006"), ("--csv", "T006", "T007")):
+        told = own("query", path, "--side", "left", "--confirm", now, "--plot", target, form, *NEAREST).out
+        picture, moved = f"Match picture: {target}", f"Moved to {now} from {before}"
+        assert told.index(str(path)) < told.index(picture) < told.index(moved)
 
 
 def test_identify_and_audit_draw_what_they_tell(shell: Shell, samples: SampleSet, tmp_path: Path) -> None:
