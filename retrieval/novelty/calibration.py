@@ -16,6 +16,8 @@ from retrieval.novelty.posterior import Candidates, Posterior, fuse
 Ask = Callable[[Candidates, int], Posterior]
 """What a model says about one photo's candidates in a gallery of so many turtles."""
 
+_STEPS = 41
+"""Quantiles through which one model's ratios are read on another's scale."""
 _VERSIONS = 4
 """Numbers of photos, evenly spread over the catalogue's turtles, with which each genuine search is imagined."""
 
@@ -129,6 +131,32 @@ class Calibration:
             np.array([wrong for *_, wrong, _ in known], np.bool_),
             np.array([individual for *_, individual in known], np.int64),
         )
+
+    def on_scale(self, own: Float64, wanted: Float64) -> Calibration:
+        """The same with ratios that speak for new read on the scale of the model in use.
+
+        Most new turtles resemble nobody, so that their ratios lie close together, at a floor that each fit puts
+        elsewhere, by the few turtles that it found nowhere. Thresholds on statistics of several fits (cross-conformal
+        prediction: Vovk 2015) are about the same thing only where equal values stand for equally new looks; else the
+        threshold comes from the fit with the lowest floor, and in use nothing goes below it. Those that speak for a
+        catalogued turtle are spread over much more than fits differ by, and stay.
+
+        Parameters
+        ----------
+        own, wanted : float64 [n]
+            `Posterior.ratio` of the same photos or encounters with their turtle taken out, by the model that these
+            statistics are of and by the model in use; without any nothing is changed.
+        """
+        if not len(own):
+            return self
+        shares = np.linspace(0.0, 1.0, _STEPS)
+        here, there = np.quantile(own, shares), np.quantile(wanted, shares)
+
+        def read(ratio: Float64) -> Float64:
+            beyond = np.where(ratio < here[0], ratio - here[0], np.maximum(ratio - here[-1], 0.0))
+            return np.where(ratio < 0, np.minimum(np.interp(ratio, here, there) + beyond, 0.0), ratio)
+
+        return replace(self, ratio=read(self.ratio), new_ratio=read(self.new_ratio))
 
     @classmethod
     def joined(cls, parts: Sequence[Calibration]) -> Calibration:

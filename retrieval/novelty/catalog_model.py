@@ -27,7 +27,7 @@ from retrieval.scoring import (
 )
 
 MODEL = "novelty"
-_KIND, _VERSION = "fitted model", 4
+_KIND, _VERSION = "fitted model", 5
 _EARLIER = "The model was fitted by an earlier version of turtleidx; run `turtleidx fit`."
 
 

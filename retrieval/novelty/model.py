@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from index.types import Int64
-from retrieval.novelty.calibration import Calibration, Occasion
+from index.types import Float64, Int64
+from retrieval.novelty.calibration import Ask, Calibration, Occasion
 from retrieval.novelty.conformal import Rates, Thresholds
 from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.posterior import Candidates, Posterior, Search
@@ -221,8 +221,14 @@ def _cross_fit(
     occasions: Sequence[Occasion],
     shuffled: Int64,
 ) -> tuple[Calibration, Calibration]:
-    """Statistics of every catalogue photo, and encounter, under the model of the folds that its turtle is not in."""
-    alone, together = [], []
+    """Statistics of every catalogue photo, and encounter, under the model of the folds that its turtle is not in.
+
+    They are read on the scale of the model of all turtles, which is the one in use.
+    """
+    parts: tuple[list[Calibration], list[Calibration]] = ([], [])
+    kinds = [one for each in occasions for one in each.alone()], occasions
+    new = [[one for one in kind if not one.catalogued] for kind in kinds]
+    in_use = [_ratios(kind, _Unseen(separation)) for kind in new]
     for fold in np.array_split(shuffled, _FOLDS):
         rest_i = np.flatnonzero(~np.isin(impostors.individual, fold))
         rest_g = np.flatnonzero(~np.isin(genuine.individual, fold))
@@ -233,10 +239,16 @@ def _cross_fit(
             like=separation,
         )
         ask = _Unseen(fit)
-        held = [one for one in occasions if one.individual in fold]
-        alone.append(Calibration.of([one for each in held for one in each.alone()], ask, fit))
-        together.append(Calibration.of(held, ask, fit))
-    return Calibration.joined(alone), Calibration.joined(together)
+        for kind, others, wanted, part in zip(kinds, new, in_use, parts, strict=True):
+            held = Calibration.of([one for one in kind if one.individual in fold], ask, fit)
+            outside = [row for row, one in enumerate(others) if one.individual not in fold]
+            part.append(held.on_scale(_ratios([others[row] for row in outside], ask), wanted[outside]))
+    alone, together = map(Calibration.joined, parts)
+    return alone, together
+
+
+def _ratios(occasions: Sequence[Occasion], ask: Ask) -> Float64:
+    return np.array([one.answer(ask).ratio for one in occasions], np.float64)
 
 
 @dataclass(frozen=True, slots=True)

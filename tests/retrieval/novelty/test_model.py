@@ -11,9 +11,11 @@ from hypothesis import given, settings, strategies as st
 
 from index.errors import CatalogDamaged
 from index.types import Float64
+from retrieval.novelty.calibration import Occasion
 from retrieval.novelty.conformal import Rates
 from retrieval.novelty.likelihood import LikelihoodRatio
-from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel
+from retrieval.novelty.model import MIN_GENUINE_INDIVIDUALS, MIN_IMPOSTOR_INDIVIDUALS, NoveltyModel, answer_of
+from retrieval.novelty.posterior import Candidates
 from retrieval.novelty.samples import TooSmall
 from retrieval.scoring.serialization import model_json
 from tests.retrieval.generated import World
@@ -221,3 +223,18 @@ def test_a_model_of_the_same_searches_is_taken_as_it_is() -> None:
     assert isinstance(more, NoveltyModel)
     assert len(more.replicates) == 3
     assert NoveltyModel.fit(impostors, later, world.photos, replicates=2, before=known) is not known
+
+
+def test_calibration_is_on_the_scale_of_the_model_in_use() -> None:
+    world = World(1, 40)
+    cohort = world.cohort()
+    model = fitted(world, 40)
+    new = [one for each in world.occasions(40, cohort=cohort) if not each.catalogued for one in each.alone()]
+    in_use = [answer_of(model.separation, (), *searched(one), 0.5, 0.0).ratio for one in new]
+    least = np.quantile(model.calibration.new_ratio, (0.02, 0.05)) - np.quantile(in_use, (0.02, 0.05))
+    assert np.abs(least).max() < 0.2  # 0.45 where each part is on the scale of its own fit
+
+
+def searched(alone: Occasion) -> tuple[Candidates, int]:
+    [photo] = alone.photos
+    return photo.candidates, photo.gallery
