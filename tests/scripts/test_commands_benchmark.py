@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.commands import HERE, Spent, checkouts, print_medians, spent
 
 
@@ -30,3 +32,25 @@ def test_medians_are_by_command_and_checkout(tmp_path: Path, capsys: pytest.Capt
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (figures["here info processor"], figures["other info processor"]) == (2.0, 3.0)
     assert figures["here info clock"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "arguments", "said"),
+    [
+        ("start-up", ("--catalog", "nowhere", "--photo", "none.jpg"), "there is no nowhere"),
+        ("start-up", ("--catalog", "nowhere"), "--catalog goes with --photo"),
+        ("start-up", ("--turns", "0"), "at least one"),
+        ("fit", ("photos.csv", "--turns", "0"), "at least one"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    benchmark: str,
+    arguments: tuple[str, ...],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", sys.argv)  # put back, since `main` changes it
+    with pytest.raises(SystemExit):
+        main([benchmark, *arguments])
+    assert said in capsys.readouterr().err

@@ -27,6 +27,8 @@ def main() -> None:
     parser.add_argument("--budget", type=int, help="photo pairs to learn from at most; none: what `fit` takes")
     parser.add_argument("--quick", action="store_true", help="2,000 pairs by the light recipe alone")
     options = parser.parse_args()
+    if options.turns < 1:
+        parser.error("--turns: at least one")
     recipes, budget = (["light"], 2000) if options.quick else (options.recipes, options.budget)
     versions = checkouts(options.against)
     learning = () if budget is None else ("--budget", str(budget))

@@ -36,6 +36,10 @@ def main() -> None:
     options = parser.parse_args()
     if (options.catalog is None) != (options.photo is None) or (options.catalog and options.photos):
         parser.error("--catalog goes with --photo, and without --photos")
+    if missing := [str(one) for one in (options.catalog, options.photo, options.photos) if one and not one.exists()]:
+        parser.error(f"there is no {missing[0]}")
+    if options.turns < 1:
+        parser.error("--turns: at least one")
     versions = checkouts(options.against)
     asked = options.photo or (_first_photo(options.photos) if options.photos else None)
     queries = [] if asked is None else [("query", *recipe, str(asked.resolve())) for recipe in RECIPES]
