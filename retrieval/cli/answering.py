@@ -89,9 +89,20 @@ class Telling:
     sort: Sorting | None
 
     def tell(self, answers: Iterable[Told]) -> int:
-        """Print them; gives how many photos were refused."""
-        if self.sort is not None or self.form is Form.CSV:
-            answers = sorted(answers, key=self._place)
+        """Print them; gives how many photos were refused.
+
+        Those that are told together are told even if a later photo stops the command: what was enrolled stays enrolled.
+        """
+        if self.sort is None and self.form is not Form.CSV:
+            return self._tell(answers)
+        there: list[Told] = []
+        try:
+            there.extend(answers)
+        finally:
+            refused = self._tell(sorted(there, key=self._place))
+        return refused
+
+    def _tell(self, answers: Iterable[Told]) -> int:
         verdicts, refused, rows = Counter[Verdict](), 0, []
         remarks: list[str] = []
         for one in answers:

@@ -26,6 +26,8 @@ STEPS = 1 << 18
 """Parts of one in which confidences vote, as whole numbers: their sums do not depend on the order."""
 FASTMATH = {"nnan", "nsz", "ninf"}
 """What compiled code need not care about: there is neither NaN nor infinity, and no zero has a sign that matters."""
+SAME = np.float32(1e-3)
+"""Distance up to which unit vectors are the same: rounding of their product alone may put them 5e-4 apart."""
 RANK = 1e-12
 """Smallest eigenvalue of normal equations that counts, as a share of the largest: matches on a line leave one out."""
 
@@ -68,7 +70,7 @@ def mutual_neighbours(
     own, other : int32 [n * candidates]
         Are filled with vectors of the query and of the candidate, in order of the query's.
     confidence : float32 [n * candidates]
-        Is filled with one minus the distance ratio, the larger of both directions.
+        Is filled with one minus the distance ratio, the larger of both directions; 0 if the second nearest is the same.
     ends : int64 [candidates + 1]
         Is filled with where each candidate's matches begin, and end.
     """
@@ -104,7 +106,7 @@ def mutual_neighbours(
             near = np.sqrt(max(np.float32(2.0) - np.float32(2.0) * best[column], np.float32(0.0)))
             far = np.sqrt(max(np.float32(2.0) - np.float32(2.0) * max(beside, np.float32(-1.0)), np.float32(0.0)))
             own[found], other[found] = column, mate - starts[candidate]
-            confidence[found] = max(np.float32(1.0) - near / max(far, np.float32(1e-6)), np.float32(0.0))
+            confidence[found] = max(np.float32(1.0) - near / far, np.float32(0.0)) if far > SAME else np.float32(0.0)
             found += 1
         ends[candidate + 1] = found
 

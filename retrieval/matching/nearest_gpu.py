@@ -17,7 +17,11 @@ from torch.nn import functional as F
 
 from index.types import LocalFeatures, Matches
 from retrieval.matching.device_features import resident_on
+from retrieval.matching.kernels import SAME
 from retrieval.matching.verification import Verification, in_order
+
+ALIKE = float(SAME) ** 2 / 2
+"""One minus the similarity of vectors that count as the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,5 +170,6 @@ def mutual_distinct(similarity: Tensor) -> tuple[Tensor, Tensor]:
     # without the mutual ones, which share no row or column, what is left of each is its second best
     rest = similarity.scatter_(1, partner[:, None], torch.where(mutual, -1.0, best)[:, None])
     second = torch.maximum(rest.amax(1), rest.amax(2).gather(1, partner))
-    ratio = ((1 - best) / (1 - second).clamp(min=1e-6)).clamp(0, 1).sqrt()
-    return partner, torch.where(mutual, 1 - ratio, 0.0)
+    far = 1 - second  # half of the squared distance
+    ratio = ((1 - best) / far.clamp(min=ALIKE)).clamp(0, 1).sqrt()
+    return partner, torch.where(mutual & (far > ALIKE), 1 - ratio, 0.0)

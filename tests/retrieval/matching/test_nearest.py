@@ -43,6 +43,19 @@ def test_confidence_is_one_minus_the_larger_distance_ratio() -> None:
     assert np.isclose(mutual_nearest(a, b).confidence[0], 1 - best / second, atol=1e-4)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(2, 30), st.booleans())
+@settings(max_examples=40)
+def test_a_keypoint_that_is_there_twice_says_nothing(seed: int, n: int, among_the_query: bool) -> None:
+    rng = np.random.default_rng(seed)
+    once = unit(rng, n)
+    twice = np.concatenate([once[:1], once])
+    matches = mutual_nearest(twice, once) if among_the_query else mutual_nearest(once, twice)
+    doubtful = matches.pairs[:, 1 - among_the_query] == 0
+    assert doubtful.any()
+    assert (matches.confidence[doubtful] == 0).all()
+    assert (matches.confidence[~doubtful] > 0.98).all()
+
+
 def turned(features: LocalFeatures, angle: float, zoom: float, shift: tuple[float, float]) -> LocalFeatures:
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return LocalFeatures(

@@ -45,6 +45,22 @@ def test_drawn_heads_get_the_same_matches() -> None:
     assert otherwise <= 0.03 * compared
 
 
+def test_keypoints_that_are_there_twice_say_nothing_as_on_a_cpu() -> None:
+    query, photo = heads()[0], heads()[1]
+    doubled = replace(
+        photo,
+        xy=np.concatenate([photo.xy] * 2),
+        scale=np.concatenate([photo.scale] * 2),
+        orientation=np.concatenate([photo.orientation] * 2),
+        descriptors=np.concatenate([photo.descriptors] * 2),
+    )
+    for one, other in ((query, doubled), (doubled, query), (doubled, doubled)):
+        [batched], [alone] = first_stage_gpu(one, [other], CPU), first_stage(one, [other])
+        assert not strength(batched.confidence)
+        assert not strength(alone.confidence)
+    assert strength(first_stage(query, [photo])[0].confidence)
+
+
 def part(photo: LocalFeatures, keypoints: int) -> LocalFeatures:
     names = ("xy", "scale", "orientation", "descriptors")
     return replace(photo, **{name: getattr(photo, name)[:keypoints] for name in names})
