@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from rich.console import Console
 
-from benchmarks.identification.novelty import ceiling
+from benchmarks.identification.novelty import WIDTH, Repeat, ceiling, table_of
 from benchmarks.identification.splits import GALLERY, KNOWN, NEW, most_seen, random_roles
 from index.types import Photo, Side
+from retrieval.evaluation import ErrorRate
 
 
 def photos(turtles: int, encounters: int) -> list[Photo]:
@@ -53,3 +55,34 @@ def test_a_known_turtle_that_is_outranked_holds_back_all_below_it() -> None:
     right = np.ones(10, np.bool_)
     right[6] = False
     assert ceiling(sureness, new, right, np.arange(10)) == pytest.approx(0.4)
+
+
+def test_the_table_shows_every_repeat_whole_and_their_means(capsys: pytest.CaptureFixture[str]) -> None:
+    def repeat(number: int) -> Repeat:
+        rate = ErrorRate(number / 100, number / 200, 0.5, 34.0, 0.05)
+        return Repeat(
+            140 + 2 * number,
+            220,
+            0.5 + number / 1000,
+            0.9,
+            0.8,
+            0.05,
+            0.06,
+            rate,
+            rate,
+            rate,
+            0.7,
+            number / 40,
+            0.4,
+            0.25,
+        )
+
+    Console(width=WIDTH).print(table_of([repeat(number) for number in range(1, 11)]))
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    *head, last, mean = shown.splitlines()
+    assert last.split()[:4] == ["10", "160", "220", "0.510"]
+    assert mean.split()[:4] == ["mean", "151", "220", "0.506"]
+    assert mean.split()[8:11] == ["5.5", "5.5", "5.5"]
+    assert mean.split()[11:] == ["0.700", "0.138", "0.400", "0.250"]
+    assert len(head) >= 10

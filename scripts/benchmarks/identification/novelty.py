@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -42,6 +43,24 @@ from retrieval.scoring import Score
 RATES = Rates(0.05, 0.05, 0.05)
 EVERY_PAIR = 10**9
 QUICK_TURTLES = 60
+WIDTH = 150
+COLUMNS = {
+    "known": "photos known",
+    "new": "new",
+    "top1": "top-1",
+    "auroc": "AUROC P(new)",
+    "auroc_score": "best score",
+    "ece": "ECE",
+    "ece_if_calibrated": "if perfect",
+    "false_known": "false KNOWN, % (from)",
+    "misidentified": "wrong turtle",
+    "false_new": "false NEW",
+    "called_known": "known ones rightly KNOWN",
+    "called_new": "new ones NEW",
+    "undecided": "UNDECIDED",
+    "ceiling": "by the answers",
+}
+"""Figures of a repeat, and their heads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,8 @@ class Repeat:
     ----------
     auroc, auroc_score : float
         Known against new, by 1 − P(new) and by the best score alone.
+    called_known, called_new : float
+        Share of the photos of known turtles that were rightly called KNOWN, and of new ones that were called NEW.
     ceiling : float
         Share left UNDECIDED by thresholds on P(new) that were chosen with the answers in hand.
     """
@@ -66,6 +87,8 @@ class Repeat:
     false_known: ErrorRate
     misidentified: ErrorRate
     false_new: ErrorRate
+    called_known: float
+    called_new: float
     undecided: float
     ceiling: float
 
@@ -143,6 +166,8 @@ def _repeat(catalog: Catalog, photos: list[Photo], grounds: Grounds, seed: int) 
         false_known=error_rate(known[new], individual[new], RATES.false_known),
         misidentified=error_rate((known & ~right)[~new], individual[~new], RATES.misidentified),
         false_new=error_rate(called_new[~new], individual[~new], RATES.false_new),
+        called_known=float((known & right)[~new].mean()),
+        called_new=float(called_new[new].mean()),
         undecided=float(1 - (known | called_new).mean()),
         ceiling=ceiling(1 - p_new, new, right, individual),
     )
@@ -168,6 +193,8 @@ def _figures(repeats: list[Repeat], growths: list[Growth]) -> dict[str, object]:
     rates = ("false_known", "misidentified", "false_new")
     return {
         "auroc": float(np.mean([one.auroc for one in repeats])),
+        "called_known": float(np.mean([one.called_known for one in repeats])),
+        "called_new": float(np.mean([one.called_new for one in repeats])),
         "ece_kept": sum(one.ece <= one.ece_if_calibrated for one in repeats),
         "rates_contradicted": sum(getattr(one, rate).contradicts for one in repeats for rate in rates),
         **{f"{rate}_mean": float(np.mean([getattr(one, rate).rate for one in repeats])) for rate in rates},
@@ -179,25 +206,8 @@ def _figures(repeats: list[Repeat], growths: list[Growth]) -> dict[str, object]:
 
 
 def _print(repeats: list[Repeat], growths: list[Growth]) -> None:
-    console = Console()
-    table = Table("", *(f"repeat {number}" for number in range(1, len(repeats) + 1)), box=None, padding=(0, 2))
-    for name in ("known", "new"):
-        table.add_row(f"photos of {name} turtles", *(str(getattr(one, name)) for one in repeats))
-    for name, words in (
-        ("top1", "top-1"),
-        ("auroc", "AUROC by P(new)"),
-        ("auroc_score", "AUROC by the best score"),
-        ("ece", "calibration error"),
-        ("ece_if_calibrated", "  a perfect model stays below"),
-        ("undecided", "UNDECIDED"),
-        ("ceiling", "  with the answers in hand"),
-    ):
-        table.add_row(words, *(f"{getattr(one, name):.3f}" for one in repeats))
-    for name, words in (("false_known", "false KNOWN"), ("misidentified", "misidentified"), ("false_new", "false NEW")):
-        rates = [getattr(one, name) for one in repeats]
-        mean = float(np.mean([one.rate for one in rates]))
-        table.add_row(f"{words}, mean {mean:.3f} (from)", *(f"{one.rate:.3f} ({one.low:.3f})" for one in rates))
-    console.print(table)
+    console = Console(width=WIDTH)
+    console.print(table_of(repeats))
     if not growths:
         return
     grown = Table("turtles", "false KNOWN", "by a fixed cut-off", box=None, padding=(0, 2))
@@ -206,6 +216,25 @@ def _print(repeats: list[Repeat], growths: list[Growth]) -> None:
         grown.add_row(str(size), *(f"{share:.3f}" for share in shown))
     console.print(f"Fitted at {growths[0].turtles[0]} turtles, with 5 % false KNOWN promised:")
     console.print(grown)
+
+
+def table_of(repeats: Sequence[Repeat]) -> Table:
+    """A row for each repeat, and one for their mean; at most `WIDTH` wide."""
+    table = Table("repeat", *COLUMNS.values(), box=None, padding=(0, 1, 0, 0))
+    columns = [_cells([getattr(one, name) for one in repeats]) for name in COLUMNS]
+    for place, row in enumerate(zip(*columns, strict=True), start=1):
+        table.add_row(str(place) if place <= len(repeats) else "mean", *row)
+    return table
+
+
+def _cells(values: Sequence[float | ErrorRate]) -> list[str]:
+    rates = [one for one in values if isinstance(one, ErrorRate)]
+    if rates:
+        mean = np.mean([one.rate for one in rates])
+        return [*(f"{100 * one.rate:.1f} ({100 * one.low:.1f})" for one in rates), f"{100 * mean:.1f}"]
+    numbers = [one for one in values if not isinstance(one, ErrorRate)]
+    digits = 0 if isinstance(numbers[0], int) else 3
+    return [f"{one:.{digits}f}" for one in (*numbers, float(np.mean(numbers)))]
 
 
 def _options() -> argparse.Namespace:
