@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from index.catalog import Catalog
+from index.catalog import Browser, Catalog
 from index.types import GalleryFilter, Int64, Photo, Progress, Shortlist
 from retrieval.defaults import FIT_BUDGET
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import Decided
 from retrieval.fitting.descriptor_similarity import DescriptorSimilarity, no_descriptors
 from retrieval.fitting.pair_confidences import CachedComparison, Compared, looks_of, pairs_of
-from retrieval.fitting.trials import Trial, TrialPlan
+from retrieval.fitting.trials import Trial, TrialPlan, WholeGallery
 from retrieval.pipeline import PairPool
 from retrieval.scoring import ConfidenceNull, PairConfidences
 
@@ -133,7 +133,8 @@ def run_trials(
     def whole(row: int, where: GalleryFilter) -> Shortlist:
         return catalog.shortlist(alike.probe(row), engine.shortlist, where, engine.per_turtle)
 
-    table = TrialPlan(photos, alike.to, engine, asked, whole if part else None)
+    everyone = WholeGallery(whole, Browser(catalog).sides) if part else None
+    table = TrialPlan(photos, alike.to, engine, asked, everyone)
     trials = table.plan(budget, np.random.default_rng(seed))
     compared = 0
     shown, rest = trials, None

@@ -11,12 +11,12 @@ query is, and the sub-galleries are drawn from the turtles at hand.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from index.types import Float32, GalleryFilter, Int64, Occasion, Owners, Photo, Shortlist, Side
+from index.types import Bool, Float32, GalleryFilter, Int64, Occasion, Owners, Photo, Shortlist, Side
 from retrieval.engine import Engine
 
 SMALLEST_GALLERY = 5
@@ -28,7 +28,21 @@ smaller ones, each of which costs as much as three whole searches; of more photo
 
 SIDES = (None, *Side)
 
-Search = Callable[[int, GalleryFilter], Shortlist]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeGallery:
+    """All photos of a catalogue of which only some are at hand.
+
+    Attributes
+    ----------
+    search : callable
+        With a photo, by its row, as a real query searches.
+    sides : callable
+        Of which sides turtles have photos, by their ids.
+    """
+
+    search: Callable[[int, GalleryFilter], Shortlist]
+    sides: Callable[[Sequence[str]], Mapping[str, Collection[Side]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +135,8 @@ class TrialPlan:
         From a photo's row to the similarity of all photos' global descriptors to its own, float32 [n].
     visitors : sequence of Visitor
         Rows after the photos' own.
-    whole : callable or None
-        Searches with a photo, by its row, where the photos are only a part of the gallery.
+    whole : WholeGallery or None
+        Where the photos are only a part of the gallery.
     """
 
     def __init__(
@@ -131,7 +145,7 @@ class TrialPlan:
         similar: Callable[[int], Float32],
         engine: Engine,
         visitors: Sequence[Visitor] = (),
-        whole: Search | None = None,
+        whole: WholeGallery | None = None,
     ) -> None:
         self.photos: list[Photo | Visitor] = [*photos, *visitors]
         self.gallery_photos = len(photos)
@@ -160,6 +174,14 @@ class TrialPlan:
         found = rows[np.searchsorted(known, numbers)]
         return Owners(self.turtle[found], self.side_code[found])
 
+    def turtles_of(self, side: Side) -> set[int]:
+        """Codes of the turtles with a photo of this side in the catalogue, of those that have come up."""
+        if self._whole is None:
+            return set(self.turtle[self.in_gallery & (self.side_code == SIDES.index(side))].tolist())
+        code = {photo.turtle: int(self.turtle[row]) for row, photo in enumerate(self.photos) if photo.turtle}
+        sides = self._whole.sides(sorted(code))
+        return {code[turtle] for turtle, its in sides.items() if side in its}
+
     def photos_by_turtle_and_side(self) -> Int64:
         """How many photos each turtle has in each gallery that it is in, int64."""
         _, count = np.unique(np.stack((self.turtle, self.side_code))[:, self.in_gallery], axis=1, return_counts=True)
@@ -175,7 +197,7 @@ class TrialPlan:
                 planned = self._trials(query, rng, smaller=not (self.engine.directed and turn % every))
             else:
                 planned = [
-                    *self._in_the_whole(query, self._whole),
+                    *self._in_the_whole(query, self._whole.search),
                     *([] if turn % every else self._trials(query, rng)),
                 ]
             pairs |= {ordered_pair(query, int(row)) for trial in planned for row in trial.shortlist}
@@ -199,13 +221,18 @@ class TrialPlan:
 
     def _own(self, query: int) -> Int64:
         """Photos of its turtle that the query could find."""
-        alike = (self.turtle == self.turtle[query]) & (self.side_code == self.side_code[query])
         apart = (self.occasion != self.occasion[query]) & (self.file != self.file[query])
-        return np.flatnonzero(alike & self.in_gallery & apart)
+        return np.flatnonzero((self.turtle == self.turtle[query]) & self._searched(query) & apart)
+
+    def _searched(self, query: int) -> Bool:
+        """The gallery of the query's side, bool [n]; all of it where it has none."""
+        if self.photos[query].side is None:
+            return self.in_gallery
+        return np.asarray(self.in_gallery & (self.side_code == self.side_code[query]))
 
     def _trials(self, query: int, rng: np.random.Generator, smaller: bool = True) -> list[Trial]:
         """Searches without the query's turtle, in `smaller` galleries too, and without its encounter."""
-        same_side = np.flatnonzero((self.side_code == self.side_code[query]) & self.in_gallery)
+        same_side = np.flatnonzero(self._searched(query))
         strange = (self.turtle[same_side] != self.turtle[query]) & (self.file[same_side] != self.file[query])
         others = same_side[strange]
         own = self._own(query)
@@ -226,7 +253,7 @@ class TrialPlan:
             trials.append(Trial(query, len(strangers) + 1, near, photos_of[self.turtle[near]], len(own)))
         return trials
 
-    def _in_the_whole(self, query: int, whole: Search) -> list[Trial]:
+    def _in_the_whole(self, query: int, search: Callable[[int, GalleryFilter], Shortlist]) -> list[Trial]:
         photo, own = self.photos[query], len(self._own(query))
         enrolled = photo.id if isinstance(photo, Photo) else None
         rest = GalleryFilter(side=photo.side, without_photo=enrolled)  # and other heads of the same file
@@ -235,7 +262,7 @@ class TrialPlan:
             hidden.append((replace(rest, without_encounter=photo.encounter), own))
         trials = []
         for where, left in hidden:
-            found = whole(query, where)
+            found = search(query, where)
             rows = np.array([self._row_of(one) for one in found.photos], np.int64)
             if len(rows):
                 trials.append(Trial(query, found.gallery_turtles, rows, found.turtle_photos, left))

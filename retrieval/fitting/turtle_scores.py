@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,28 +68,45 @@ def search_of(table: TrialPlan, trial: Trial, scores: Float64) -> TurtleScores:
 
 
 def encounters_of(table: TrialPlan, searches: Sequence[TurtleScores]) -> list[Occasion]:
-    """Every encounter with its turtle taken out, in the largest galleries, and left in."""
-    largest: dict[int, int] = defaultdict(int)
-    for one in searches:
-        if not one.trial.own:
-            largest[one.trial.query] = max(largest[one.trial.query], one.trial.gallery)
-    met: dict[tuple[int, int, bool], list[TurtleScores]] = defaultdict(list)
+    """Every encounter with its turtle taken out, in the largest galleries, and left in.
+
+    Where only one side of a catalogued turtle is known otherwise, a photo of the other side was searched too: it found
+    others, and tells nothing about this turtle.
+    """
+    removed: dict[int, TurtleScores] = {}
     for one in searches:
         row = one.trial.query
-        if one.trial.own or one.trial.gallery == largest[row]:
-            met[int(table.turtle[row]), int(table.occasion[row]), one.trial.own > 0].append(one)
-    on_side = {
-        code: set(table.turtle[table.in_gallery & (table.side_code == code)].tolist())
-        for code in np.unique(table.side_code).tolist()
-    }
+        if not one.trial.own and (row not in removed or one.trial.gallery > removed[row].trial.gallery):
+            removed[row] = one
+    left_in: dict[int, list[TurtleScores]] = defaultdict(list)
+    for one in searches:
+        if one.trial.own:
+            left_in[one.trial.query].append(one)
+    together: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for row in dict.fromkeys(one.trial.query for one in searches):
+        together[int(table.turtle[row]), int(table.occasion[row])].append(row)
+    on_side = {side: table.turtles_of(side) for side in Side}
     found = []
-    for (turtle, _, catalogued), photos in met.items():
-        everyone = {code for one in photos for code in one.candidates(turtle).turtle.tolist()}
-        searched = []
-        for one in photos:
-            code = int(table.side_code[one.trial.query])
-            side: Side | None = SIDES[code]
-            absent = frozenset() if side is None else frozenset(everyone - on_side[code])
-            searched.append(Searched(one.candidates(turtle), one.trial.gallery, side, one.trial.own, absent))
-        found.append(Occasion(turtle, catalogued, tuple(searched)))
+    for (turtle, _), rows in together.items():
+        new = [removed[row] for row in rows if row in removed]
+        if new:
+            found.append(Occasion(turtle, False, _searched(table, turtle, new, on_side)))
+        if any(row in left_in for row in rows):
+            known = [one for row in rows for one in left_in.get(row) or (removed[row],)]
+            found.append(Occasion(turtle, True, _searched(table, turtle, known, on_side)))
     return found
+
+
+def _searched(
+    table: TrialPlan, turtle: int, photos: Sequence[TurtleScores], on_side: Mapping[Side, Collection[int]]
+) -> tuple[Searched, ...]:
+    candidates = [one.candidates(turtle) for one in photos]
+    everyone = {turtle, *(code for one in candidates for code in one.turtle.tolist())}
+    searched = []
+    for one, compared in zip(photos, candidates, strict=True):
+        side: Side | None = SIDES[int(table.side_code[one.trial.query])]
+        absent = set() if side is None else everyone.difference(on_side[side])
+        if not one.trial.own:
+            absent.add(turtle)
+        searched.append(Searched(compared, one.trial.gallery, side, one.trial.own, frozenset(absent)))
+    return tuple(searched)

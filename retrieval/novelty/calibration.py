@@ -62,8 +62,12 @@ class Occasion:
     photos: tuple[Searched, ...]
 
     def alone(self) -> list[Occasion]:
-        """Each photo as an occasion of its own."""
-        return [replace(self, photos=(one,)) for one in self.photos]
+        """Each photo as an occasion of its own, except those of a side that shows nothing of a catalogued turtle."""
+        return [
+            replace(self, photos=(one,))
+            for one in self.photos
+            if not (self.catalogued and self.individual in one.unsearched)
+        ]
 
     def answer(self, ask: Ask) -> Posterior:
         """What is said about all of its photos together."""
@@ -151,10 +155,12 @@ class Calibration:
             return self
         shares = np.linspace(0.0, 1.0, _STEPS)
         here, there = np.quantile(own, shares), np.quantile(wanted, shares)
+        if here[-1] < 0:  # what lies between the floor and 0 is shifted the less, the nearer to 0
+            here, there = np.append(here, 0.0), np.append(np.minimum(there, 0.0), 0.0)
 
         def read(ratio: Float64) -> Float64:
-            beyond = np.where(ratio < here[0], ratio - here[0], np.maximum(ratio - here[-1], 0.0))
-            return np.where(ratio < 0, np.minimum(np.interp(ratio, here, there) + beyond, 0.0), ratio)
+            below = np.minimum(ratio - here[0], 0.0)
+            return np.where(ratio < 0, np.minimum(np.interp(ratio, here, there) + below, 0.0), ratio)
 
         return replace(self, ratio=read(self.ratio), new_ratio=read(self.new_ratio))
 

@@ -175,9 +175,10 @@ def fuse(
 
     Photos of one side are near-duplicates: their likelihood ratios are averaged, which holds under any dependence (Vovk
     and Wang 2021), so that together they are one photo, and a turtle that one of them shows well stays probable when
-    the others show it from another angle. The two sides carry different patterns: their log-ratios add. The other
-    decision statistics hold under any dependence, too: `tail` and `lead` are the best photo's times the number of
-    photos (Bonferroni), `low` the largest.
+    the others show it from another angle. The two sides carry different patterns: their log-ratios add. A photo without
+    a stated side may show what any other shows, so that with one all count as one photo. The other decision statistics
+    hold under any dependence, too: `tail` and `lead` are the best photo's times the number of photos (Bonferroni),
+    `low` the largest.
 
     Parameters
     ----------
@@ -186,6 +187,8 @@ def fuse(
     """
     if len(photos) == 1:
         return photos[0]
+    if None in sides:
+        sides = [None] * len(photos)
     turtle = np.unique(np.concatenate([one.turtle for one in photos]))
     weight = np.array([1.0 / sum(other == side for other in sides) for side in sides])
     of_side: dict[Side | None, list[Float64]] = {}

@@ -48,3 +48,13 @@ def test_a_floor_is_read_where_the_model_in_use_has_it(lower: float) -> None:
     )
     assert read.ratio[0] == pytest.approx(-2.3, abs=0.01)
     assert read.new_ratio[1] == pytest.approx(-2.9, abs=0.01)  # beyond what is known, as far below
+
+
+def test_what_lies_between_the_floor_and_nothing_is_shifted_less_the_nearer_it_is_to_nothing() -> None:
+    wanted = np.linspace(-2.4, -2.2, 100)
+    ratio = np.array([-3.0, -1.5, -0.1, 0.0])
+    read = calibration(ratio, ratio).on_scale(wanted - 0.6, wanted).ratio
+    assert read[0] == pytest.approx(-2.4, abs=0.02)
+    assert read[1] == pytest.approx(-1.5 * 2.2 / 2.8, abs=0.01)
+    assert read[2] == pytest.approx(-0.1 * 2.2 / 2.8, abs=0.01)
+    assert read[3] == 0.0

@@ -200,6 +200,15 @@ def test_the_other_side_is_new_evidence() -> None:
     assert both.p_candidates[0] > one.p_candidates[0]
 
 
+@pytest.mark.parametrize("sides", [(Side.LEFT, None), (None, Side.RIGHT, Side.LEFT), (None, None, Side.LEFT)])
+def test_a_photo_of_which_the_side_is_not_stated_may_show_what_another_shows(sides: tuple[Side | None, ...]) -> None:
+    one = posterior({7: 0.6, 8: 0.1})
+    fused = fuse([one] * len(sides), sides)
+    assert fused.ratio == pytest.approx(one.ratio)
+    assert fused.p_new == pytest.approx(one.p_new)
+    assert fused.p_new_low == pytest.approx(one.p_new_low)
+
+
 def test_photos_that_name_two_turtles_are_not_known() -> None:
     clear, other = posterior({7: 2.0, 8: 0.1}), posterior({7: 0.1, 8: 1.9})
     fused = fuse([clear, other, other], [Side.LEFT, Side.LEFT, Side.LEFT])
