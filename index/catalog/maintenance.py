@@ -13,7 +13,7 @@ from index.catalog.originals import Originals, every_original
 from index.catalog.page_folders import page_files
 from index.catalog.readings import WAITING
 from index.errors import CatalogDamaged, CatalogReadOnly
-from index.registry import broken_rules
+from index.registry import QUERY_KEY, broken_rules
 from index.types import Progress
 
 
@@ -54,8 +54,8 @@ class CompactReport:
     bytes_after: int
 
 
-_KNOWN = """
-SELECT coalesce(sighting, sha256) FROM photos UNION SELECT sha256 FROM queries UNION SELECT sighting FROM readings
+_KNOWN = f"""
+SELECT coalesce(sighting, sha256) FROM photos UNION SELECT {QUERY_KEY} FROM queries UNION SELECT sighting FROM readings
 UNION SELECT coalesce(json_extract_string(before, 'sighting'), json_extract_string(before, 'sha256'))
 FROM journal WHERE record = 'photos' AND after IS NULL
 """
@@ -144,7 +144,8 @@ def compact_catalog(catalog: Catalog, who: str) -> CompactReport:
             stay = {
                 str(row[0])
                 for row in transaction.rows(
-                    "SELECT coalesce(sighting, sha256) FROM photos WHERE NOT removed UNION SELECT sha256 FROM queries"
+                    "SELECT coalesce(sighting, sha256) FROM photos WHERE NOT removed "
+                    f"UNION SELECT {QUERY_KEY} FROM queries"
                 )
             }
             ids = [int(row[0]) for row in gone]

@@ -15,6 +15,6 @@ from .answers import (
     unsure_groups as unsure_groups,
 )
 from .curator import Curator as Curator
-from .decisions import DecidedQuery as DecidedQuery, Decisions as Decisions
+from .decisions import DecidedQuery as DecidedQuery, Decisions as Decisions, head_asked_about as head_asked_about
 from .reviews import Reviewed as Reviewed, dismiss as dismiss, reviewed as reviewed
 from .score_log import RecentScore as RecentScore, recent_scores as recent_scores, remember_scores as remember_scores

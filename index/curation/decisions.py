@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from index.catalog import Catalog
 from index.errors import InputError, UnknownRecord
-from index.registry import Answer, Decision, KeptQuery, Session, unknown_turtle
+from index.registry import QUERY_KEY, Answer, Decision, KeptQuery, Session, unknown_turtle
+from index.types import HeadBox
 
 _QUERIES = """
 WITH newest AS (SELECT query, max(id) AS id FROM decisions GROUP BY query)
@@ -23,14 +25,27 @@ _ANSWERED = "SELECT query FROM decisions WHERE answer <> 'unsure'"
 
 @dataclass(frozen=True, slots=True)
 class DecidedQuery:
-    """A query with the newest decision on it; `turtle` is the id that holds the decided turtle's photos now."""
+    """A query with the newest decision on it; `turtle` is the id that holds the decided turtle's photos now.
+
+    Attributes
+    ----------
+    sha256, key : str
+        Digest of the file, and what the features of the head in it are kept under.
+    """
 
     query: int
     sha256: str
+    key: str
     path: str
     evidence: str
     answer: Answer
     turtle: str | None
+
+
+def head_asked_about(evidence: str) -> HeadBox | None:
+    """The box that a kept query was read within, by its evidence; None for a whole photo, or where nothing says so."""
+    box = json.loads(evidence).get("box")
+    return None if box is None else HeadBox(*box)
 
 
 class Decisions:
@@ -40,13 +55,17 @@ class Decisions:
         self._catalog = catalog
 
     def keep(self, sha256: str, path: str, verdict: str, evidence: str, who: str) -> KeptQuery:
-        """Keep a query with its evidence (JSON text); an open one about the same photo is brought up to date."""
+        """Keep a query with its evidence (JSON text); an open one about the same sighting is brought up to date.
+
+        Evidence that names a `sighting` says what the query's features are kept under; else it is the file's digest.
+        """
         with (
             self._catalog.writing("query"),
             self._catalog.transaction("keep query", who) as transaction,
         ):
             waiting = transaction.row(
-                f"SELECT max(id) FROM queries WHERE sha256 = ? AND id NOT IN ({_ANSWERED})", sha256
+                f"SELECT max(id) FROM queries WHERE {QUERY_KEY} = ? AND id NOT IN ({_ANSWERED})",
+                json.loads(evidence).get("sighting") or sha256,
             )
             number = waiting[0] if waiting and waiting[0] is not None else transaction.take_ids("query", 1)[0]
             row = {"id": number, "sha256": sha256, "path": path, "verdict": verdict, "evidence": evidence}
@@ -83,14 +102,14 @@ class Decisions:
         """Queries with a decision, in the order in which they were decided."""
         with self._catalog.reading() as session:
             rows = session.rows(
-                "SELECT q.id, q.sha256, q.path, q.evidence, d.answer, now.id FROM queries q "
+                f"SELECT q.id, q.sha256, {QUERY_KEY}, q.path, q.evidence, d.answer, now.id FROM queries q "
                 "JOIN decisions d ON d.query = q.id LEFT JOIN turtles t ON t.key = d.turtle "
                 "LEFT JOIN turtles now ON now.key = coalesce(t.merged_into, t.key) "
                 "WHERE d.id IN (SELECT max(id) FROM decisions GROUP BY query) ORDER BY d.id"
             )
         return [
-            DecidedQuery(query, sha256, path, evidence, Answer(answer), turtle)
-            for query, sha256, path, evidence, answer, turtle in rows
+            DecidedQuery(query, sha256, key, path, evidence, Answer(answer), turtle)
+            for query, sha256, key, path, evidence, answer, turtle in rows
         ]
 
 

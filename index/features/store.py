@@ -78,13 +78,18 @@ class FeatureStore:
         self._store([(bytes.fromhex(p.key), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
         self._on_step("features staged")
 
-    def put_query(self, sha256: str, features: LocalFeatures, thumbnail: bytes) -> None:
-        """Store and sync what a kept query showed. Raises StorageFull."""
-        self._store([(bytes.fromhex(sha256), pack_features(features), pack_thumbnail(thumbnail))])
+    def put_query(self, key: str, features: LocalFeatures, thumbnail: bytes) -> None:
+        """Store and sync what a kept query showed, unless something lies under its sighting's key. Raises StorageFull.
 
-    def _store(self, records: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        That is the same, or what an earlier version kept of another head of the file.
+        """
+        self._store([(bytes.fromhex(key), pack_features(features), pack_thumbnail(thumbnail))], over=False)
+
+    def _store(self, records: Sequence[tuple[bytes, bytes, bytes]], *, over: bool = True) -> None:
         def write(transaction: Any, databases: Databases) -> None:
             for digest, features, thumbnail in records:
+                if not over and transaction.get(self._key(digest), db=databases[FEATURES]) is not None:
+                    continue
                 transaction.put(self._key(digest), features, db=databases[FEATURES])
                 transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
 

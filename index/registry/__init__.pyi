@@ -17,6 +17,7 @@ from .photo_lookup import find_photo as find_photo
 from .placement import Placement as Placement, place_photos as place_photos, relative_to as relative_to
 from .queries import (
     BY_DAY as BY_DAY,
+    QUERY_KEY as QUERY_KEY,
     count_without as count_without,
     read_encounters as read_encounters,
     read_events as read_events,

@@ -41,6 +41,11 @@ WHERE {condition} GROUP BY e.id, e.name, t.id, e.day ORDER BY {order}
 
 BY_DAY = "e.day NULLS LAST, e.id"
 
+QUERY_KEY = "coalesce(json_extract_string(evidence, '$.sighting'), sha256)"
+"""What a kept query's features lie under: the sighting that its evidence names, else the digest of the file, where
+earlier versions put every head.
+"""
+
 _EVENTS = "SELECT id, made_at, who, action, command, why, undoes FROM events"
 
 

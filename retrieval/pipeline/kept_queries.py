@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 
 from index.catalog import Catalog
@@ -22,14 +23,18 @@ def keep(catalog: Catalog, answer: Answer, evidence: Mapping[str, object], who: 
     Parameters
     ----------
     evidence : mapping
-        What the answer rested on, as `schemas.evidence_record` gives it; kept as JSON.
+        What the answer rested on, as `schemas.evidence_record` gives it; kept as JSON, with the head that was asked
+        about: a file may hold several, and each is a query of its own.
     """
     found = answer.identification
     if isinstance(answer.question, RefusedRow) or found.verdict is Verdict.REFUSED:
         return None
     path, photo = Path(answer.question.sighting.path), found.query.prepared
+    head: dict[str, object] = {}
+    if photo is not None:
+        catalog.feature_store.put_query(photo.key, photo.features, photo.thumbnail)  # for a fit to learn from
+        box = photo.sighting.box
+        head = {"sighting": photo.key, "box": box and astuple(box), "turn": photo.sighting.turn}
     sha256 = file_sha256(path) if photo is None else photo.sha256
-    if photo is not None and not catalog.enrolled([sha256]):
-        catalog.feature_store.put_query(sha256, photo.features, photo.thumbnail)  # for a fit to learn from
-    text = json.dumps(evidence, ensure_ascii=False, allow_nan=False)
+    text = json.dumps({**evidence, **head}, ensure_ascii=False, allow_nan=False)
     return Decisions(catalog).keep(sha256, str(whole_path(path)), str(found.verdict), text, who)

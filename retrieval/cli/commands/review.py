@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from index.catalog import Browser, Catalog
-from index.curation import Curator, Decisions, dismiss
+from index.curation import Curator, Decisions, dismiss, head_asked_about
 from index.errors import InputError
 from index.naming import NEXT_FREE
 from index.registry import Answer, KeptQuery
@@ -199,7 +199,7 @@ def decide_command(
 
 
 def _enrolled(catalog: Catalog, kept: KeptQuery, turtle: str, common: options.Common) -> str:
-    """The photo of a kept query becomes one of that turtle's, with the side and the day it was asked about with."""
+    """The photo of a kept query becomes one of that turtle's, with the head, side and day it was asked about with."""
     from retrieval.engine import NEAREST, Engine, EngineOptions
     from retrieval.pipeline import enroll
 
@@ -211,6 +211,8 @@ def _enrolled(catalog: Catalog, kept: KeptQuery, turtle: str, common: options.Co
         None if side is None else Side(side),
         None if day is None else dt.date.fromisoformat(day),
         site=evidence.get("site"),
+        box=head_asked_about(kept.evidence),
+        turn=evidence.get("turn", 0),
     )
     engine = Engine.load(catalog.recipe, EngineOptions(matcher=NEAREST, device=common.device))
     report = enroll(catalog, [sighting], engine, common.who)

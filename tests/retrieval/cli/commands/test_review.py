@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from index.catalog import Browser, Catalog
+from index.types import HeadBox
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
@@ -42,3 +44,17 @@ def test_a_query_is_kept_with_its_evidence(
     assert evidence["model"]["recipe"] == evidence["recipe"]
     told = own("query", second, "--keep")
     assert "Kept as query 1" in told.err  # nobody has settled it yet: brought up to date, not asked twice
+
+
+def test_the_head_that_was_asked_about_is_enrolled(
+    samples: SampleSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = Shell(tmp_path / "own.catalog", capsys, monkeypatch)
+    first, second = samples.folder / "T001" / "left-1.jpg", samples.folder / "T001" / "left-2.jpg"
+    own("enroll", first, "--turtle", "Nina", "--side", "left")
+    (tmp_path / "asked.csv").write_text(f"photo,side,x,y,w,h\n{second},left,10,20,300,200\n")
+    assert own("query", "--manifest", tmp_path / "asked.csv", "--keep", "--json").records[0]["kept_as"] == 1
+    [decided] = own("decide", "1", "--is", "Nina", "--enroll", "--json").records
+    assert decided["enrolled_as"] == "Nina"
+    assert decided["evidence"]["box"] == [10, 20, 300, 200]
+    assert Browser(Catalog.open(own.catalog)).photo("2").box == HeadBox(10, 20, 300, 200)
