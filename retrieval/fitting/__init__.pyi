@@ -4,6 +4,7 @@ from .fit_model import (
     fit as fit,
     fit_is_due as fit_is_due,
     learn as learn,
+    would_learn_less as would_learn_less,
 )
 from .fusion import calibrated as calibrated
 from .pair_confidences import (

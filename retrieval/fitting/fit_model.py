@@ -13,7 +13,7 @@ from index.types import Float64, GalleryFilter, Photo, Progress
 from retrieval.defaults import FIT_PHOTOS
 from retrieval.engine import Engine
 from retrieval.fitting.decided_queries import decided_queries
-from retrieval.fitting.trial_scores import BUDGET, TrialScores, run_trials
+from retrieval.fitting.trial_scores import BUDGET, TrialScores, plan_trials, run_trials
 from retrieval.fitting.trials import Trial, TrialPlan
 from retrieval.fitting.turtle_scores import TurtleScores, encounters_of, search_of
 from retrieval.novelty import MODEL, REPLICATES, CatalogModel, GenuineScores, ImpostorMaxima, NoveltyModel, TooSmall
@@ -49,7 +49,7 @@ def fit(
         chosen = catalog.drawn(FIT_PHOTOS) if part else catalog.photos(GalleryFilter())
         visitors = decided_queries(catalog, engine)
         trial_scores = run_trials(catalog, chosen, engine, budget, seed, progress, None, visitors, part, pool)
-        model = replace(learn(trial_scores, engine.score, seed), photos=photos)
+        model = replace(learn(trial_scores, engine.score, seed), photos=photos, budget=budget)
         catalog.save_model(MODEL, engine.evidence, model.to_json(), who)
     queried = {trial.query for trial in trial_scores.trials}
     return FitReport(
@@ -70,6 +70,26 @@ def fit_is_due(catalog: Catalog, engine: Engine) -> bool:
         return True
     model = CatalogModel.from_json(stored.payload)
     return model.outdated or catalog.identified() >= GROWTH * model.photos
+
+
+def would_learn_less(catalog: Catalog, engine: Engine, budget: int) -> str | None:
+    """A sentence for the user where a fit of this budget would replace one of a larger budget and miss it; else None.
+
+    A catalogue whose photos are all asked about within the budget is learnt from as thoroughly.
+    """
+    stored = catalog.model(MODEL, engine.evidence)
+    model = None if stored is None else CatalogModel.from_json(stored.payload)
+    if model is None or model.novelty is None or model.budget <= budget:
+        return None
+    photos = catalog.identified()
+    if photos <= FIT_PHOTOS:
+        visitors = decided_queries(catalog, engine)
+        if not plan_trials(catalog, catalog.photos(GalleryFilter()), engine, budget, 0, visitors).stopped:
+            return None
+    return (
+        f"The model stays, which knows {model.photos} of the {photos} identified photos: it was fitted from more pairs "
+        "than are compared while enrolling, so run `turtleidx fit` when there is time."
+    )
 
 
 def learn(

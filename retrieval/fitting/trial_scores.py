@@ -53,6 +53,8 @@ class TrialScores:
         Pairs that no cache knew.
     rest : FirstStage or None
         What judges the others; None where they are in no trial.
+    stopped : bool
+        As in `Planned`.
     """
 
     table: TrialPlan
@@ -60,6 +62,7 @@ class TrialScores:
     pairs: Compared
     compared: int
     rest: FirstStage | None = None
+    stopped: bool = False
 
     @cached_property
     def null(self) -> ConfidenceNull | None:
@@ -124,6 +127,35 @@ def run_trials(
     pool : PairPool or None
         Where pairs are compared, those of a `pairing` excepted; None compares them on this machine.
     """
+    planned = plan_trials(catalog, photos, engine, budget, seed, visitors, part)
+    return _compared(catalog, planned, engine, progress, pairing, pool)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """Searches to be made.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether the budget ended before every photo was asked about that others could be compared with.
+    """
+
+    table: TrialPlan
+    trials: tuple[Trial, ...]
+    stopped: bool
+
+
+def plan_trials(
+    catalog: Catalog,
+    photos: Sequence[Photo],
+    engine: Engine,
+    budget: int = BUDGET,
+    seed: int = 0,
+    visitors: Decided | None = None,
+    part: bool = False,
+) -> Planned:
+    """What `run_trials` would compare, with its arguments."""
     vectors = catalog.vectors(photos) if photos else no_descriptors(engine)
     asked = () if visitors is None else visitors.photos
     if visitors is not None:
@@ -136,6 +168,33 @@ def run_trials(
     everyone = WholeGallery(whole, Browser(catalog).sides) if part else None
     table = TrialPlan(photos, alike.to, engine, asked, everyone)
     trials = table.plan(budget, np.random.default_rng(seed))
+    return Planned(table, tuple(trials), _is_left(table, trials, len(photos) + len(asked)))
+
+
+def _is_left(table: TrialPlan, trials: Sequence[Trial], photos: int) -> bool:
+    """Whether one of the first photos was not asked about, although others are on its side."""
+    queried = {trial.query for trial in trials}
+    return any(
+        (
+            table.in_gallery
+            & (table.side_code == table.side_code[row])
+            & (table.turtle != table.turtle[row])
+            & (table.file != table.file[row])
+        ).any()
+        for row in range(photos)
+        if row not in queried
+    )
+
+
+def _compared(
+    catalog: Catalog,
+    planned: Planned,
+    engine: Engine,
+    progress: Progress | None,
+    pairing: CachedComparison | None,
+    pool: PairPool | None,
+) -> TrialScores:
+    table, trials = planned.table, planned.trials
     compared = 0
     shown, rest = trials, None
     recipe = engine.reranking
@@ -147,7 +206,7 @@ def run_trials(
             np.array(recipe.kept([first_matches.confidences[place] for place in first_matches.of(trial)]), np.int64)
             for trial in trials
         )
-        shown = [trial.only(rows) for trial, rows in zip(trials, seen, strict=True)]
+        shown = tuple(trial.only(rows) for trial, rows in zip(trials, seen, strict=True))
         compared += looking.compared
         if recipe.others is None:
             trials = shown
@@ -157,4 +216,4 @@ def run_trials(
     before = pairing.compared
     pairs = Compared(table.photos, catalog, pairing)
     pairs.run(shown, progress)
-    return TrialScores(table, tuple(trials), pairs, compared + pairing.compared - before, rest)
+    return TrialScores(table, trials, pairs, compared + pairing.compared - before, rest, planned.stopped)

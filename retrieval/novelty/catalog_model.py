@@ -105,6 +105,8 @@ class CatalogModel:
         Identified photos in the catalogue when it was fitted.
     norm : ZNorm or None
         What gallery photos score with other turtles; None takes scores as they are.
+    budget : int
+        Pairs that the fit was allowed to compare; 0 where an earlier version did not say.
     """
 
     null: ConfidenceNull
@@ -112,6 +114,7 @@ class CatalogModel:
     photos: int
     missing: str = ""
     norm: ZNorm | None = None
+    budget: int = 0
 
     @classmethod
     def load(cls, catalog: Catalog, recipe: str) -> CatalogModel:
@@ -147,6 +150,7 @@ class CatalogModel:
             "photos": self.photos,
             "missing": self.missing,
             "norm": norm,
+            "budget": self.budget,
         }
         return model_json(model_record(_KIND, _VERSION, values))
 
@@ -161,7 +165,8 @@ class CatalogModel:
             return cls(no_null(), None, int(read["photos"]), _EARLIER)
         novelty = None if read["novelty"] is None else NoveltyModel.from_record(read["novelty"])
         norm = None if read.get("norm") is None else ZNorm.from_record(read["norm"])
-        return cls(ConfidenceNull.from_record(read["null"]), novelty, int(read["photos"]), read["missing"], norm)
+        null, photos, budget = ConfidenceNull.from_record(read["null"]), int(read["photos"]), int(read.get("budget", 0))
+        return cls(null, novelty, photos, read["missing"], norm, budget)
 
     def predict(
         self, candidates: Sequence[Candidate], shortlist: Shortlist, prior_new: float, rates: Rates

@@ -82,8 +82,11 @@ def weights_command(
 
 
 def fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: str, cluster: str | None = None) -> bool:
-    """Whether a fit was tried. The photos are enrolled, so a matcher that is not at hand costs only the model."""
-    from retrieval.fitting import fit_is_due
+    """Whether a fit was tried. The photos are enrolled, so a matcher that is not at hand costs only the model.
+
+    A model that `turtleidx fit` made is not replaced by one that knows less; that a fit is due is said then.
+    """
+    from retrieval.fitting import fit_is_due, would_learn_less
 
     try:
         matching = engine.with_matcher(choices)
@@ -91,6 +94,9 @@ def fit_if_due(catalog: Catalog, engine: Engine, choices: EngineOptions, who: st
         printing.say(f"No model was fitted: {error}")
         return False
     if not fit_is_due(catalog, matching):
+        return False
+    if stays := would_learn_less(catalog, matching, FIT_BUDGET):
+        printing.say(stays)
         return False
     _fit(catalog, matching, who, FIT_BUDGET, 0, cluster)
     return True
