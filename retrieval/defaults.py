@@ -7,6 +7,8 @@ SHORTLIST = 300
 PER_TURTLE = 3
 FIT_BUDGET = 20_000
 """Pairs that an automatic fit uses at most, cached ones among them: what it learns never depends on the cache."""
+THOROUGH_FIT_BUDGET = 10 * FIT_BUDGET
+"""Those of `turtleidx fit`."""
 FIT_PHOTOS = 2_000
 """Photos from which a fit draws: of a larger catalogue it takes some turtles, and searches the whole for each."""
 AUDIT_BUDGET = 20_000

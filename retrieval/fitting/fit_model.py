@@ -84,7 +84,7 @@ def would_learn_less(catalog: Catalog, engine: Engine, budget: int) -> str | Non
     photos = catalog.identified()
     if photos <= FIT_PHOTOS:
         visitors = decided_queries(catalog, engine)
-        if not plan_trials(catalog, catalog.photos(GalleryFilter()), engine, budget, 0, visitors).stopped:
+        if not plan_trials(catalog, catalog.photos(GalleryFilter()), engine, budget, 0, visitors).stopped_at:
             return None
     return (
         f"The model stays, which knows {model.photos} of the {photos} identified photos: it was fitted from more pairs "
@@ -127,7 +127,9 @@ def learn(
     known = None if before is None else before.novelty
     photos = table.photos_by_turtle_and_side()
     occasions = encounters_of(table, [one.standardised(cohort) for one in searches])
-    model = NoveltyModel.fit(impostors, genuine, photos, occasions, seed, replicates, cohort, known)
+    model = NoveltyModel.fit(
+        impostors, genuine, photos, occasions, seed, replicates, cohort, known, trial_scores.stopped_at
+    )
     if isinstance(model, TooSmall):
         return CatalogModel(null, None, table.gallery_photos, model.reason)
     return CatalogModel(null, model, table.gallery_photos, norm=norm)

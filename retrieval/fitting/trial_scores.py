@@ -53,7 +53,7 @@ class TrialScores:
         Pairs that no cache knew.
     rest : FirstStage or None
         What judges the others; None where they are in no trial.
-    stopped : bool
+    stopped_at : int
         As in `Planned`.
     """
 
@@ -62,7 +62,7 @@ class TrialScores:
     pairs: Compared
     compared: int
     rest: FirstStage | None = None
-    stopped: bool = False
+    stopped_at: int = 0
 
     @cached_property
     def null(self) -> ConfidenceNull | None:
@@ -137,13 +137,13 @@ class Planned:
 
     Attributes
     ----------
-    stopped : bool
-        Whether the budget ended before every photo was asked about that others could be compared with.
+    stopped_at : int
+        The budget, where it ended before every photo was asked about that others could be compared with; else 0.
     """
 
     table: TrialPlan
     trials: tuple[Trial, ...]
-    stopped: bool
+    stopped_at: int
 
 
 def plan_trials(
@@ -168,7 +168,7 @@ def plan_trials(
     everyone = WholeGallery(whole, Browser(catalog).sides) if part else None
     table = TrialPlan(photos, alike.to, engine, asked, everyone)
     trials = table.plan(budget, np.random.default_rng(seed))
-    return Planned(table, tuple(trials), _is_left(table, trials, len(photos) + len(asked)))
+    return Planned(table, tuple(trials), budget if _is_left(table, trials, len(photos) + len(asked)) else 0)
 
 
 def _is_left(table: TrialPlan, trials: Sequence[Trial], photos: int) -> bool:
@@ -216,4 +216,4 @@ def _compared(
     before = pairing.compared
     pairs = Compared(table.photos, catalog, pairing)
     pairs.run(shown, progress)
-    return TrialScores(table, trials, pairs, compared + pairing.compared - before, rest, planned.stopped)
+    return TrialScores(table, trials, pairs, compared + pairing.compared - before, rest, planned.stopped_at)

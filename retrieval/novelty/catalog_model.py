@@ -14,6 +14,7 @@ from retrieval.novelty.conformal import Rates
 from retrieval.novelty.decision import Decision, Verdict, decide
 from retrieval.novelty.model import NoveltyModel
 from retrieval.novelty.posterior import Candidates, Posterior
+from retrieval.novelty.samples import asking_more
 from retrieval.scoring import (
     Candidate,
     ConfidenceNull,
@@ -228,7 +229,10 @@ def explained(decision: Decision, absent: int) -> str:
     """
     reason = decision.reason
     if not decision.certified and decision.verdict in (Verdict.KNOWN, Verdict.NEW):
-        reason += " Modelled, not certified: the catalogue is too small for this rate."
+        few = "the catalogue is too small for this rate"
+        if decision.stopped_at:
+            few = f"the fit asked about too few turtles for this rate, and {asking_more(decision.stopped_at)}"
+        reason += f" Modelled, not certified: {few}."
     if absent:
         reason += f" {absent} catalogued turtles have no photo in the searched gallery and were not compared."
     return reason

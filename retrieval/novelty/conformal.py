@@ -74,11 +74,18 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The three rules' thresholds, for the rates of the same names."""
+    """The three rules' thresholds, for the rates of the same names.
+
+    Attributes
+    ----------
+    stopped_at : int
+        Pairs at which the fit stopped before it had asked about every photo; 0 where the individuals are all there are.
+    """
 
     false_known: Threshold
     misidentified: Threshold
     false_new: Threshold
+    stopped_at: int = 0
 
 
 def individuals_for(rate: float) -> int:

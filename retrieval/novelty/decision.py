@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.novelty.conformal import Rates, Threshold, Thresholds
-from retrieval.novelty.samples import TooSmall
+from retrieval.novelty.samples import TooSmall, asking_more
 
 if TYPE_CHECKING:  # commands that only name verdicts need not wait for what is fitted
     from retrieval.novelty.posterior import Posterior
@@ -41,6 +41,8 @@ class Decision:
         Whether calibration photos stand behind the rate of this verdict, or the model alone does.
     towards : Verdict
         Which way an undecided answer leans: KNOWN, NEW, or UNDECIDED for neither.
+    stopped_at : int
+        As in `Thresholds`.
     """
 
     verdict: Verdict
@@ -48,6 +50,7 @@ class Decision:
     turtle: int | None = None
     certified: bool = True
     towards: Verdict = Verdict.UNDECIDED
+    stopped_at: int = 0
 
 
 def decide(posterior: Posterior | TooSmall, thresholds: Thresholds | None) -> Decision:
@@ -70,11 +73,11 @@ def decide(posterior: Posterior | TooSmall, thresholds: Thresholds | None) -> De
             and posterior.lead <= thresholds.misidentified.certified
         )
         reason = f"{_few(posterior.tail)} of photos of new turtles score as high in a gallery of this size."
-        return Decision(Verdict.KNOWN, reason, posterior.best, certified, Verdict.KNOWN)
+        return Decision(Verdict.KNOWN, reason, posterior.best, certified, Verdict.KNOWN, thresholds.stopped_at)
     if posterior.ratio <= thresholds.false_new.value and posterior.p_new > 0.5:
         certified = posterior.ratio <= thresholds.false_new.certified
         reason = f"Such scores are {_times(-posterior.ratio)} as likely for a new turtle as for a catalogued one."
-        return Decision(Verdict.NEW, reason, None, certified, Verdict.NEW)
+        return Decision(Verdict.NEW, reason, None, certified, Verdict.NEW, thresholds.stopped_at)
     towards = Verdict.KNOWN if p_best > 0.5 else Verdict.NEW if posterior.p_new > 0.5 else Verdict.UNDECIDED
     return Decision(Verdict.UNDECIDED, _obstacle(posterior, thresholds, high, clear, p_best), towards=towards)
 
@@ -83,31 +86,39 @@ def _obstacle(posterior: Posterior, thresholds: Thresholds, high: bool, clear: b
     """What stands in the way, with the number that the promise is about and the one that it would take."""
     if posterior.p_not_compared > max(posterior.p_new, p_best):
         return f"It is probably catalogued but was not compared ({posterior.p_not_compared:.0%})."
+    stopped_at = thresholds.stopped_at
     if high and not clear:
-        return f"Two catalogued turtles match about equally well{_lacking(thresholds.misidentified, SEEN_TWICE)}."
+        lacking = _lacking(thresholds.misidentified, SEEN_TWICE, stopped_at)
+        return f"Two catalogued turtles match about equally well{lacking}."
     if not high:
         known = posterior.ratio >= 0
         likely, other = ("a catalogued turtle", "a new one") if known else ("a new turtle", "a catalogued one")
         bar = (
-            _bar("KNOWN", thresholds.false_known, "turtles") if known else _bar("NEW", thresholds.false_new, SEEN_TWICE)
+            _bar("KNOWN", thresholds.false_known, "turtles", stopped_at)
+            if known
+            else _bar("NEW", thresholds.false_new, SEEN_TWICE, stopped_at)
         )
         return f"Such scores are {_times(abs(posterior.ratio))} as likely for {likely} as for {other}; {bar}."
     return f"The best match is good, but with this prior its probability is only {p_best:.0%}."
 
 
-def _bar(verdict: str, threshold: Threshold, counted: str) -> str:
+def _bar(verdict: str, threshold: Threshold, counted: str, stopped_at: int) -> str:
     """What the promised rate takes, where anything could reach it, and how many turtles would certify it."""
-    lacking = _lacking(threshold, counted)
+    lacking = _lacking(threshold, counted, stopped_at)
     if threshold.value < -50:
-        return f"this catalogue is too small for {verdict} at the promised rate{lacking}"
+        few = "too few turtles were asked about" if stopped_at else "this catalogue is too small"
+        return f"{few} for {verdict} at the promised rate{lacking}"
     return f"{verdict} takes {_times(max(-threshold.value, 0.0))}{lacking}"
 
 
-def _lacking(threshold: Threshold, counted: str) -> str:
+def _lacking(threshold: Threshold, counted: str, stopped_at: int) -> str:
     """How many turtles the promise would need to be certified, where there are fewer."""
     if not threshold.lacks:
         return ""
-    return f", by the model alone: {threshold.needed} {counted} would certify the rate (here {threshold.individuals})"
+    here = f"here {threshold.individuals}"
+    if stopped_at:
+        here = f"the fit asked about {threshold.individuals}; {asking_more(stopped_at)}"
+    return f", by the model alone: {threshold.needed} {counted} would certify the rate ({here})"
 
 
 def _few(p: float) -> str:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from retrieval.novelty.conformal import Rates, individuals_for
 from retrieval.novelty.model import NoveltyModel
+from retrieval.novelty.samples import asking_more
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,10 @@ class Expectation:
     new : float
         Of photos of new turtles: called NEW.
     turtles, needed : int
-        Turtles seen on two occasions, and how many of them could certify the smallest promised rate.
+        Turtles seen on two occasions that the fit asked about, and how many of them could certify the smallest promised
+        rate.
+    stopped_at : int
+        As in `Thresholds`.
     """
 
     known: float
@@ -30,6 +34,7 @@ class Expectation:
     turtles: int
     needed: int
     rates: Rates
+    stopped_at: int = 0
 
     @property
     def sentence(self) -> str:
@@ -41,10 +46,11 @@ class Expectation:
         )
         if self.turtles >= self.needed:
             return told
-        return (
-            f"{told} An error rate of {least:.0%} can be certified with {self.needed} turtles seen on two occasions "
-            f"(here {self.turtles}); until then the model alone stands behind it."
-        )
+        certified = f"An error rate of {least:.0%} can be certified with {self.needed} turtles seen on two occasions"
+        here = f"(here {self.turtles});"
+        if self.stopped_at:
+            here = f"(this fit asked about {self.turtles}; {asking_more(self.stopped_at)});"
+        return f"{told} {certified} {here} until then the model alone stands behind it."
 
 
 def expect(novelty: NoveltyModel, rates: Rates | None = None) -> Expectation:
@@ -59,6 +65,7 @@ def expect(novelty: NoveltyModel, rates: Rates | None = None) -> Expectation:
         len(np.unique(calibration.individual)),
         individuals_for(least),
         rates,
+        thresholds.stopped_at,
     )
 
 

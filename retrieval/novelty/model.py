@@ -15,7 +15,7 @@ from retrieval.novelty.calibration import Ask, Calibration, Occasion
 from retrieval.novelty.conformal import Rates, Thresholds
 from retrieval.novelty.likelihood import LikelihoodRatio
 from retrieval.novelty.posterior import Candidates, Posterior, Search
-from retrieval.novelty.samples import GenuineScores, ImpostorMaxima, TooSmall
+from retrieval.novelty.samples import GenuineScores, ImpostorMaxima, TooSmall, asking_more
 from retrieval.scoring import TNorm, model_json, model_record, read_model
 
 MIN_GENUINE_INDIVIDUALS = 19
@@ -43,6 +43,9 @@ class NoveltyModel:
         The same of encounters.
     cohort : TNorm or None
         How scores are standardised within their query; None takes them as they are.
+    stopped_at : int
+        Pairs at which the fit stopped before it had asked about every photo; 0 where it did not, or where an earlier
+        version did not say.
     """
 
     separation: LikelihoodRatio
@@ -50,6 +53,7 @@ class NoveltyModel:
     calibration: Calibration
     together: Calibration
     cohort: TNorm | None = None
+    stopped_at: int = 0
 
     @classmethod
     def fit(
@@ -62,6 +66,7 @@ class NoveltyModel:
         replicates: int = REPLICATES,
         cohort: TNorm | None = None,
         before: NoveltyModel | None = None,
+        stopped_at: int = 0,
     ) -> NoveltyModel | TooSmall:
         """Fit the model, its bootstrap and its calibration, or say why the catalogue is too small.
 
@@ -77,8 +82,10 @@ class NoveltyModel:
         before : NoveltyModel or None
             A model of these very searches, perhaps: it is returned where its first fit is the same, because the
             bootstrap and the calibration then are, too, and take fifty times as long.
+        stopped_at : int
+            Pairs at which the searches ended before every photo was asked about; 0 where all were.
         """
-        refusal = _too_small(impostors, genuine)
+        refusal = _too_small(impostors, genuine, stopped_at)
         if refusal is not None:
             return refusal
         rng = np.random.default_rng(seed)
@@ -99,7 +106,7 @@ class NoveltyModel:
                 )
             )
         calibration, together = _cross_fit(impostors, genuine, photos, separation, occasions, rng.permutation(known))
-        return NoveltyModel(separation, tuple(resampled), calibration, together, cohort)
+        return NoveltyModel(separation, tuple(resampled), calibration, together, cohort, stopped_at)
 
     def posterior(self, candidates: Candidates, gallery: int, prior_new: float, not_compared: float = 0.0) -> Posterior:
         """Probabilities of new, of every candidate, and of a catalogued turtle that was not compared.
@@ -119,7 +126,8 @@ class NoveltyModel:
 
     def thresholds(self, rates: Rates, together: bool = False) -> Thresholds:
         """Thresholds on −`ratio`, `lead` and `ratio` that keep these rates: for photos, or for whole encounters."""
-        return _thresholds(self.together if together else self.calibration, rates)
+        found = _thresholds(self.together if together else self.calibration, rates)
+        return replace(found, stopped_at=self.stopped_at)
 
     def to_record(self) -> dict[str, object]:
         """What `from_record` reads: nested plain values and arrays under a kind and a version."""
@@ -135,6 +143,7 @@ class NoveltyModel:
             Calibration.from_record(read["calibration"]),
             Calibration.from_record(read["together"]),
             TNorm(**read["cohort"]) if read.get("cohort") else None,
+            int(read.get("stopped_at", 0)),
         )
 
 
@@ -184,14 +193,16 @@ def _same_fit(before: NoveltyModel, now: NoveltyModel, replicates: int) -> bool:
     return len(before.replicates) == replicates and model_json(before.to_record()) == model_json(now.to_record())
 
 
-def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores) -> TooSmall | None:
+def _too_small(impostors: ImpostorMaxima, genuine: GenuineScores, stopped_at: int) -> TooSmall | None:
     turtles = len(np.unique(impostors.individual))
     twice = len(np.unique(genuine.individual[genuine.shortlisted]))
     if turtles >= MIN_IMPOSTOR_INDIVIDUALS and twice >= MIN_GENUINE_INDIVIDUALS:
         return None
+    few = "The fit asked about too few turtles" if stopped_at else "The catalogue is too small"
+    more = f"; {asking_more(stopped_at)}" if stopped_at else ""
     return TooSmall(
-        f"The catalogue is too small for probabilities: they need {MIN_IMPOSTOR_INDIVIDUALS} turtles (here {turtles}), "
-        f"{MIN_GENUINE_INDIVIDUALS} of them with photos of two encounters (here {twice})."
+        f"{few} for probabilities: they need {MIN_IMPOSTOR_INDIVIDUALS} turtles (here {turtles}), "
+        f"{MIN_GENUINE_INDIVIDUALS} of them with photos of two encounters (here {twice}){more}."
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.types import Float64, Int64
+from retrieval.defaults import THOROUGH_FIT_BUDGET
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,3 +86,9 @@ class TooSmall:
     """A catalogue that cannot be fitted yet: candidates are ranked, probabilities withheld, the verdict UNDECIDED."""
 
     reason: str
+
+
+def asking_more(stopped_at: int) -> str:
+    """Says which command asks about more turtles than a fit that stopped at so many pairs."""
+    budget = "" if stopped_at < THOROUGH_FIT_BUDGET else f" --budget {2 * stopped_at}"
+    return f"`turtleidx fit{budget}` asks about more"

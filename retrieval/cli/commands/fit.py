@@ -10,7 +10,7 @@ from index.catalog import Browser, Catalog
 from index.errors import WeightsUnavailable
 from retrieval.cli import options, printing
 from retrieval.cli.common import opened, pairs_on
-from retrieval.defaults import FIT_BUDGET, SHORTLIST
+from retrieval.defaults import FIT_BUDGET, SHORTLIST, THOROUGH_FIT_BUDGET
 from retrieval.scoring import Score
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 def fit_command(
     context: typer.Context,
-    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to learn from at most.")] = (10 * FIT_BUDGET),
+    budget: Annotated[int, typer.Option(min=1, help="Photo pairs to learn from at most.")] = THOROUGH_FIT_BUDGET,
     seed: Annotated[int, typer.Option(help="Of the random sub-galleries and bootstraps.")] = 0,
     matcher: options.Matcher = None,
     verify: options.Verify = True,

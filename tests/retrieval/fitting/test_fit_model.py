@@ -14,7 +14,7 @@ from retrieval.defaults import FIT_BUDGET
 from retrieval.engine.engine import Engine
 from retrieval.fitting.fit_model import fit, fit_is_due, would_learn_less
 from retrieval.fitting.trial_scores import plan_trials
-from retrieval.novelty import MODEL, CatalogModel
+from retrieval.novelty import MODEL, CatalogModel, expect
 from synthetic.samples import SampleSet
 from tests.retrieval.lookalikes import TURTLES, engine, enrolled, lookalike
 from tests.retrieval.shelling import Shell
@@ -73,8 +73,19 @@ def test_a_smaller_fit_takes_the_place_of_a_larger_one_only_where_it_asks_everyb
 @pytest.mark.parametrize(("budget", "stopped"), [(300, True), (2000, False)])
 def test_a_plan_says_whether_its_budget_ended_it(catalog: Catalog, budget: int, stopped: bool) -> None:
     planned = plan_trials(catalog, catalog.photos(GalleryFilter()), engine(), budget)
-    assert planned.stopped is stopped
+    assert planned.stopped_at == (budget if stopped else 0)
     assert (len({trial.query for trial in planned.trials}) < 2 * TURTLES) is stopped
+
+
+def test_a_model_knows_whether_its_budget_ended_the_fit(catalog: Catalog) -> None:
+    few = fit(catalog, engine(), "Ana", budget=900).model
+    assert few.novelty is not None
+    assert few.novelty.stopped_at == 900
+    assert "this fit asked about" in expect(few.novelty).sentence
+    every = fit(catalog, engine(), "Ana").model
+    assert every.novelty is not None
+    assert every.novelty.stopped_at == 0
+    assert "(here 24)" in expect(every.novelty).sentence
 
 
 def test_enrolling_leaves_a_thorough_fit_and_says_that_one_is_due(

@@ -11,6 +11,7 @@ import pytest
 
 from index.types import Side
 from retrieval.novelty.advice import advise
+from retrieval.novelty.catalog_model import explained
 from retrieval.novelty.conformal import Rates, Threshold, Thresholds
 from retrieval.novelty.decision import Verdict, decide
 from retrieval.novelty.expectation import expect
@@ -108,6 +109,45 @@ def test_what_a_fit_lets_expect_is_said_with_what_it_rests_on() -> None:
     loose = expect(model(), Rates(0.05, 0.05, 0.05))
     assert loose.known >= found.known
     assert "certified" not in loose.sentence
+
+
+def test_where_the_fit_stopped_at_its_budget_the_catalogue_is_not_called_too_small() -> None:
+    stopped = replace(model(), stopped_at=20_000)
+    told = expect(stopped).sentence
+    assert "99 turtles seen on two occasions (this fit asked about 60; `turtleidx fit` asks about more)" in told
+    assert "`turtleidx fit --budget 400000` asks about more" in expect(replace(model(), stopped_at=200_000)).sentence
+    nothing = Threshold(-np.inf, -np.inf, individuals=12, needed=99)
+    thresholds = Thresholds(nothing, THRESHOLDS.misidentified, nothing, stopped_at=20_000)
+    for scores, prior in (({7: 0.9, 8: 0.1}, 0.3), ({7: 0.05, 8: 0.04}, 0.7)):
+        undecided = decide(posterior(scores, prior), thresholds).reason
+        assert "too few turtles were asked about for" in undecided
+        assert "(the fit asked about 12; `turtleidx fit` asks about more)" in undecided
+        assert "too small" not in undecided
+        assert "here 12" not in undecided
+    modelled = replace(THRESHOLDS, false_known=replace(THRESHOLDS.false_known, certified=-np.inf), stopped_at=20_000)
+    known = decide(posterior({7: 2.0, 8: 0.1}), modelled)
+    assert (known.verdict, known.certified) == (Verdict.KNOWN, False)
+    assert "the fit asked about too few turtles for this rate, and `turtleidx fit` asks" in explained(known, 0)
+    assert "the catalogue is too small for this rate" in explained(replace(known, stopped_at=0), 0)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_budget_at_which_a_fit_stopped_is_stored_and_absent_in_earlier_models(together: bool) -> None:
+    record = replace(model(), stopped_at=20_000).to_record()
+    assert NoveltyModel.from_record(record).thresholds(Rates(), together).stopped_at == 20_000
+    before = {name: value for name, value in record.items() if name != "stopped_at"}
+    assert NoveltyModel.from_record(before).thresholds(Rates(), together) == model().thresholds(Rates(), together)
+
+
+def test_a_fit_that_stopped_early_does_not_call_the_catalogue_too_small() -> None:
+    world = World(0, 60)
+    asked = world.impostor_maxima(10), world.genuine_scores(10), world.photos
+    small, stopped = (NoveltyModel.fit(*asked, replicates=2, stopped_at=at) for at in (0, 500))
+    assert isinstance(small, TooSmall)
+    assert small.reason.startswith("The catalogue is too small for probabilities")
+    assert isinstance(stopped, TooSmall)
+    assert stopped.reason.startswith("The fit asked about too few turtles for probabilities")
+    assert stopped.reason.endswith("; `turtleidx fit` asks about more.")
 
 
 def test_rare_scores_are_said_in_one_way() -> None:
