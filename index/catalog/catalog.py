@@ -24,6 +24,7 @@ from index.catalog.enrolling import Batch
 from index.catalog.gallery import count_identified, read_drawn, read_photos
 from index.catalog.lookup import enrolled_files, retired_owners, same_sightings, standing_ids
 from index.catalog.models import keep_model, newest_model
+from index.catalog.repair import take_leftovers_away
 from index.catalog.summary import summarize
 from index.errors import (
     CatalogBusy,
@@ -351,16 +352,7 @@ class Catalog:
             return summarize(session, self.feature_store, self.path / VECTORS, self.registry.path)
 
     def _repair(self) -> None:
-        """Take back features that no committed photo owns."""
-        unfinished = self.feature_store.pending()
-        if unfinished:
-            kept = "coalesce(sighting, sha256)"
-            sql = f"SELECT {kept} FROM photos WHERE NOT removed AND {kept} IN (SELECT unnest(?::VARCHAR[]))"
-            with self.registry.reading() as session:
-                owned = {str(row[0]) for row in session.rows(sql, sorted(unfinished))}
-            self.feature_store.settle(set(unfinished) - owned)
-        for leftover in (*self.path.glob("*.partial"), *self.path.glob("*/*.partial")):
-            leftover.unlink(missing_ok=True)
+        take_leftovers_away(self.path, self.registry, self.feature_store)
 
 
 def _present(value: Stored | None, photo: Kept, path: Path) -> Stored:

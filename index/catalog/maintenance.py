@@ -12,6 +12,7 @@ from index.catalog.networks import network_problems
 from index.catalog.originals import Originals, every_original
 from index.catalog.page_folders import page_files
 from index.catalog.readings import WAITING
+from index.catalog.repair import OWNERS
 from index.errors import CatalogDamaged, CatalogReadOnly
 from index.registry import QUERY_KEY, broken_rules
 from index.types import Progress
@@ -54,14 +55,6 @@ class CompactReport:
     bytes_after: int
 
 
-_KNOWN = f"""
-SELECT coalesce(sighting, sha256) FROM photos UNION SELECT {QUERY_KEY} FROM queries UNION SELECT sighting FROM readings
-UNION SELECT coalesce(json_extract_string(before, 'sighting'), json_extract_string(before, 'sha256'))
-FROM journal WHERE record = 'photos' AND after IS NULL
-"""
-"""Whose features are kept: also photos whose enrolment was undone, because undoing that brings them back."""
-
-
 def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progress | None = None) -> CheckReport:
     """Read every record of every store, compare them, and repair what can be had from the registry.
 
@@ -85,7 +78,7 @@ def check_catalog(catalog: Catalog, *, originals: bool = False, progress: Progre
                 f"SELECT coalesce(sighting, sha256), keypoints, path FROM photos WHERE NOT removed AND NOT {WAITING} "
                 "ORDER BY id"
             )
-            known = {str(row[0]) for row in session.rows(_KNOWN)}
+            known = {str(row[0]) for row in session.rows(OWNERS)}
         for digest, keypoints, path in rows:
             problem = _feature_problem(catalog, digest, keypoints)
             if not keypoints:

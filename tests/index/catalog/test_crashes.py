@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
+from index.catalog.maintenance import check_catalog
+from index.curation.curator import Curator
+from index.curation.decisions import Decisions
 from index.features.store import FeatureStore
 from index.types import GalleryFilter
 from tests.index.making import photo, vector
@@ -65,6 +69,52 @@ def test_the_next_writer_removes_orphan_features(catalog: Catalog) -> None:
     Catalog.open(catalog.path).set_setting("any", "change", "Ana")
     assert features.digests() == set()
     assert features.thumbnail(photo(0).sha256) is None
+
+
+def remove(catalog: Catalog) -> Callable[[Curator], object]:
+    """Take a photo out; gives what brings it back."""
+    catalog.enroll([photo(0, "T001")], "Ana")
+    Curator(catalog, "Ana").remove_photos([1])
+    return lambda by: by.restore_photos([1])
+
+
+def undo(catalog: Catalog) -> Callable[[Curator], object]:
+    """Undo an enrolment; gives what undoes that."""
+    catalog.enroll([photo(0, "T001")], "Ana")
+    event = Curator(catalog, "Ana").undo().event
+    return lambda by: by.undo(event)
+
+
+def ask(catalog: Catalog) -> Callable[[Curator], object]:
+    """Keep a query about a photo."""
+    catalog.feature_store.put_query(photo(0).sha256, photo(0).features, photo(0).thumbnail)
+    Decisions(catalog).keep(photo(0).sha256, "query.jpg", "NEW", "{}", "Ana")
+    return lambda _: None
+
+
+@pytest.mark.parametrize("owner", [remove, undo, ask])
+@pytest.mark.parametrize("step", ["features written", "registry written"])
+def test_a_kill_while_bytes_are_enrolled_again_takes_nothing_from_what_has_them_already(
+    catalog: Catalog, step: str, owner: Callable[[Catalog], Callable[[Curator], object]]
+) -> None:
+    bring_back = owner(catalog)
+    enroll_and_die(catalog, step, 0, 2)
+    reopened = Catalog.open(catalog.path)
+    reopened.set_setting("any", "change", "Ana")  # the next writer repairs
+    assert reopened.feature_store.digests() == {photo(0).sha256}  # and only the other photo's features are orphans
+    bring_back(Curator(reopened, "Ana"))
+    assert reopened.feature_store.thumbnail(photo(0).sha256) == photo(0).thumbnail
+    assert check_catalog(reopened).problems == ()
+
+
+def test_a_photo_that_is_enrolled_and_removed_in_one_command_can_be_restored(catalog: Catalog) -> None:
+    with catalog.writing("a session"):
+        catalog.enroll([photo(0, "T001")], "Ana")
+        Curator(catalog, "Ana").remove_photos([1])
+    reopened = Catalog.open(catalog.path)
+    Curator(reopened, "Ana").restore_photos([1])
+    assert_whole(reopened, [0])
+    assert check_catalog(reopened).problems == ()
 
 
 @pytest.mark.parametrize("store", ["vectors.faiss", "registry.duckdb", "features.lmdb"])
