@@ -17,7 +17,7 @@ from typing import Any
 import lmdb
 
 from index.errors import CatalogDamaged
-from index.files import full_disk_named, is_full, storage_full
+from index.files import full_disk_named, is_full, replacing, storage_full
 
 FIRST_MAP = 16 << 20  # Windows allocates the whole map at once, so it starts modest
 MOST_GROWTH = 1 << 30
@@ -52,25 +52,10 @@ class Environment:
     @contextmanager
     def opened(self) -> Iterator[Any]:
         """LMDB's own handle, one at a time in this process. Raises CatalogDamaged, StorageFull."""
-        data = self.path / "data.mdb"
-        try:
-            size = data.stat().st_size
-        except OSError:
-            raise CatalogDamaged(f"{data} is missing; restore a backup, or run `turtleidx reindex`.") from None
-        writable = os.access(data, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
         with _ONE_AT_A_TIME:
             environment = None
             try:
-                environment = lmdb.open(
-                    str(self.path),
-                    map_size=max(size, FIRST_MAP),
-                    max_dbs=8,
-                    readonly=not writable,
-                    lock=writable,
-                    create=False,
-                )
-                if (environment.info()["last_pgno"] + 1) * environment.stat()["psize"] > data.stat().st_size:
-                    raise lmdb.CorruptedError("shorter than its pages")  # reading past its end would kill the process
+                environment = self._open()
                 yield environment
             except lmdb.Error as error:
                 if is_full(error):
@@ -81,6 +66,35 @@ class Environment:
             finally:
                 if environment is not None:
                     environment.close()
+
+    def _open(self) -> Any:
+        data = self.path / "data.mdb"
+        writable = os.access(data, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+        while True:
+            before = self._status(data)
+            environment = lmdb.open(
+                str(self.path),
+                map_size=max(before.st_size, FIRST_MAP),
+                max_dbs=8,
+                readonly=not writable,
+                lock=writable,
+                create=False,
+            )
+            least = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+            now = self._status(data)
+            if not os.path.samestat(before, now):  # another process has just put a compacted file in its place
+                environment.close()
+                continue
+            if least > now.st_size:
+                environment.close()
+                raise lmdb.CorruptedError("shorter than its pages")  # reading past its end would kill the process
+            return environment
+
+    def _status(self, data: Path) -> os.stat_result:
+        try:
+            return data.stat()
+        except OSError:
+            raise CatalogDamaged(f"{data} is missing; restore a backup, or run `turtleidx reindex`.") from None
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Any, Databases]]:
@@ -103,6 +117,28 @@ class Environment:
                     if os.strerror(errno.EIO) in str(error):  # LMDB's name for a write that was cut short
                         raise storage_full(self.path) from error
                     raise
+
+    def compact(self) -> None:
+        """Rewrite it without gaps. Whoever reads it meanwhile goes on with the file of before. Raises StorageFull."""
+        # processes that read keep the lock file alive, with the number of the last transaction in it, and whoever comes
+        # then takes the first or the second beginning of the file by whether that is even or odd: a copy has its second
+        with self.reading() as (transaction, _):
+            odd = transaction.id() % 2
+        if not odd:
+            self.write(_change_nothing)
+        with replacing(self.path / "data.mdb") as temporary:
+            self.copy(temporary)
+
+    def copy(self, target: Path) -> None:
+        """Write a consistent copy without gaps to a new file. Raises StorageFull."""
+        with full_disk_named(target), self.opened() as environment, target.open("wb") as file:
+            environment.copyfd(file.fileno(), compact=True)
+
+
+def _change_nothing(transaction: Any, databases: Databases) -> None:
+    """A transaction that writes pages, so that it counts."""
+    transaction.put(b"0", b"", db=databases[PENDING])
+    transaction.delete(b"0", db=databases[PENDING])
 
 
 def _databases(environment: Any, transaction: Any, *, create: bool) -> Databases:

@@ -21,7 +21,7 @@ from index.features.packing import (
     unpack_thumbnail,
 )
 from index.features.second_sets import SecondSets, delete_second
-from index.files import OnStep, full_disk_named, no_steps, replacing
+from index.files import OnStep, no_steps
 from index.types import Float32, LocalFeatures, PreparedPhoto
 
 Read = TypeVar("Read")
@@ -134,13 +134,11 @@ class FeatureStore:
 
     def copy(self, target: Path) -> None:
         """Write a consistent copy without gaps to a new file."""
-        with full_disk_named(target), self.environment.opened() as environment, target.open("wb") as file:
-            environment.copyfd(file.fileno(), compact=True)
+        self.environment.copy(target)
 
     def compact(self) -> None:
         """Give the space of deleted records back to the disk."""
-        with replacing(self.path / "data.mdb") as temporary:
-            self.copy(temporary)
+        self.environment.compact()
 
     def features(self, digests: Sequence[str]) -> list[LocalFeatures | None]:
         """Features of photos by sha256; None where there is no record. Raises CatalogDamaged for a broken one."""

@@ -15,7 +15,8 @@ import pytest
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
-from index.catalog.maintenance import check_catalog
+from index.catalog.maintenance import check_catalog, compact_catalog
+from index.curation.curator import Curator
 from index.errors import CatalogBusy, CatalogDamaged, CatalogReadOnly
 from index.types import GalleryFilter
 from tests.index.making import photo, readable_only
@@ -46,6 +47,34 @@ from index.catalog import Catalog
 with Catalog.open(Path(sys.argv[1])).writing("turtleidx enroll folder"):
     print("holding", flush=True)
     sys.stdin.read()
+"""
+
+
+LINGER = """
+import sys
+from pathlib import Path
+from index.catalog import Catalog
+store = Catalog.open(Path(sys.argv[1])).feature_store
+with store.environment.reading() as (transaction, databases):
+    print("open", flush=True)
+    sys.stdin.readline()
+    print(len([key for key, _ in transaction.cursor(db=databases[b"thumbnails"])]))
+print(len(store.digests()))
+"""
+
+READ_ON = """
+import sys
+from pathlib import Path
+from index.catalog import Catalog
+from tests.index.making import photo
+store, kept, opened = Catalog.open(Path(sys.argv[1])).feature_store, photo(0), 0
+while not Path(sys.argv[2]).exists():
+    [features] = store.features([kept.sha256])
+    assert features is not None and len(features) == 64
+    opened += 1
+    if opened == 1:
+        print("reading", flush=True)
+print(opened)
 """
 
 
@@ -105,6 +134,47 @@ def test_a_second_writer_is_told_who_is_writing(catalog: Catalog) -> None:
         assert catalog.photos(ALL) == []  # readers are not kept out
         writer.kill()
     catalog.set_setting("any", "change", "Ana")  # a dead writer holds nothing
+
+
+@pytest.mark.parametrize("batches", range(2, 4))  # LMDB's file has two beginnings, which take turns
+def test_whoever_reads_while_photos_are_compacted_away_sees_what_was_and_others_what_is(
+    catalog: Catalog, batches: int
+) -> None:
+    for seed in range(batches):
+        catalog.enroll([photo(seed, f"T{seed:03d}")], "Ana")
+    Curator(catalog, "Ana").remove_photos([1])
+    with run(LINGER, catalog.path) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "open\n"
+        for again in range(2):
+            compact_catalog(catalog, "Ana")
+            reopened = Catalog.open(catalog.path)
+            assert len(reopened.features(reopened.photos(ALL))) == batches - 1 + again
+            assert check_catalog(reopened).problems == ()
+            reopened.enroll([photo(100 + again, "T100")], "Ana")
+            assert json.loads(run(READ, catalog.path, batches + again).communicate(timeout=60)[0]) == [batches + again]
+        assert reader.communicate("\n", timeout=60)[0].split() == [str(batches), str(batches + 1)]
+    assert reader.returncode == 0
+    assert check_catalog(Catalog.open(catalog.path)).problems == ()
+
+
+def test_photos_are_read_at_any_moment_of_compacting(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.enroll([photo(0, "T000")], "Ana")
+    readers = [run(READ_ON, catalog.path, tmp_path / "done") for _ in range(2)]
+    for reader in readers:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+    try:
+        for more in range(30):
+            others = [photo(seed) for seed in range(1, 9 + more % 3)]
+            catalog.feature_store.put_beside(others)
+            catalog.feature_store.delete([other.sha256 for other in others])
+            catalog.feature_store.compact()
+    finally:
+        (tmp_path / "done").touch()
+    for reader in readers:
+        assert int(reader.communicate(timeout=60)[0]) > 30
+        assert reader.returncode == 0
 
 
 def test_writing_is_entered_again_for_free(catalog: Catalog) -> None:
