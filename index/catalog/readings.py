@@ -49,7 +49,10 @@ def replace_readings(transaction: Transaction, read: Mapping[int, PreparedPhoto]
 
 
 def bring_readings_back(transaction: Transaction) -> None:
-    """Photos whose boxes this transaction put back get what was read in those boxes, where that is still kept."""
+    """Photos whose boxes this transaction put back get what was read in those boxes, where that is still kept.
+
+    Those that wait again leave the search in any case.
+    """
     changed = transaction.rows(
         f"""SELECT p.id, {_BOX} AS box, {WAITING} AS waiting FROM photos p WHERE CAST(id AS VARCHAR) IN (
             SELECT key FROM journal WHERE event = ? AND record = 'photos')
@@ -61,8 +64,11 @@ def bring_readings_back(transaction: Transaction) -> None:
             "SELECT max(event) FROM readings WHERE photo = ? AND read_box = ?::DOUBLE[] AND waiting = ?",
             *(number, box, waiting),
         )
-        if kept is None or kept[0] is None:
-            continue  # `compact` deleted it; the box differs from what was read, so `reindex` reads it again
+        if kept is None or kept[0] is None:  # `compact` deleted it
+            if waiting:
+                _set_aside(transaction, [number])
+                transaction.run("UPDATE photos SET keypoints = 0, read_box = [] WHERE id = ?", number)
+            continue  # any other has a box that differs from what was read, so `reindex` reads it again
         _set_aside(transaction, [number])
         which = "r.photo = ? AND r.event = ? AND r.waiting = ? AND r.read_box = ?::DOUBLE[]"
         values = (number, kept[0], waiting, box)

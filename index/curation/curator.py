@@ -15,7 +15,15 @@ from index.curation.encounters import (
     settle_encounters,
     split_encounter,
 )
-from index.curation.requirements import refuse_taken, require_photos, touched_turtles, turtle_key, turtle_names
+from index.curation.requirements import (
+    refuse_deleted,
+    refuse_taken,
+    refuse_twins,
+    require_photos,
+    touched_turtles,
+    turtle_key,
+    turtle_names,
+)
 from index.errors import Conflict, InputError, UnknownRecord
 from index.naming import checked_id, whole_path
 from index.registry import (
@@ -179,11 +187,13 @@ class Curator:
         return self._do("remove photos", change)
 
     def restore_photos(self, photos: Collection[int]) -> ChangeReport:
-        """Bring removed photos back. Raises Conflict once `compact` has deleted their bytes."""
+        """Bring removed photos back. Raises Conflict for those that `compact` deleted or that are there again."""
 
         def change(transaction: Transaction) -> None:
             require_photos(transaction, photos, removed=True)
             transaction.journal.update("photos", "false AS removed", f"id IN ({several(photos)})")
+            refuse_twins(transaction, photos)
+            refuse_deleted(transaction, self._catalog.feature_store)
 
         return self._do("restore photos", change)
 
@@ -290,6 +300,7 @@ class Curator:
             later = builders_on(transaction, event)
             if later:
                 refuse_for(transaction, event, later)
+            refuse_deleted(transaction, self._catalog.feature_store)
 
         return self._do(f"undo {row[0]}", change, undoes=event)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from index.errors import Conflict, UnknownRecord
+from index.features import FeatureStore
 from index.naming import checked_id
 from index.registry import Transaction, TurtleStatus, several, unknown_turtle
 
@@ -40,6 +41,34 @@ def require_photos(transaction: Transaction, photos: Collection[int], *, removed
         kept = {int(row[0]) for row in transaction.rows(sql)}
         if set(photos) - kept:
             raise Conflict(f"Photo {min(set(photos) - kept)} was deleted by `compact`: enroll its file again.")
+
+
+def refuse_twins(transaction: Transaction, photos: Collection[int]) -> None:
+    """Raises Conflict for photos whose head in the same file is in the catalogue under another number."""
+    boxes = " AND ".join(f"p.box_{side} IS NOT DISTINCT FROM other.box_{side}" for side in "xywh")
+    twins = transaction.row(
+        f"SELECT p.id, other.id FROM photos p JOIN photos other ON other.sha256 = p.sha256 AND other.id <> p.id "
+        f"AND {boxes} WHERE p.id IN ({several(photos)}) AND NOT other.removed ORDER BY ALL"
+    )
+    if twins:
+        raise Conflict(f"Photo {twins[0]} shows the same head of the same file as photo {twins[1]}: remove that first.")
+
+
+def refuse_deleted(transaction: Transaction, features: FeatureStore) -> None:
+    """Raises Conflict where the transaction brings a photo without keypoints back whose picture `compact` deleted.
+
+    Of photos that are searched the registry knows it: they have no descriptor any more.
+    """
+    back = transaction.rows(
+        "SELECT id, coalesce(sighting, sha256) FROM photos WHERE NOT removed AND keypoints = 0 "
+        "AND CAST(id AS VARCHAR) IN (SELECT key FROM journal WHERE event = ? AND record = 'photos' "
+        "AND coalesce(before->>'removed', 'true') = 'true') ORDER BY id",
+        transaction.event,
+    )
+    gone = features.without_thumbnail([str(digest) for _, digest in back])
+    for number, digest in back:
+        if digest in gone:
+            raise Conflict(f"Photo {number} was deleted by `compact`: enroll its file again.")
 
 
 def encounter_turtles(transaction: Transaction, encounters: Collection[int]) -> dict[int, int | None]:

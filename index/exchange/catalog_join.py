@@ -251,10 +251,10 @@ def _name(record: PhotoRecord, several: Set[str]) -> str:
 
 def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:
     searched = [photo for photo in photos if photo.keypoints]
-    found = dict(zip([photo.id for photo in searched], field.vectors(searched), strict=True)) if searched else {}
+    numbers = [photo.id for photo in searched]
+    found = dict(zip(numbers, field.vectors(searched), strict=True)) if searched else {}
+    described = dict(zip(numbers, field.features(searched), strict=True))
     nothing = np.zeros(field.recipe.dimension, np.uint8 if field.recipe.votes else np.float32)
-    vectors = [found.get(photo.id, nothing) for photo in photos]
-    parts = zip(records, photos, field.features(photos), vectors, strict=True)
     return [
         PreparedPhoto(
             sighting=Sighting(
@@ -274,8 +274,8 @@ def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[P
                 box_confidence=record.box_confidence,
             ),
             sha256=record.sha256,
-            features=features,
-            vector=vector,
+            features=described.get(photo.id, LocalFeatures.none(record.size)),
+            vector=found.get(photo.id, nothing),
             thumbnail=field.thumbnail(photo),
             original_size=record.size,
             quality=record.quality,
@@ -284,7 +284,7 @@ def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[P
             taken_at=record.taken_at,
             content=record.content,
         )
-        for record, photo, features, vector in parts
+        for record, photo in zip(records, photos, strict=True)
     ]
 
 

@@ -26,6 +26,9 @@ from index.types import Float32, LocalFeatures, PreparedPhoto
 
 Read = TypeVar("Read")
 
+_Record = tuple[bytes, bytes, bytes, bool]
+"""Digest, features, thumbnail, and whether the features may take the place of others."""
+
 
 class FeatureStore:
     """The features.lmdb folder of one catalogue.
@@ -55,27 +58,29 @@ class FeatureStore:
     def put(self, photos: Sequence[PreparedPhoto], *, following: bool = False) -> None:
         """Store and sync the records of one batch; until `settle` they count as unfinished. Raises StorageFull.
 
+        What is known of a whole photo stays where the same photo comes to wait for its head's box.
+
         Parameters
         ----------
         following : bool
             The batch before stays unfinished with this one, instead of being finished by it.
         """
-        records = [(bytes.fromhex(p.key), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos]
+        records = [_record(photo) for photo in photos]
 
         def write(transaction: Any, databases: Databases) -> None:
             if not following:
                 transaction.drop(databases[PENDING], delete=False)
-            for digest, features, thumbnail in records:
-                transaction.put(self._key(digest), features, db=databases[FEATURES])
-                transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
+            self._store(transaction, databases, records)
+            for digest, *_ in records:
                 transaction.put(digest, b"", db=databases[PENDING])
 
         self.environment.write(write)
         self._on_step("features written")
 
     def put_beside(self, photos: Sequence[PreparedPhoto]) -> None:
-        """Store and sync records of photos that are in the catalogue already. Raises StorageFull."""
-        self._store([(bytes.fromhex(p.key), pack_features(p.features), pack_thumbnail(p.thumbnail)) for p in photos])
+        """Store and sync records of photos that are in the catalogue already, as `put` does. Raises StorageFull."""
+        records = [_record(photo) for photo in photos]
+        self.environment.write(lambda transaction, databases: self._store(transaction, databases, records))
         self._on_step("features staged")
 
     def put_query(self, key: str, features: LocalFeatures, thumbnail: bytes) -> None:
@@ -83,17 +88,18 @@ class FeatureStore:
 
         That is the same, or what an earlier version kept of another head of the file.
         """
-        self._store([(bytes.fromhex(key), pack_features(features), pack_thumbnail(thumbnail))], over=False)
+        record = (bytes.fromhex(key), pack_features(features), pack_thumbnail(thumbnail), True)
 
-    def _store(self, records: Sequence[tuple[bytes, bytes, bytes]], *, over: bool = True) -> None:
         def write(transaction: Any, databases: Databases) -> None:
-            for digest, features, thumbnail in records:
-                if not over and transaction.get(self._key(digest), db=databases[FEATURES]) is not None:
-                    continue
-                transaction.put(self._key(digest), features, db=databases[FEATURES])
-                transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
+            if transaction.get(self._key(record[0]), db=databases[FEATURES]) is None:
+                self._store(transaction, databases, [record])
 
         self.environment.write(write)
+
+    def _store(self, transaction: Any, databases: Databases, records: Sequence[_Record]) -> None:
+        for digest, features, thumbnail, searched in records:
+            transaction.put(self._key(digest), features, db=databases[FEATURES], overwrite=searched)
+            transaction.put(digest, thumbnail, db=databases[THUMBNAILS])
 
     def forget_others(self) -> None:
         """Delete the features of other extractors, and pairs that were compared by them."""
@@ -154,6 +160,12 @@ class FeatureStore:
         with self.environment.reading() as (transaction, databases):
             record = transaction.get(bytes.fromhex(digest), db=databases[THUMBNAILS])
             return None if record is None else _whole(unpack_thumbnail(record), digest, self.path)
+
+    def without_thumbnail(self, digests: Collection[str]) -> set[str]:
+        """Which of these photos (sha256) have no thumbnail."""
+        with self.environment.reading() as (transaction, databases):
+            thumbnails = transaction.cursor(db=databases[THUMBNAILS])
+            return {digest for digest in digests if not thumbnails.set_key(bytes.fromhex(digest))}
 
     def confidences(
         self, recipe: bytes, pairs: Sequence[tuple[str, str]], *, directed: bool = False
@@ -235,6 +247,11 @@ class StoredPhoto:
     def keep(self, extractor: str, features: LocalFeatures) -> None:
         """See `SecondSets.learn`."""
         self.store.second.learn(extractor, self.digest, features)
+
+
+def _record(photo: PreparedPhoto) -> _Record:
+    packed = pack_features(photo.features), pack_thumbnail(photo.thumbnail)
+    return bytes.fromhex(photo.key), *packed, not photo.waiting
 
 
 def _pair_key(recipe: bytes, pair: tuple[str, str], directed: bool) -> bytes:

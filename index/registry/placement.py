@@ -115,14 +115,15 @@ def relative_to(path: Path, base: Path) -> str | None:
 
 
 def _returning(transaction: Transaction, photos: Sequence[PreparedPhoto]) -> dict[str, int]:
-    """Removed rows of the same sightings, by the keys that those have now."""
+    """Removed rows of the same sightings, by the keys that those have now; a photo that waits gives no vector a row."""
     sql = (
         "SELECT id, sha256, read_box FROM photos WHERE removed AND sha256 IN (SELECT unnest(?::VARCHAR[])) "
         "AND id IN (SELECT photo FROM descriptors)"
     )
     removed = transaction.rows(sql, [photo.sha256 for photo in photos])
     numbers = {(str(digest), tuple(box or ())): int(number) for number, digest, box in removed}
-    wanted = {photo.key: (photo.sha256, tuple(_read_box(photo.sighting.box))) for photo in photos}
+    searched = [photo for photo in photos if not photo.waiting]
+    wanted = {photo.key: (photo.sha256, tuple(_read_box(photo.sighting.box))) for photo in searched}
     return {key: numbers[one] for key, one in wanted.items() if one in numbers}
 
 

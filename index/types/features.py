@@ -41,6 +41,12 @@ class LocalFeatures:
     size: tuple[int, int]
     source: PhotoSource | None = None
 
+    @classmethod
+    def none(cls, size: tuple[int, int]) -> LocalFeatures:
+        """Of a photo in which nobody looked for keypoints."""
+        nowhere = np.zeros(0, np.float32)
+        return cls(np.zeros((0, 2), np.float32), nowhere, nowhere, np.zeros((0, 1), np.uint8), size)
+
     def __len__(self) -> int:
         return len(self.xy)
 

@@ -273,9 +273,7 @@ def _waits(sighting: Sighting | PhotoRefused) -> bool:
 
 
 def _nothing_in(photo: LoadedPhoto) -> LocalFeatures:
-    none = np.zeros(0, np.float32)
-    size = photo.pixels.shape[1], photo.pixels.shape[0]
-    return LocalFeatures(np.zeros((0, 2), np.float32), none, none, np.zeros((0, 1), np.uint8), size)
+    return LocalFeatures.none((photo.pixels.shape[1], photo.pixels.shape[0]))
 
 
 def _described(

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from index.catalog import Browser, Catalog, Reindexing, check_catalog, compact_catalog
 from index.curation import Curator
+from index.errors import Conflict
 from index.exchange import import_table, join
 from index.types import BoxOrigin, GalleryFilter, HeadBox, LocalFeatures, PreparedPhoto, Side
 from tests.index.making import photo as prepared
@@ -125,6 +127,18 @@ def test_photos_that_wait_come_with_a_field_copy(catalog: Catalog, tmp_path: Pat
     assert not check_catalog(catalog).problems
 
 
+def test_a_photo_that_was_searched_before_it_came_to_wait_waits_in_a_joined_catalogue_too(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    field = Catalog.open(Path(shutil.copytree(catalog.path, tmp_path / "field.catalog")))
+    field.enroll([prepared(2, "T001")], "Ben")
+    Curator(field, "Ben").set_heads({1: waiting(2)})
+    assert join(catalog, field, "Ana").added == 1
+    assert catalog.summary().waiting == 1
+    assert numbers(catalog) == []
+    assert not check_catalog(catalog).problems
+
+
 def test_a_table_that_gives_a_waiting_photo_its_box_ends_the_wait(catalog: Catalog, tmp_path: Path) -> None:
     catalog.enroll([prepared(1, "T001"), waiting(2)], "Ana")
     table = tmp_path / "boxes.csv"
@@ -142,3 +156,99 @@ def test_a_dry_run_changes_nothing(catalog: Catalog) -> None:
     assert report.changes
     assert Browser(catalog).photo("1").box is None
     assert not check_catalog(catalog).repaired
+
+
+def test_after_compact_a_photo_whose_box_is_undone_waits_and_is_in_no_search(catalog: Catalog) -> None:
+    catalog.enroll([prepared(1, "T001"), waiting(2)], "Ana")
+    curator = Curator(catalog, "Ana")
+    event = curator.set_heads({2: drawn(2)}).event
+    compact_catalog(catalog, "Ana")
+    back = curator.undo(event)
+    assert [photo.id for photo in Browser(catalog).photos(no_head=True)] == [2]
+    assert numbers(catalog) == [1]
+    assert [photo.id for photo in catalog.shortlist(drawn(2).vector, 5, GalleryFilter()).photos] == [1]
+    assert catalog.thumbnail(Browser(catalog).photo("2"))
+    assert not check_catalog(Catalog.open(catalog.path)).problems
+    assert Reindexing(catalog, catalog.recipe).waiting() == []
+    curator.undo(back.event)
+    assert Browser(catalog).photo("2").box == BOX
+    assert numbers(catalog) == [1, 2]
+    assert not check_catalog(catalog).problems
+
+
+def test_a_photo_that_waits_and_is_searched_all_the_same_is_named(catalog: Catalog) -> None:
+    catalog.enroll([prepared(1, "T001")], "Ana")
+    with catalog.writing("test"), catalog.transaction("as earlier versions left it", "Ana") as transaction:
+        transaction.run("UPDATE photos SET box_origin = 'missing'")
+    [problem] = check_catalog(catalog).problems
+    assert "waits for a head box and is searched all the same: draw its box" in problem
+
+
+def test_compact_deletes_a_removed_photo_that_waited_for_good(catalog: Catalog) -> None:
+    catalog.enroll([prepared(1, "T001"), waiting(2)], "Ana")
+    curator = Curator(catalog, "Ana")
+    event = curator.remove_photos([2]).event
+    curator.restore_photos([2])
+    assert catalog.thumbnail(Browser(catalog).photo("2"))
+    curator.undo()
+    compact_catalog(catalog, "Ana")
+    with pytest.raises(Conflict, match="Photo 2 was deleted by `compact`"):
+        curator.restore_photos([2])
+    with pytest.raises(Conflict, match="Photo 2 was deleted by `compact`"):
+        curator.undo(event)
+    assert [outcome.already_there for outcome in catalog.enroll([waiting(2)], "Ana")] == [False]
+    assert catalog.summary().waiting == 1
+    assert not check_catalog(catalog).problems
+
+
+def test_an_undone_enrolment_of_a_photo_that_waited_stays_undone_after_compact(catalog: Catalog) -> None:
+    catalog.enroll([waiting(2)], "Ana")
+    curator = Curator(catalog, "Ana")
+    undone = curator.undo().event
+    compact_catalog(catalog, "Ana")
+    with pytest.raises(Conflict, match="Photo 1 was deleted by `compact`"):
+        curator.undo(undone)
+
+
+def test_a_photo_that_waits_again_under_another_number_is_not_restored_beside_it(catalog: Catalog) -> None:
+    catalog.enroll([waiting(1)], "Ana")
+    curator = Curator(catalog, "Ana")
+    curator.remove_photos([1])
+    catalog.enroll([waiting(1)], "Ana")
+    with pytest.raises(Conflict, match="same head of the same file as photo 2"):
+        curator.restore_photos([1])
+    curator.remove_photos([2])
+    curator.restore_photos([1])
+    assert [photo.id for photo in Browser(catalog).photos(no_head=True)] == [1]
+    with pytest.raises(Conflict, match="same head of the same file as photo 1"):
+        curator.restore_photos([2])
+    curator.remove_photos([1])
+    with pytest.raises(Conflict, match="same head of the same file"):
+        curator.restore_photos([1, 2])
+    assert not check_catalog(catalog).problems
+
+
+def test_a_removed_photo_that_is_enrolled_again_and_waits_leaves_nothing_of_itself_in_the_search(
+    catalog: Catalog,
+) -> None:
+    catalog.enroll([prepared(1, "T001"), prepared(2, "T002")], "Ana")
+    curator = Curator(catalog, "Ana")
+    curator.remove_photos([2])
+    [outcome] = catalog.enroll([waiting(2)], "Ana")
+    assert [photo.id for photo in Browser(catalog).photos(no_head=True)] == [outcome.photo.id]
+    assert not check_catalog(catalog).problems
+    curator.remove_photos([outcome.photo.id])
+    curator.restore_photos([2])  # what was found in the whole photo is still there
+    assert numbers(catalog) == [1, 2]
+    assert not check_catalog(catalog).problems
+
+
+def test_a_photo_that_was_searched_whole_and_was_made_to_wait_is_searched_again_after_undo(catalog: Catalog) -> None:
+    catalog.enroll([prepared(1, "T001"), prepared(2, "T002")], "Ana")
+    curator = Curator(catalog, "Ana")
+    event = curator.set_heads({2: waiting(2)}).event
+    assert numbers(catalog) == [1]
+    curator.undo(event)
+    assert numbers(catalog) == [1, 2]
+    assert [len(found) for found in catalog.features(catalog.photos(GalleryFilter()))] == [64, 64]
+    assert not check_catalog(catalog).problems
