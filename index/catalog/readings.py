@@ -31,9 +31,20 @@ _BOX = "CASE WHEN box_x IS NULL THEN [] ELSE [box_x, box_y, box_w, box_h] END"
 
 
 def replace_readings(transaction: Transaction, read: Mapping[int, PreparedPhoto]) -> None:
-    """Give photos, by their numbers, what was read in their new boxes; what they had is kept aside."""
-    _set_aside(transaction, read.keys())
-    for number, photo in read.items():
+    """Give photos, by their numbers, what was read in their new boxes; what they had is kept aside.
+
+    Those of which this transaction changed nothing, and that were read so before, are left alone.
+    """
+    told = "SELECT DISTINCT CAST(key AS BIGINT) FROM journal WHERE event = ? AND record = 'photos'"
+    changed = {int(number) for (number,) in transaction.rows(told, transaction.event)}
+    had = "SELECT id, coalesce(sighting, sha256), keypoints > 0 FROM photos WHERE id IN"
+    before = {number: was for number, *was in transaction.rows(f"{had} ({several(read.keys())})")}
+    new = {n: one for n, one in read.items() if n in changed or before[n] != [one.key, not one.waiting]}
+    if new and not changed:  # vectors belong to an event
+        at = transaction.at.isoformat(sep=" ")
+        transaction.journal.put("settings", [{"name": "reindexed", "value": at}])
+    _set_aside(transaction, new.keys())
+    for number, photo in new.items():
         box = photo.sighting.box
         transaction.run(
             "UPDATE photos SET keypoints = ?, quality = ?, width = ?, height = ?, sighting = ?, reader = ?, "

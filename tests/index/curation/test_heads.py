@@ -96,6 +96,41 @@ def test_a_changed_box_replaces_the_vector_and_undo_restores_it(catalog: Catalog
     assert not check_catalog(catalog).problems
 
 
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_the_same_box_again_changes_nothing(catalog: Catalog, asked_before: bool) -> None:
+    catalog.enroll([prepared(1, "T001"), prepared(2, "T002")], "Ana")
+    curator = Curator(catalog, "Ana")
+    assert curator.set_heads({2: drawn(2)}).event == 3
+    for more in range(3):
+        if asked_before:
+            catalog.shortlist(drawn(2).vector, 5, GalleryFilter())
+        assert curator.set_heads({2: drawn(2)}).event is None
+        catalog.enroll([prepared(3 + more, "T001")], "Ana")
+        found = [photo.id for photo in catalog.shortlist(drawn(2).vector, 9, GalleryFilter(), per_turtle=9).photos]
+        assert found[0] == 2
+        assert sorted(found) == list(range(1, 4 + more))
+    assert check_catalog(Catalog.open(catalog.path)).repaired == ()
+
+
+def test_the_same_box_is_read_where_it_was_not(catalog: Catalog) -> None:
+    catalog.enroll([prepared(1, "T001"), prepared(2, "T002")], "Ana")
+    curator, other = Curator(catalog, "Ana"), HeadBox(0.0, 0.0, 30.0, 30.0)
+    curator.set_heads({2: drawn(2)})
+    moved = replace(drawn(2, other), vector=prepared(700).vector)
+    event = curator.set_heads({2: moved}).event
+    compact_catalog(catalog, "Ana")
+    curator.undo(event)  # the first box, of which nothing is kept
+    assert Browser(catalog).photo("2").read_box == other
+    catalog.shortlist(drawn(2).vector, 5, GalleryFilter())
+    assert curator.set_heads({2: drawn(2)}).event is not None
+    assert Browser(catalog).photo("2").read_box == BOX
+    for asking in (catalog, Catalog.open(catalog.path)):
+        found = asking.shortlist(drawn(2).vector, 5, GalleryFilter())
+        assert [photo.id for photo in found.photos] == [2, 1]
+        assert found.similarity[0] > 0.99
+    assert not check_catalog(catalog).problems
+
+
 def test_a_changed_box_makes_the_model_stale_until_the_next_fit(catalog: Catalog) -> None:
     catalog.enroll([prepared(1, "T001"), prepared(2, "T002")], "Ana")
     catalog.save_model("novelty", "a recipe", "{}", "Ana")
