@@ -54,7 +54,8 @@ def sampled_originals(catalog: Catalog) -> Originals:
     """Look for some of the files, by name alone."""
     sql = f"SELECT path, relative, sha256 FROM photos WHERE NOT removed ORDER BY hash(id) LIMIT {SAMPLE}"
     with catalog.reading() as session:
-        return _looked_for(session.rows(sql), catalog.path.parent, read=False)
+        rows = session.rows(sql)
+    return _looked_for(rows, catalog.path.parent, read=False)
 
 
 def every_original(catalog: Catalog, progress: Progress | None = None) -> Originals:

@@ -8,7 +8,6 @@ from pathlib import Path
 from index.catalog import Catalog
 from index.errors import CatalogDamaged, CatalogMissing
 from index.features import damaged_records
-from index.registry import Session
 from index.shards.assignment import Members, read_assignment
 from index.shards.manifest import ShardManifest
 from index.shards.shard import VECTORS, Shard
@@ -78,12 +77,12 @@ def _faults(catalog: Catalog, shards: list[Shard]) -> tuple[list[_Fault], int]:
     faults: list[_Fault] = []
     with catalog.reading() as session:
         assignment = read_assignment(session, len(shards))
-        for shard in shards:
-            faults += _faults_of(session, shard, assignment.of(shard.number))
+    for shard in shards:  # which takes long on far disks, and others may write meanwhile
+        faults += _faults_of(catalog, shard, assignment.of(shard.number))
     return faults, len(assignment.members)
 
 
-def _faults_of(session: Session, shard: Shard, wanted: Members) -> list[_Fault]:
+def _faults_of(catalog: Catalog, shard: Shard, wanted: Members) -> list[_Fault]:
     try:
         members = shard.members()
     except (CatalogMissing, CatalogDamaged) as error:
@@ -94,7 +93,7 @@ def _faults_of(session: Session, shard: Shard, wanted: Members) -> list[_Fault]:
         faults.append(
             _Fault(shard, f"Shard {shard.number} is behind the registry: {lacks} photos are to come, {odd} to go.")
         )
-    if not shard.index_holds(session, members, members.at(members.among(wanted))):
+    if not shard.index_holds(catalog.registry, members, members.at(members.among(wanted))):
         faults.append(_Fault(shard, f"The index of shard {shard.number} is not what the registry says.", index=True))
     try:
         damaged = damaged_records(shard.feature_store, members.names())

@@ -12,7 +12,7 @@ import numpy as np
 from index.errors import CatalogDamaged, CatalogMissing
 from index.features import FeatureStore
 from index.files import OnStep, no_steps, replacing
-from index.registry import Session, unpack_descriptors
+from index.registry import Registry, Session, unpack_descriptors
 from index.shards.assignment import Members
 from index.types import Checkpoint, Descriptor, Int64, Recipe
 from index.vectors import VectorIndex
@@ -80,8 +80,11 @@ class Shard:
                 f"{self.path / VECTORS} is missing: `turtleidx check --shards FOLDER --repair` makes it again."
             ) from None
 
-    def index_holds(self, session: Session, members: Members, known: Members) -> bool:
-        """Whether the index is whole and holds just these photos, the `known` ones with the registry's descriptors."""
+    def index_holds(self, registry: Registry, members: Members, known: Members) -> bool:
+        """Whether the index is whole and holds just these photos, the `known` ones with the registry's descriptors.
+
+        The registry is only open while it is read; what others have changed in it since is not compared.
+        """
         try:
             index = self.index()
             if isinstance(index, VotingIndex) and not index.file_is_whole(self.path / VECTORS):
@@ -90,7 +93,20 @@ class Shard:
             return False
         if not np.array_equal(np.sort(index.ids()), members.ids):
             return False
-        return all(index.holds(ids, vectors) for ids, vectors in self.descriptors(session, known.ids))
+        for first in range(0, len(known), CHUNK):
+            with registry.reading() as session:
+                ids, vectors = self._standing(session, known.at(np.arange(first, min(first + CHUNK, len(known)))))
+            if not index.holds(ids, vectors):
+                return False
+        return True
+
+    def _standing(self, session: Session, photos: Members) -> tuple[Int64, Descriptor]:
+        """Ids and the registry's descriptors of those photos that it still has in the same reading."""
+        sql = "SELECT photo, event, vector FROM descriptors WHERE photo IN (SELECT unnest(?::BIGINT[])) ORDER BY photo"
+        stored = session.columns(sql, photos.ids.tolist())
+        ids = np.asarray(stored["photo"], np.int64)
+        same = photos.events[np.searchsorted(photos.ids, ids)] == stored["event"]
+        return ids[same], unpack_descriptors(stored["vector"][same], self.recipe)
 
     def write_index(self, session: Session, wanted: Members, held: Checkpoint) -> None:
         """Make the index hold these photos; where only some are new, they are added. Raises StorageFull."""

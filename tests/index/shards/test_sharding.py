@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
+from index.catalog.maintenance import compact_catalog
 from index.curation.curator import Curator
 from index.errors import CatalogDamaged, CatalogMissing, InputError, OutputTaken, RecipeMismatch
 from index.shards.assignment import read_assignment, shard_of
@@ -16,7 +20,7 @@ from index.shards.checking import check_shards
 from index.shards.manifest import ShardManifest
 from index.shards.shard import Shard
 from index.shards.sharding import restore_features, shard_catalog
-from index.types import GalleryFilter, Recipe
+from index.types import BoxOrigin, GalleryFilter, HeadBox, Recipe, Side
 from tests.index.shards.local import VECTORS, VOTES, change_something, prepared
 
 pytestmark = pytest.mark.whole
@@ -156,6 +160,40 @@ def test_a_check_finds_what_is_wrong_and_repairs_it(tmp_path: Path, damage: str)
     mended = check_shards(catalog, folder, repair=True)
     assert (mended.problems, mended.repaired) == ((), found.problems)
     assert_right(catalog, folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_others_may_write_while_shards_are_read(tmp_path: Path) -> None:
+    catalog, folder = made(tmp_path, VECTORS, 12), tmp_path / "shards"
+    shard_catalog(catalog, folder, 2)
+    slow = shards_in(folder, VECTORS)[0].path / "members.npz"
+    slow.unlink()
+    os.mkfifo(slow)
+    with ThreadPoolExecutor(1) as other:
+        checking = other.submit(check_shards, catalog, folder)
+        with slow.open("wb"):  # the check is now reading this file
+            Curator(Catalog.open(catalog.path), "Ben").set_side([1], Side.LEFT)
+        [problem] = checking.result(timeout=60).problems
+    assert "members.npz cannot be read" in problem
+
+
+def test_what_was_read_again_or_deleted_since_is_no_fault_of_a_shard(tmp_path: Path) -> None:
+    catalog, folder = made(tmp_path, VECTORS, 12), tmp_path / "shards"
+    shard_catalog(catalog, folder, 1)
+    [shard] = shards_in(folder, VECTORS)
+    members = shard.members()
+    again = replace(prepared(0, VECTORS), vector=prepared(99, VECTORS).vector)
+    seen = replace(again.sighting, box=HeadBox(0.0, 0.0, 9.0, 9.0), box_origin=BoxOrigin.PERSON)
+    curator = Curator(catalog, "Ana")
+    curator.set_heads({1: replace(again, sighting=seen)})
+    curator.remove_photos([2])
+    compact_catalog(catalog, "Ana")
+    assert shard.index_holds(catalog.registry, members, members)
+    with catalog.writing("test"), catalog.transaction("test", "Ana") as transaction:
+        transaction.run(
+            "UPDATE descriptors SET vector = (SELECT vector FROM descriptors WHERE photo = 4) WHERE photo = 3"
+        )
+    assert not shard.index_holds(catalog.registry, members, members)
 
 
 def test_a_lost_catalogue_gets_its_features_back_and_shards_give_each_other(tmp_path: Path) -> None:
