@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,12 +87,12 @@ class Pairs:
     def __init__(self, catalog: Catalog, bench: Workbench) -> None:
         self._catalog = catalog
         self._bench = bench
-        self._remembered: OrderedDict[tuple[int, int], PairView] = OrderedDict()
+        self._remembered: OrderedDict[tuple[int, str, int, str], PairView] = OrderedDict()
         self._lock = threading.Lock()
 
     def view(self, query: PhotoRecord, other: PhotoRecord) -> PairView | None:
         """The pair, compared now where it was not before; None without an engine or without features."""
-        key = (query.id, other.id)
+        key = (query.id, query.key, other.id, other.key)  # a head box that is drawn anew changes what is compared
         with self._lock:
             if key in self._remembered:
                 self._remembered.move_to_end(key)
@@ -111,8 +110,3 @@ class Pairs:
             while len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
         return view
-
-    def known(self, pairs: Sequence[tuple[int, int]]) -> int:
-        """How many of these pairs need no comparing."""
-        with self._lock:
-            return sum(pair in self._remembered for pair in pairs)

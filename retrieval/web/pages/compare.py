@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -104,7 +105,7 @@ def pair(screen: Screen, request: Request, fields: Fields) -> Response:
     found = None if desk.pairs is None else desk.pairs.view(ours, theirs)
     if found is None:
         return JSONResponse({"waiting": True}, 503 if desk.bench.engine is None else 200)
-    return JSONResponse(found.record(), headers={"cache-control": "private, max-age=600"})
+    return JSONResponse(found.record())
 
 
 def picture(screen: Screen, request: Request, fields: Fields) -> Response:
@@ -117,7 +118,11 @@ def picture(screen: Screen, request: Request, fields: Fields) -> Response:
     made = desk.pictures.picture(photo, size)
     if made is None:
         raise UnknownRecord(f"Nothing is left of photo {photo.id}: neither its original nor a thumbnail.")
-    headers = {"cache-control": "private, max-age=3600", "x-original": "yes" if made.original else "missing"}
+    # a head box that is drawn anew shows another part of the photo at the same address, so browsers ask each time
+    headers = {"cache-control": "private, no-cache", "x-original": "yes" if made.original else "missing"}
+    headers["etag"] = f'"{hashlib.blake2b(made.data, digest_size=16).hexdigest()}-{headers["x-original"]}"'
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
     return Response(made.data, media_type="image/jpeg", headers=headers)
 
 

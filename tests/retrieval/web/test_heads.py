@@ -21,6 +21,7 @@ from retrieval.images import save
 from retrieval.pipeline import enroll, remember_heads
 from retrieval.web.desk import Desk, ReviewOptions
 from retrieval.web.guard import Door
+from retrieval.web.pairs import Pairs
 from synthetic.heads import draw_head
 from tests.retrieval.web.conftest import HOST, entered
 from tests.retrieval.web.season import serving
@@ -42,11 +43,16 @@ def frames(tmp_path: Path) -> Catalog:
 
 
 @pytest.fixture
-def asking(frames: Catalog) -> Iterator[TestClient]:
+def loaded(frames: Catalog) -> Iterator[Desk]:
     desk = Desk(frames, ReviewOptions("Ana", matcher="nearest"), Door([HOST], "turtleidx_8000"))
     assert desk.bench.load()
-    yield entered(desk)
+    yield desk
     desk.close()
+
+
+@pytest.fixture
+def asking(loaded: Desk) -> TestClient:
+    return entered(loaded)
 
 
 def token(asking: TestClient) -> str:
@@ -82,6 +88,23 @@ def test_a_box_that_cannot_be_is_refused_with_a_sentence(
     assert answered.status_code == 400
     assert answered.json()["error"]
     assert Browser(frames).photo("1").box_origin is BoxOrigin.MISSING
+
+
+def test_after_another_box_the_picture_and_the_matches_are_those_of_the_new_one(
+    asking: TestClient, loaded: Desk, frames: Catalog
+) -> None:
+    pairs, drawn = Pairs(frames, loaded.bench), {"csrf": token(asking), "photo": "1", "x": "100", "y": "80"}
+    pictures, views = [], []
+    for size in ({"w": "400", "h": "300"}, {"w": "300", "h": "350"}):
+        assert asking.post("/heads", data=drawn | size).status_code == 303
+        known = {"if-none-match": pictures[-1].headers["etag"]} if pictures else {}
+        pictures.append(asking.get("/photo/1/large.jpg", headers=known))
+        record = Browser(frames).photo("1")
+        views.append(pairs.view(record, record))
+    assert [one.status_code for one in pictures] == [200, 200]
+    assert [Image.open(io.BytesIO(one.content)).size for one in pictures] == [(400, 300), (300, 350)]
+    wide, high = (view and view.sizes[0] for view in views)
+    assert wide and high and wide[0] > wide[1] and high[0] < high[1]
 
 
 def test_dragging_fills_the_numbers_in(context: BrowserContext, frames: Catalog) -> None:

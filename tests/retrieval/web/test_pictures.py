@@ -40,5 +40,19 @@ def test_a_changed_or_missing_original_gives_the_thumbnail(catalog: Catalog, des
             Path(photo.path).write_bytes(data)
 
 
+def test_a_browser_asks_each_time_and_gets_a_picture_only_when_it_is_another(
+    catalog: Catalog, client: TestClient
+) -> None:
+    photo = Browser(catalog).photos(unidentified=True)[0]
+    address = f"/photo/{photo.id}/large.jpg"
+    first = client.get(address)
+    assert first.headers["cache-control"] == "private, no-cache"
+    again = client.get(address, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (again.headers["etag"], again.headers["x-original"]) == (first.headers["etag"], "yes")
+    other = client.get(f"/photo/{photo.id}/thumb.jpg", headers={"if-none-match": first.headers["etag"]})
+    assert (other.status_code, other.headers["etag"] == first.headers["etag"]) == (200, False)
+
+
 def test_nothing_is_read_but_photos_of_the_catalogue(client: TestClient) -> None:
     assert client.get("/photo/987654/large.jpg").status_code == 404
