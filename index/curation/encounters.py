@@ -83,7 +83,8 @@ def merge_encounters(transaction: Transaction, into: int, others: Collection[int
         raise InputError("Name one encounter to keep and at least one other to merge into it.")
     journal = transaction.journal
     turtle = next((turtle for turtle in turtles.values() if turtle is not None), None)
-    journal.update("encounters", "?::BIGINT AS turtle", "id = ?", turtle, into)
+    day = f"coalesce(day, (SELECT min(day) FROM encounters WHERE id IN ({several(others)})))"
+    journal.update("encounters", f"?::BIGINT AS turtle, {day} AS day", "id = ?", turtle, into)
     journal.update("photos", "?::BIGINT AS encounter", f"encounter IN ({several(others)})", into)
     journal.remove("encounters", f"id IN ({several(others)})")
     settle_encounters(transaction, [] if turtle is None else [turtle])

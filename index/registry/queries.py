@@ -33,13 +33,14 @@ SELECT p.id, p.sha256, p.path, p.relative, t.id, p.encounter, e.name, p.side, p.
 FROM chosen p JOIN around e ON e.id = p.encounter LEFT JOIN turtles t ON t.key = e.turtle ORDER BY p.id
 """
 
+# the column `day` is what photos of one day are grouped by; dates that were corrected are known to the photos alone
 _ENCOUNTERS = """
-SELECT e.id, e.name, t.id, e.day, count(p.id), list(DISTINCT p.side)
+SELECT e.id, e.name, t.id, min(p.taken_on), count(p.id), list(DISTINCT p.side)
 FROM encounters e LEFT JOIN turtles t ON t.key = e.turtle LEFT JOIN photos p ON p.encounter = e.id AND NOT p.removed
-WHERE {condition} GROUP BY e.id, e.name, t.id, e.day ORDER BY {order}
+WHERE {condition} GROUP BY e.id, e.name, t.id ORDER BY {order}
 """
 
-BY_DAY = "e.day NULLS LAST, e.id"
+BY_DAY = "min(p.taken_on) NULLS LAST, e.id"
 
 QUERY_KEY = "coalesce(json_extract_string(evidence, '$.sighting'), sha256)"
 """What a kept query's features lie under: the sighting that its evidence names, else the digest of the file, where

@@ -57,6 +57,8 @@ class Encounter:
         The user's own name; None where the one-day rule grouped the photos.
     turtle : str or None
         None while nobody has said which turtle it is.
+    day : date or None
+        The first on which one of its photos was taken; None where no photo has a date.
     """
 
     id: int

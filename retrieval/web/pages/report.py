@@ -17,8 +17,8 @@ from retrieval.web.screen import Screen, Show
 
 _SEASONS = """
 WITH seen AS (
-    SELECT e.id, e.turtle, year(e.day) AS year FROM encounters e
-    WHERE EXISTS (SELECT 1 FROM photos p WHERE p.encounter = e.id AND NOT p.removed)
+    SELECT e.id, e.turtle, year(min(p.taken_on)) AS year FROM encounters e JOIN photos p ON p.encounter = e.id
+    WHERE NOT p.removed GROUP BY e.id, e.turtle
 ), debut AS (SELECT turtle, min(year) AS year FROM seen WHERE turtle IS NOT NULL GROUP BY turtle)
 SELECT s.year, count(DISTINCT s.turtle) FILTER (d.year < s.year), count(DISTINCT s.turtle) FILTER (d.year = s.year),
        count(*) FILTER (s.turtle IS NULL), count(*)
@@ -60,16 +60,14 @@ def table(screen: Screen, request: Request, fields: Fields) -> Response:
 
 
 def _captures(screen: Screen) -> tuple[tuple[str, ...], list[dict[str, object]]]:
-    with screen.desk.catalog.reading() as session:
-        rows = session.rows(
-            "SELECT DISTINCT t.id, year(e.day) FROM encounters e JOIN turtles t ON t.key = e.turtle "
-            "WHERE e.day IS NOT NULL ORDER BY 1, 2"
-        )
-    years = sorted({int(year) for _, year in rows})
     seen: dict[str, set[int]] = {}
-    for name, year in rows:
-        seen.setdefault(str(name), set()).add(int(year))
-    records = [{"turtle": name, **{str(year): int(year in there) for year in years}} for name, there in seen.items()]
+    for one in screen.desk.browser.encounters():
+        if one.turtle is not None and one.day is not None:
+            seen.setdefault(one.turtle, set()).add(one.day.year)
+    years = sorted(set().union(*seen.values()))
+    records = [
+        {"turtle": name, **{str(year): int(year in there) for year in years}} for name, there in sorted(seen.items())
+    ]
     return ("turtle", *map(str, years)), records
 
 

@@ -15,6 +15,7 @@ import duckdb
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from index.errors import TurtleidxError
@@ -279,6 +280,7 @@ class Curation(RuleBasedStateMachine):
             }
             events = session.number("SELECT count(*) FROM events")
         model = self.model
+        days = {encounter.id: encounter.day for encounter in Browser(self.catalog).encounters()}
         names = {key: turtle.name for key, turtle in model.turtles.items()}
         assert turtles == {
             (t.name, t.status, names.get(t.merged_into or 0), t.note, t.tags) for t in model.turtles.values()
@@ -288,9 +290,12 @@ class Curation(RuleBasedStateMachine):
             place = model.encounters[row.encounter]
             expected = (names.get(place.turtle or 0), row.taken_on, row.side, row.removed, place.name, place.day)
             assert photos[number][1:] == expected
+            together = [p for p in model.photos.values() if p.encounter == row.encounter and not p.removed]
+            dated = [p.taken_on for p in together if p.taken_on is not None]
+            assert days[photos[number][0]] == min(dated, default=None)
         for number, other in ((a, b) for a in photos for b in photos if a < b):
-            together = model.photos[number].encounter == model.photos[other].encounter
-            assert (photos[number][0] == photos[other][0]) == together
+            one_encounter = model.photos[number].encounter == model.photos[other].encounter
+            assert (photos[number][0] == photos[other][0]) == one_encounter
         assert events == len(model.events) + 1
 
 

@@ -1,4 +1,4 @@
-"""A field copy comes back, and capture histories count who was seen when."""
+"""A field copy comes back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from index.catalog.browser import Browser
@@ -15,7 +14,6 @@ from index.catalog.maintenance import check_catalog
 from index.curation.curator import Curator
 from index.errors import Conflict, RecipeMismatch, UnknownRecord
 from index.exchange.catalog_join import BATCH, Difference, join
-from index.exchange.mark_recapture import capture_histories, write_histories, years
 from index.exchange.shared_names import NameConflict, SharedPhotos
 from index.types import GalleryFilter, Side
 from tests.index.making import RECIPE, day, photo, vector
@@ -164,33 +162,6 @@ def test_another_recipe_cannot_be_joined(catalog: Catalog, tmp_path: Path) -> No
     other = Catalog.create(tmp_path / "other.catalog", dataclasses.replace(RECIPE, encoder="vlad-2"))
     with pytest.raises(RecipeMismatch):
         join(catalog, other, "Ana")
-
-
-def test_capture_histories_count_encounters_by_period(catalog: Catalog, tmp_path: Path) -> None:
-    catalog.enroll(
-        [
-            *(
-                photo(1, "A", taken_on=day(0), side=Side.LEFT),
-                photo(2, "A", taken_on=day(0)),
-                photo(3, "A", taken_on=day(5)),
-            ),
-            *(
-                photo(4, "=B", taken_on=day(400)),
-                photo(5, taken_on=day(401)),
-                photo(6, "C"),
-                photo(7, "A", taken_on=day(400)),
-            ),
-        ],
-        "Ana",
-    )
-    found = capture_histories(catalog, years(2020, 2021))
-    assert found.turtles == ("=B", "A")
-    np.testing.assert_array_equal(found.encounters, [[0, 1], [2, 1]])
-    np.testing.assert_array_equal(found.unidentified, [0, 1])
-    assert capture_histories(catalog, years(2020, 2021), Side.LEFT).turtles == ("A",)
-    write_histories(found, tmp_path / "histories.csv")
-    lines = (tmp_path / "histories.csv").read_text().splitlines()
-    assert lines[1:] == ["'=B,01,0,1", "A,11,2,1", ",unidentified,0,1"]
 
 
 def two_laptops(catalog: Catalog, tmp_path: Path) -> Catalog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -261,3 +262,16 @@ def test_tables_are_safe_for_spreadsheets_and_coarse(client: TestClient, name: s
     answered = client.get(f"/report/{name}.csv")
     assert answered.headers["content-type"].startswith("text/csv")
     assert "T001" in answered.text
+
+
+def test_the_report_follows_dates_that_were_corrected_in_named_encounters(catalog: Catalog, client: TestClient) -> None:
+    ana = Curator(catalog, "Ana")
+    first, second = Browser(catalog).photos(turtle="T001")
+    ana.merge_encounters(first.encounter, [second.encounter])
+    ana.split_encounter(first.encounter, [second.id], "dusk")
+    ana.set_date([second.id], dt.date(1999, 5, 1))
+    header, row, *_ = client.get("/report/captures.csv").text.lstrip("\ufeff").splitlines()
+    assert dict(zip(header.split(","), row.split(","), strict=True))["1999"] == "1"
+    assert "1999" in client.get("/report").text
+    ana.remove_photos([second.id])
+    assert "1999" not in client.get("/report/captures.csv").text
