@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 
+from index.curation.occasions import Days, fitting, names_with_nobody, names_with_turtle
 from index.curation.requirements import encounter_turtles, require_photos
 from index.errors import Conflict, InputError, UnknownRecord
 from index.naming import checked_id
@@ -11,14 +13,19 @@ from index.registry import Placement, Transaction, several
 
 
 def place_with(transaction: Transaction, photos: Collection[int], turtle: str | None) -> None:
-    """Give photos to a turtle (None: to nobody); named encounters keep their names."""
+    """Give photos to a turtle (None: to nobody); named encounters keep their names unless another has them there."""
     rows = transaction.rows(
-        "SELECT p.id, p.taken_on, e.name, e.turtle FROM photos p JOIN encounters e ON e.id = p.encounter "
+        "SELECT p.id, p.taken_on, e.turtle FROM photos p JOIN encounters e ON e.id = p.encounter "
         f"WHERE p.id IN ({several(photos)}) ORDER BY p.id"
     )
-    placing = Placement(transaction, [] if turtle is None else [turtle], {row[2] for row in rows if row[2] is not None})
-    key = None if turtle is None else placing.turtle(turtle)
-    moves = {number: placing.encounter(key, day, name) for number, day, name, owner in rows if owner != key}
+    if turtle is None:
+        key, names = None, names_with_nobody(transaction, photos)
+        placing = Placement(transaction, [], set(names.values()))
+    else:
+        placing = Placement(transaction, [turtle])
+        key = placing.turtle(turtle)
+        names = names_with_turtle(transaction, photos, key)
+    moves = {number: placing.encounter(key, day, names.get(number)) for number, day, owner in rows if owner != key}
     placing.write()
     _move(transaction, moves)
 
@@ -42,14 +49,48 @@ def place_by_day(transaction: Transaction, photos: Collection[int]) -> None:
 
 
 def settle_encounters(transaction: Transaction, turtles: Collection[int]) -> None:
-    """Join the encounters of turtles that the one-day rule, or their name, makes one."""
+    """Join the encounters of turtles that the one-day rule, or their name, makes one.
+
+    One name with more than a day between is two occasions: the second gets its day behind it.
+    """
     rows = transaction.rows(
         f"""SELECT id, kept FROM (
-            SELECT id, min(id) OVER (PARTITION BY turtle, name, CASE WHEN name IS NULL THEN day END) AS kept
-            FROM encounters WHERE turtle IN ({several(turtles)}) AND (name IS NOT NULL OR day IS NOT NULL))
+            SELECT id, min(id) OVER (PARTITION BY turtle, day) AS kept
+            FROM encounters WHERE turtle IN ({several(turtles)}) AND name IS NULL AND day IS NOT NULL)
         WHERE id <> kept"""
     )
     joined = {int(number): int(kept) for number, kept in rows}
+    named = transaction.rows(
+        "SELECT e.id, e.turtle, e.name, min(p.taken_on), max(p.taken_on) FROM encounters e "
+        "LEFT JOIN photos p ON p.encounter = e.id AND NOT p.removed "
+        f"WHERE e.turtle IN ({several(turtles)}) AND e.name IS NOT NULL GROUP BY e.id, e.turtle, e.name ORDER BY e.id"
+    )
+    held: dict[int, dict[str, Days]] = defaultdict(dict)
+    kept: dict[tuple[int, str], int] = {}
+    renamed: dict[int, str] = {}
+    for number, turtle, name, first, last in named:
+        called = fitting(held[turtle], name, (first, last))
+        if kept.setdefault((turtle, called), number) != number:
+            joined[number] = kept[turtle, called]
+        elif called != name:
+            renamed[number] = called
+    _rename(transaction, renamed)
+    _join(transaction, joined)
+
+
+def _rename(transaction: Transaction, names: Mapping[int, str]) -> None:
+    if names:
+        transaction.journal.update(
+            "encounters",
+            "map(?::BIGINT[], ?::VARCHAR[])[id] AS name",
+            f"id IN ({several(names)})",
+            list(names.keys()),
+            list(names.values()),
+        )
+
+
+def _join(transaction: Transaction, joined: Mapping[int, int]) -> None:
+    """Photos of encounters (keys) go into others (values), and the encounters go."""
     if not joined:
         return
     inside = transaction.rows(f"SELECT id, encounter FROM photos WHERE encounter IN ({several(joined)})")

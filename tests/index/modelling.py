@@ -6,6 +6,7 @@ import copy
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from index.types import Side
 
@@ -103,14 +104,38 @@ class Model:
         return number
 
     def move(self, photos: Iterable[int], turtle: int | None) -> None:
-        left = set()
+        moved: dict[int, int] = {}
         for number in sorted(photos):
             row = self.photos[number]
             old = self.encounters[row.encounter]
             if old.turtle != turtle:
-                left.add(row.encounter)
-                self.photos[number] = replace(row, encounter=self.encounter(turtle, row.taken_on, old.name))
-        self.sweep(left)
+                name = old.name if turtle is not None else self.nobodys_name(row.encounter, moved)
+                moved[number] = row.encounter
+                self.photos[number] = replace(row, encounter=self.encounter(turtle, row.taken_on, name))
+        self.sweep(moved.values())
+
+    def nobodys_name(self, source: int, moved: dict[int, int]) -> str | None:
+        """The first name of its own that no unidentified encounter has whose photos came from elsewhere."""
+        old = self.encounters[source]
+        if old.name is None or old.turtle is None:
+            return old.name
+        owner = self.turtles[old.turtle].name
+        for name in (old.name, f"{old.name} ({owner})", *(f"{old.name} ({owner}, {n})" for n in range(2, 99))):
+            inside = [
+                number
+                for number, row in self.photos.items()
+                if self.encounters[row.encounter].turtle is None and self.encounters[row.encounter].name == name
+            ]
+            if all(moved.get(number, self.came_from(number)) == source for number in inside):
+                return name
+        raise AssertionError
+
+    def came_from(self, number: int) -> int | None:
+        """The encounter that a photo was in before it first was in its present one."""
+        formers = [changed.get(("photos", number)) for changed, _ in self.events]
+        stays = [row.encounter for row in formers if isinstance(row, PhotoRow)]
+        before = [*takewhile(lambda stay: stay != self.photos[number].encounter, stays)]
+        return before[-1] if before else None
 
     def sweep(self, encounters: Iterable[int]) -> None:
         used = {row.encounter for row in self.photos.values()}
