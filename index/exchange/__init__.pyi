@@ -1,4 +1,5 @@
-from .catalog_join import Difference as Difference, JoinReport as JoinReport, join as join
+from .catalog_differences import Difference as Difference
+from .catalog_join import JoinReport as JoinReport, join as join
 from .darwin_core import export_darwin_core as export_darwin_core, is_own_archive as is_own_archive
 from .manifest import (
     Manifest as Manifest,

@@ -11,27 +11,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from index.catalog import WAITING, Browser, Catalog, read_photos
+from index.exchange.brought_photos import further, prepared
+from index.exchange.catalog_differences import Difference, photo_differences, removal_differences, turtle_differences
 from index.exchange.shared_names import NameConflict, Names, SharedPhotos, shared_photos, told_apart, who_is_who
-from index.exchange.table_export import COLUMNS, cells_of
+from index.exchange.tables import BOX_COLUMNS
 from index.registry import PhotoRecord, Transaction, Turtle, place_photos
-from index.types import LocalFeatures, Photo, PreparedPhoto, Sighting
+from index.types import Photo, PreparedPhoto
 
 BATCH = 64
-COMPARED = tuple(name for name in COLUMNS if name not in ("photo", "sha256"))
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that the two catalogues say differently about one photo or turtle."""
-
-    record: str
-    key: str
-    column: str
-    ours: str
-    theirs: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +160,10 @@ def _named_apart(
 
 def _differences(both: _Both, names: Names, turtles: Sequence[Turtle]) -> tuple[Difference, ...]:
     return (
-        *_turtle_differences(both.here, _heard(both, names), turtles),
-        *_photo_differences(both.ours, {digest: names.of_photo(one) for digest, one in both.theirs.items()}),
-        *_removal_differences(both.removed, both.theirs, ("yes", "")),
-        *_removal_differences(both.ours, both.dropped, ("", "yes")),
+        *turtle_differences(both.here, _heard(both, names), turtles),
+        *photo_differences(both.ours, {digest: names.of_photo(one) for digest, one in both.theirs.items()}),
+        *removal_differences(both.removed, both.theirs, ("yes", "")),
+        *removal_differences(both.ours, both.dropped, ("", "yes")),
     )
 
 
@@ -203,15 +191,15 @@ def _add(
     def batches() -> Iterator[list[PreparedPhoto]]:
         for first in range(0, len(records), BATCH):
             chosen = slice(first, first + BATCH)
-            yield _prepared(field, records[chosen], photos[chosen])
+            yield prepared(field, records[chosen], photos[chosen])
 
     for number, batch in enumerate(batches()):
         main.feature_store.put(batch, following=number > 0)
-        main.feature_store.second.put(_further(field, [photo.sha256 for photo in batch]))
+        main.feature_store.second.put(further(field, [photo.key for photo in batch]))
     with main.transaction("join", who) as transaction:
         _add_turtles(transaction, turtles)
-        for batch in batches():
-            place_photos(transaction, batch, main.path.parent)
+        numbers = [number for batch in batches() for number in place_photos(transaction, batch, main.path.parent)]
+        _set_boxes(transaction, dict(zip(numbers, records, strict=True)))
     if records:
         main.searcher.save_if_due()
     return transaction.event
@@ -235,6 +223,15 @@ def _add_turtles(transaction: Transaction, turtles: Sequence[Turtle]) -> None:
     transaction.journal.put("turtles", rows)
 
 
+def _set_boxes(transaction: Transaction, placed: Mapping[int, PhotoRecord]) -> None:
+    """Head boxes that were told anew there and not read yet stay so here, so that `reindex` reads them."""
+    for number, record in placed.items():
+        if record.box != record.read_box:
+            box = (None,) * 4 if record.box is None else (record.box.x, record.box.y, record.box.w, record.box.h)
+            columns = ", ".join(f"?::DOUBLE AS box_{name}" for name in BOX_COLUMNS)
+            transaction.journal.update("photos", columns, "id = ?", *box, number)
+
+
 def _several_heads(*lists: Sequence[PhotoRecord]) -> set[str]:
     """Digests of files of which a list knows more than one head."""
     counted = (Counter(record.sha256 for record in records) for records in lists)
@@ -247,102 +244,3 @@ def _name(record: PhotoRecord, several: Set[str]) -> str:
     if record.sha256 not in several or box is None:
         return record.sha256
     return f"{record.sha256} {box.x:.0f} {box.y:.0f} {box.w:.0f} {box.h:.0f}"
-
-
-def _prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:
-    searched = [photo for photo in photos if photo.keypoints]
-    numbers = [photo.id for photo in searched]
-    found = dict(zip(numbers, field.vectors(searched), strict=True)) if searched else {}
-    described = dict(zip(numbers, field.features(searched), strict=True))
-    nothing = np.zeros(field.recipe.dimension, np.uint8 if field.recipe.votes else np.float32)
-    return [
-        PreparedPhoto(
-            sighting=Sighting(
-                path=record.path,
-                turtle=record.turtle,
-                side=record.side,
-                taken_on=record.taken_on,
-                encounter=record.encounter_name,
-                species=record.species,
-                site=record.site,
-                observer=record.observer,
-                latitude=record.latitude,
-                longitude=record.longitude,
-                box=record.box,
-                notes=record.notes,
-                box_origin=record.box_origin,
-                box_confidence=record.box_confidence,
-            ),
-            sha256=record.sha256,
-            features=described.get(photo.id, LocalFeatures.none(record.size)),
-            vector=found.get(photo.id, nothing),
-            thumbnail=field.thumbnail(photo),
-            original_size=record.size,
-            quality=record.quality,
-            reading=record.reading,
-            reader=record.reader,
-            taken_at=record.taken_at,
-            content=record.content,
-        )
-        for record, photo in zip(records, photos, strict=True)
-    ]
-
-
-def _further(field: Catalog, digests: Sequence[str]) -> list[tuple[str, str, LocalFeatures]]:
-    """What further extractors found in these photos of the field copy."""
-    stored = field.feature_store.second.digests()
-    found = [
-        (digest, extractor, field.feature_store.second.get(extractor, digest))
-        for extractor, there in stored.items()
-        for digest in digests
-        if digest in there
-    ]
-    return [(digest, extractor, one) for digest, extractor, one in found if one is not None]
-
-
-def _photo_differences(ours: dict[str, PhotoRecord], theirs: dict[str, PhotoRecord]) -> list[Difference]:
-    found = []
-    for digest in sorted(ours.keys() & theirs.keys()):
-        mine, other = cells_of(ours[digest], exact=True), cells_of(theirs[digest], exact=True)
-        found += [
-            Difference("photo", ours[digest].path, name, mine[name], other[name])
-            for name in COMPARED
-            if mine[name] != other[name]
-        ]
-    return found
-
-
-def _removal_differences(
-    ours: dict[str, PhotoRecord], theirs: dict[str, PhotoRecord], said: tuple[str, str]
-) -> list[Difference]:
-    both = sorted(ours.keys() & theirs.keys())
-    return [Difference("photo", ours[digest].path, "removed", *said) for digest in both]
-
-
-def _turtle_differences(here: Mapping[str, Turtle], heard: Sequence[Turtle], new: Sequence[Turtle]) -> list[Difference]:
-    """Where the catalogues differ about turtles that both know, and what is known of those that do not come along."""
-    coming = {turtle.id for turtle in new}
-    found = []
-    for turtle in heard:
-        if turtle.id in coming:
-            continue
-        mine, other = _told(here.get(turtle.id)), _told(turtle)
-        found += [
-            Difference("turtle", turtle.id, column, mine[column], other[column])
-            for column in other
-            if mine[column] != other[column]
-        ]
-    return found
-
-
-def _told(turtle: Turtle | None) -> dict[str, str]:
-    """What people said about a turtle, as text."""
-    if turtle is None:
-        return dict.fromkeys(("status", "merged_into", "species", "note", "tags"), "")
-    return {
-        "status": str(turtle.status),
-        "merged_into": turtle.merged_into or "",
-        "species": turtle.species or "",
-        "note": turtle.note or "",
-        "tags": ", ".join(sorted(turtle.tags)),
-    }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from index.catalog import Browser, Catalog
-from index.exchange.catalog_join import COMPARED, Difference
+from index.exchange.catalog_differences import COMPARED, Difference
 from index.exchange.table_export import cells_of
 from index.exchange.tables import BOX_COLUMNS
 from index.naming import whole_path

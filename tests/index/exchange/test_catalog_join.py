@@ -11,12 +11,15 @@ import pytest
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.catalog.maintenance import check_catalog
+from index.catalog.reindex import Reindexing
 from index.curation.curator import Curator
 from index.errors import Conflict, RecipeMismatch, UnknownRecord
-from index.exchange.catalog_join import BATCH, Difference, join
+from index.exchange.catalog_differences import Difference
+from index.exchange.catalog_join import BATCH, join
+from index.exchange.retelling import PhotoChange, take_over
 from index.exchange.shared_names import NameConflict, SharedPhotos
-from index.types import GalleryFilter, Side
-from tests.index.making import RECIPE, day, photo, vector
+from index.types import BoxOrigin, GalleryFilter, HeadBox, PreparedPhoto, Side
+from tests.index.making import RECIPE, day, features, photo, vector
 
 
 def test_a_field_copy_comes_back_with_differences_shown(catalog: Catalog, tmp_path: Path) -> None:
@@ -232,3 +235,46 @@ def test_unidentified_encounters_of_one_name_stay_two(catalog: Catalog, tmp_path
     field.enroll([photo(2, encounter="dusk")], "Ben")
     join(catalog, field, "Ana")
     assert {one.name for one in Browser(catalog).encounters()} == {"dusk", "dusk (field)"}
+
+
+BOX = HeadBox(0, 0, 100, 100)
+
+
+def with_box(seed: int, box: HeadBox | None = BOX) -> PreparedPhoto:
+    one = photo(seed, "A")
+    origin = None if box is None else BoxOrigin.FOUND
+    return dataclasses.replace(one, sighting=dataclasses.replace(one.sighting, box=box, box_origin=origin))
+
+
+def retold(catalog: Catalog, number: str, box: HeadBox | None) -> None:
+    record = Browser(catalog).photo(number)
+    take_over(catalog, [PhotoChange(record, dataclasses.replace(record, box=box))], "Ben")
+
+
+def unread(catalog: Catalog) -> list[str]:
+    return [record.sha256 for record in Reindexing(catalog, RECIPE).waiting()]
+
+
+def test_boxes_that_were_told_anew_and_not_read_yet_come_as_such(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    field.enroll([with_box(1), with_box(2), with_box(3, None), with_box(4)], "Ben")
+    for number, box in (("1", HeadBox(700, 0, 50, 50)), ("2", None), ("3", BOX)):
+        retold(field, number, box)
+    report = join(catalog, field, "Ana")
+    ours, theirs = Browser(catalog).photos(), Browser(field).photos()
+    assert [(one.box, one.read_box, one.key, one.box_origin) for one in ours] == [
+        (one.box, one.read_box, one.key, one.box_origin) for one in theirs
+    ]
+    assert unread(catalog) == unread(field) == [photo(seed).sha256 for seed in (1, 2, 3)]
+    assert check_catalog(catalog).problems == ()
+    assert join(catalog, field, "Ana").added == 0
+    Curator(catalog, "Ana").undo(report.event)
+    assert Browser(catalog).photos() == []
+
+
+def test_what_further_extractors_found_in_head_boxes_comes_too(catalog: Catalog, tmp_path: Path) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    field.enroll([with_box(1)], "Ben")
+    field.feature_store.second.put([(with_box(1).key, "other-64-480-v1", features(2))])
+    join(catalog, field, "Ana")
+    assert Catalog.open(catalog.path).feature_store.second.digests() == {"other-64-480-v1": {with_box(1).key}}

@@ -7,7 +7,7 @@ from pathlib import Path
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
-from index.exchange.catalog_join import Difference
+from index.exchange.catalog_differences import Difference
 from index.exchange.retelling import change_differences, said_anew, take_over
 from index.types import Side, Sighting
 from tests.index.making import day, photo
