@@ -6,7 +6,8 @@ them without owners, and the next writer takes them back.
 
 from __future__ import annotations
 
-from collections import Counter
+import datetime as dt
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from index.exchange.brought_photos import further, prepared
 from index.exchange.catalog_differences import Difference, photo_differences, removal_differences, turtle_differences
 from index.exchange.shared_names import NameConflict, Names, SharedPhotos, shared_photos, told_apart, who_is_who
 from index.exchange.tables import BOX_COLUMNS
-from index.registry import PhotoRecord, Transaction, Turtle, place_photos
+from index.registry import PhotoRecord, Together, Transaction, Turtle, place_photos
 from index.types import Photo, PreparedPhoto
 
 BATCH = 64
@@ -60,8 +61,9 @@ def join(
 ) -> JoinReport:
     """Add the photos and turtles of a field copy to the main catalogue.
 
-    New turtles come with their species, note, tags and status. An id that both use without anything in common is a
-    conflict (see `who_is_who` for `prefix` and `same`), and nothing is added under it.
+    New turtles come with their species, note, tags and status, and photos of one encounter stay in one. An id that
+    both use without anything in common is a conflict (see `who_is_who` for `prefix` and `same`), and nothing is added
+    under it.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def join(
         turtles = _new_turtles(both.here, _heard(both, names), both.under_other_names(names) - _turtles_of(new))
         made = {turtle.id for turtle in turtles}
         adding = (new or turtles) and not dry_run
-        event = _add(main, field, turtles, new, [both.photos[one.id] for one in new], who) if adding else None
+        coming = _Coming(turtles, new, [both.photos[one.id] for one in new], _together(both, names, new))
+        event = _add(main, field, coming, who) if adding else None
     return JoinReport(
         event,
         len(new),
@@ -178,29 +181,49 @@ def _new_turtles(here: Mapping[str, Turtle], heard: Sequence[Turtle], elsewhere:
     return [turtle for turtle in new.values() if turtle.merged_into is None or turtle.merged_into in known]
 
 
-def _add(
-    main: Catalog,
-    field: Catalog,
-    turtles: Sequence[Turtle],
-    records: Sequence[PhotoRecord],
-    photos: Sequence[Photo],
-    who: str,
-) -> int:
+def _together(both: _Both, names: Names, new: Sequence[PhotoRecord]) -> Together:
+    """Unnamed encounters of there, with where those are here whose photos both catalogues say the same about."""
+    unnamed = [record for record in new if record.encounter_name is None]
+    days: dict[int, dt.date] = {}
+    for record in unnamed:
+        if record.taken_on is not None:
+            days[record.encounter] = min(record.taken_on, days.get(record.encounter, record.taken_on))
+    here: dict[int, set[int]] = defaultdict(set)
+    for digest in both.ours.keys() & both.theirs.keys():
+        mine, other = both.ours[digest], names.of_photo(both.theirs[digest])
+        if (mine.turtle, mine.taken_on, mine.encounter_name) == (other.turtle, other.taken_on, None):
+            here[other.encounter].add(mine.encounter)
+    known = {there: min(numbers) for there, numbers in here.items() if len(numbers) == 1}
+    return Together({record.key: record.encounter for record in unnamed}, days, known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    """What is to be added: turtles, and photos as both halves of the field copy know them."""
+
+    turtles: Sequence[Turtle]
+    records: Sequence[PhotoRecord]
+    photos: Sequence[Photo]
+    together: Together
+
+
+def _add(main: Catalog, field: Catalog, coming: _Coming, who: str) -> int:
     """Features batch by batch, so that they need no memory; then, in a second reading, everything else at once."""
 
     def batches() -> Iterator[list[PreparedPhoto]]:
-        for first in range(0, len(records), BATCH):
+        for first in range(0, len(coming.records), BATCH):
             chosen = slice(first, first + BATCH)
-            yield prepared(field, records[chosen], photos[chosen])
+            yield prepared(field, coming.records[chosen], coming.photos[chosen])
 
     for number, batch in enumerate(batches()):
         main.feature_store.put(batch, following=number > 0)
         main.feature_store.second.put(further(field, [photo.key for photo in batch]))
     with main.transaction("join", who) as transaction:
-        _add_turtles(transaction, turtles)
-        numbers = [number for batch in batches() for number in place_photos(transaction, batch, main.path.parent)]
-        _set_boxes(transaction, dict(zip(numbers, records, strict=True)))
-    if records:
+        _add_turtles(transaction, coming.turtles)
+        base, together = main.path.parent, coming.together
+        numbers = [number for batch in batches() for number in place_photos(transaction, batch, base, together)]
+        _set_boxes(transaction, dict(zip(numbers, coming.records, strict=True)))
+    if coming.records:
         main.searcher.save_if_due()
     return transaction.event
 

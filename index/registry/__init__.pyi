@@ -14,7 +14,12 @@ from .journal import (
 )
 from .past_rows import PastRows as PastRows
 from .photo_lookup import find_photo as find_photo
-from .placement import Placement as Placement, place_photos as place_photos, relative_to as relative_to
+from .placement import (
+    Placement as Placement,
+    Together as Together,
+    place_photos as place_photos,
+    relative_to as relative_to,
+)
 from .queries import (
     BY_DAY as BY_DAY,
     QUERY_KEY as QUERY_KEY,

@@ -7,7 +7,8 @@ without a date, is an encounter of its own unless named.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,39 @@ class Placement:
             self._days[turtle, day] = number
 
 
-def place_photos(transaction: Transaction, photos: Sequence[PreparedPhoto], base: Path) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Photos that are of one unnamed encounter where they come from, and stay so.
+
+    Attributes
+    ----------
+    occasions : mapping
+        The encounters' numbers there, by the keys of the photos.
+    days : mapping
+        The days of those encounters by their numbers.
+    here : dict
+        Their numbers here, where they are known; placing adds what it makes or finds.
+    """
+
+    occasions: Mapping[str, int] = field(default_factory=dict)
+    days: Mapping[int, dt.date] = field(default_factory=dict)
+    here: dict[int, int] = field(default_factory=dict)
+
+    def encounter(self, placing: Placement, photo: PreparedPhoto, turtle: int | None) -> int:
+        """The id of the encounter that a photo goes to."""
+        seen, occasion = photo.sighting, self.occasions.get(photo.key)
+        if occasion is None:
+            return placing.encounter(turtle, seen.taken_on, seen.encounter)
+        if occasion not in self.here:
+            self.here[occasion] = placing.encounter(turtle, self.days.get(occasion), None)
+        return self.here[occasion]
+
+
+def place_photos(
+    transaction: Transaction, photos: Sequence[PreparedPhoto], base: Path, together: Together | None = None
+) -> list[int]:
     """Store photo rows with their turtles, encounters and vectors; gives their ids. Removed ones come back."""
+    together = together or Together()
     sightings = [photo.sighting for photo in photos]
     placing = Placement(
         transaction, {s.turtle for s in sightings if s.turtle}, {s.encounter for s in sightings if s.encounter}
@@ -96,7 +128,7 @@ def place_photos(transaction: Transaction, photos: Sequence[PreparedPhoto], base
     for photo in photos:
         seen = photo.sighting
         turtle = None if seen.turtle is None else placing.turtle(seen.turtle, seen.species)
-        encounter = placing.encounter(turtle, seen.taken_on, seen.encounter)
+        encounter = together.encounter(placing, photo, turtle)
         rows.append({"id": ids[photo.key], "encounter": encounter, **_photo_row(photo, base)})
     placing.write()
     transaction.journal.put("photos", rows)
