@@ -14,7 +14,7 @@ from index.exchange.table_export import cells_of
 from index.exchange.tables import BOX_COLUMNS
 from index.naming import whole_path
 from index.registry import PhotoRecord, Placement, Transaction, several
-from index.types import BoxOrigin, Sighting
+from index.types import BoxOrigin, HeadBox, Sighting, same_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ def said_anew(
 ) -> list[PhotoChange]:
     """Where sightings of photos that are in the catalogue say something else than it does; what they leave out stays.
 
+    Of a file that shows several heads, a sighting tells the one in its box; another box in a file of one head corrects
+    that one, unless it is told of otherwise or is another turtle's: then the sighting is of a head that is not there.
+
     Parameters
     ----------
     digest : callable
@@ -37,17 +40,53 @@ def said_anew(
     """
     browser = Browser(catalog)
     records = browser.photos()
-    by_path = {record.path: record for record in records}
-    by_digest = {record.sha256: record for record in records}
     merged = {turtle.id: turtle.merged_into for turtle in browser.turtles() if turtle.merged_into is not None}
-    changes = []
+    files = _Files(records, digest)
+    told = {record.id: record for record in records}
+    heard: set[int] = set()
+    others: list[tuple[Sighting, int]] = []
     for seen in sightings:
-        record = by_path.get(whole_path(Path(seen.path)).as_posix()) or by_digest.get(digest(seen.path) or "")
+        there = files.heads(seen.path)
+        record = _head_in([told[number] for number in there], seen.box)
         if record is not None:
-            new = replace(record, **_said(seen, record, merged))
-            if new != record:
-                changes.append(PhotoChange(record, new))
-    return changes
+            heard.add(record.id)
+            told[record.id] = replace(record, **_said(seen, record, merged))
+        elif len(there) == 1:
+            others.append((seen, there[0]))
+    for seen, number in others:
+        if number not in heard and _may_be(told[number], seen, merged):
+            heard.add(number)
+            told[number] = replace(told[number], **_said(seen, told[number], merged))
+    return [PhotoChange(old, told[old.id]) for old in records if told[old.id] != old]
+
+
+class _Files:
+    """The photos of a catalogue by the files that show them."""
+
+    def __init__(self, records: Sequence[PhotoRecord], digest: Callable[[str], str | None]) -> None:
+        self._digest = digest
+        self._at: dict[str, set[str]] = {}
+        self._heads: dict[str, list[int]] = {}
+        for record in records:
+            self._at.setdefault(record.path, set()).add(record.sha256)
+            self._heads.setdefault(record.sha256, []).append(record.id)
+
+    def heads(self, path: str) -> list[int]:
+        """Numbers of the photos in the file at a path; it is read where the catalogue leaves open which one it is."""
+        there = self._at.get(whole_path(Path(path)).as_posix(), set())
+        file = next(iter(there)) if len(there) == 1 else self._digest(path)
+        return self._heads.get(file or "", [])
+
+
+def _head_in(records: Sequence[PhotoRecord], box: HeadBox | None) -> PhotoRecord | None:
+    """The one photo of a file that shows the head in a box."""
+    same = [record for record in records if same_head(record.box, box)]
+    exact = [record for record in same if record.box == box]
+    return (exact or same)[0] if len(exact or same) == 1 else None
+
+
+def _may_be(record: PhotoRecord, seen: Sighting, merged: Mapping[str, str]) -> bool:
+    return seen.turtle is None or record.turtle in (None, merged.get(seen.turtle, seen.turtle))
 
 
 def _said(seen: Sighting, record: PhotoRecord, merged: Mapping[str, str]) -> dict[str, Any]:

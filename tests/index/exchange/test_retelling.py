@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
+
+import pytest
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.curation.curator import Curator
 from index.exchange.catalog_differences import Difference
 from index.exchange.retelling import change_differences, said_anew, take_over
-from index.types import Side, Sighting
+from index.types import HeadBox, PreparedPhoto, Side, Sighting
 from tests.index.making import day, photo
 
 
@@ -49,3 +53,71 @@ def test_an_id_that_was_merged_says_nothing_new(catalog: Catalog) -> None:
     path = Browser(catalog).photos(turtle="B")[0].path
     Curator(catalog, "Ana").merge_turtles("A", ["B"])
     assert said_anew(catalog, [Sighting(path, "B")], nowhere) == []
+
+
+HEADS = {"A": HeadBox(0, 0, 900, 1000), "B": HeadBox(1000, 0, 900, 1000), "C": HeadBox(2000, 0, 900, 1000)}
+FILE = "photos/1.jpg"
+
+
+def head(turtle: str | None, box: HeadBox | None, path: str = FILE) -> PreparedPhoto:
+    """One of the heads in a file."""
+    made = photo(1)
+    return replace(made, sighting=Sighting(path, turtle, box=box), original_size=(3000, 1000))
+
+
+def retold(catalog: Catalog, *rows: Sighting) -> dict[HeadBox | None, tuple[str | None, str | None]]:
+    """Turtle and place of each head, after rows were taken over and their photos enrolled."""
+    changes = said_anew(catalog, rows, lambda _: photo(1).sha256)
+    if changes:
+        take_over(catalog, changes, "Ana")
+    catalog.enroll([replace(head(None, None), sighting=row) for row in rows], "Ana")
+    return {one.box: (one.turtle, one.site) for one in Browser(catalog).photos()}
+
+
+@pytest.mark.parametrize("order", list(permutations(HEADS)))
+@pytest.mark.parametrize("paths", [{}, {"A": "moved/1.jpg", "B": "moved/1.jpg"}], ids=["in place", "moved"])
+def test_each_head_of_a_file_is_told_by_its_own_row(
+    catalog: Catalog, order: tuple[str, ...], paths: dict[str, str]
+) -> None:
+    catalog.enroll([head(turtle, box) for turtle, box in HEADS.items()], "Ana")
+    rows = [head(turtle, HEADS[turtle], paths.get(turtle, FILE)).sighting for turtle in order]
+    assert said_anew(catalog, rows, lambda _: photo(1).sha256) == []
+    told = retold(catalog, *(replace(row, site=f"Reef {row.turtle}") for row in rows))
+    assert told == {box: (turtle, f"Reef {turtle}") for turtle, box in HEADS.items()}
+
+
+@pytest.mark.parametrize("order", list(permutations("AB")))
+def test_a_head_that_is_new_in_a_file_leaves_the_one_that_is_there(catalog: Catalog, order: tuple[str, ...]) -> None:
+    catalog.enroll([head("A", HEADS["A"])], "Ana")
+    told = retold(catalog, *(head(turtle, HEADS[turtle]).sighting for turtle in order))
+    assert told == {HEADS[turtle]: (turtle, None) for turtle in "AB"}
+    assert retold(catalog, head("C", HEADS["C"]).sighting) == told | {HEADS["C"]: ("C", None)}
+
+
+def test_a_head_of_another_turtle_is_no_correction_of_the_box_that_is_there(catalog: Catalog) -> None:
+    catalog.enroll([head("A", HEADS["A"])], "Ana")
+    assert retold(catalog, head("B", HEADS["B"]).sighting) == {HEADS[turtle]: (turtle, None) for turtle in "AB"}
+
+
+@pytest.mark.parametrize("turtle", ["A", None])
+def test_the_only_head_of_a_file_is_given_another_box(catalog: Catalog, turtle: str | None) -> None:
+    catalog.enroll([head("A", HEADS["A"])], "Ana")
+    assert retold(catalog, head(turtle, HEADS["B"]).sighting) == {HEADS["B"]: ("A", None)}
+
+
+def test_a_whole_photo_is_cut_into_its_heads(catalog: Catalog) -> None:
+    catalog.enroll([head("A", None)], "Ana")
+    told = retold(catalog, *(head(turtle, HEADS[turtle]).sighting for turtle in "AB"))
+    assert told == {HEADS[turtle]: (turtle, None) for turtle in "AB"}
+
+
+def test_a_row_without_a_box_says_nothing_of_a_file_with_several_heads(catalog: Catalog) -> None:
+    catalog.enroll([head(turtle, box) for turtle, box in HEADS.items()], "Ana")
+    assert said_anew(catalog, [Sighting(FILE, "A", site="Reef")], nowhere) == []
+
+
+def test_a_path_at_which_another_file_lies_now_stands_for_that_file(catalog: Catalog) -> None:
+    was, now = photo(1), photo(2)
+    catalog.enroll([now, replace(was, sighting=now.sighting)], "Ana")
+    [change] = said_anew(catalog, [replace(now.sighting, site="Reef")], lambda _: now.sha256)
+    assert change.old.sha256 == now.sha256
