@@ -19,12 +19,12 @@ from index.exchange.tables import (
     BOX_COLUMNS,
     KNOWN_COLUMNS,
     TEXT_COLUMNS,
-    TOO_MANY,
     DateOrder,
     Table,
     TableRow,
     Writing,
     checked_day,
+    is_error,
     is_reset_day,
     open_table,
     parse_date,
@@ -104,7 +104,8 @@ class Manifest:
         files = PathFinder(self._folder)
         seen: dict[tuple[str, HeadBox | None], TableRow] = {}
         for row in self._table.rows():
-            if self._roles and row.columns["role"] not in self._roles:
+            role = row.columns["role"] if self._roles else ""
+            if self._roles and role not in self._roles and not is_error(role):
                 continue
             try:
                 yield self._read(row, files, seen)
@@ -114,8 +115,8 @@ class Manifest:
 
     def _read(self, row: TableRow, files: PathFinder, seen: dict[tuple[str, HeadBox | None], TableRow]) -> ManifestRow:
         columns = row.columns
-        if row.surplus:
-            raise ValueError(f" {TOO_MANY}")
+        if row.fault:
+            raise ValueError(f" {row.fault}")
         if not columns["photo"]:
             raise ValueError(" names no photo")
         path = checked_path(files.find(checked_path(columns["photo"])))

@@ -18,7 +18,7 @@ from index.exchange.manifest import RefusedRow, sighting_of
 from index.exchange.near_ids import NearIds, difference
 from index.exchange.retelling import PhotoChange, apply_changes
 from index.exchange.table_export import COARSE_DEGREES, COLUMNS, NUMBERS, cells_of, original
-from index.exchange.tables import BOX_COLUMNS, TOO_MANY, DateOrder, TableRow, Writing, meant, open_table, recognised
+from index.exchange.tables import BOX_COLUMNS, DateOrder, TableRow, Writing, meant, open_table, recognised
 from index.registry import PhotoRecord
 from index.types import same_head
 
@@ -155,9 +155,8 @@ def _usable(rows: Sequence[TableRow], source: Path, unit: str) -> tuple[list[Tab
         )
     for row in filled:
         digest = row.columns["sha256"].lower()
-        if row.surplus or not digest:
-            fault = TOO_MANY if row.surplus else "has no sha256"
-            reason = f"{unit} {row.number} {fault}."
+        if row.fault or not digest:
+            reason = f"{unit} {row.number} {row.fault or 'has no sha256'}."
             refused.append(RefusedRow(row.number, row.columns.get("photo", ""), reason, row.columns))
         else:
             wanted.append(row)

@@ -2,6 +2,7 @@ from .columns import (
     BOX_COLUMNS as BOX_COLUMNS,
     KNOWN_COLUMNS as KNOWN_COLUMNS,
     TEXT_COLUMNS as TEXT_COLUMNS,
+    is_error as is_error,
     is_nothing as is_nothing,
     meant as meant,
     normal as normal,
@@ -15,7 +16,6 @@ from .dates import (
     parse_date as parse_date,
 )
 from .reader import (
-    TOO_MANY as TOO_MANY,
     Table as Table,
     TableRow as TableRow,
     Writing as Writing,

@@ -39,6 +39,8 @@ _NOTHING = frozenset(
     | {"?", "??", "???", "-", "--", "---", "–", "—", ".", "<na>", "(unknown)", "no id", "not identified"}
 )
 
+_ERROR = re.compile(r"#[¡¿]?[^\W\d_][^\W_]*(?:/0)? ?[!?]|Err:\d{3}")
+
 
 def normal(text: str) -> str:
     """Text in the one form of Unicode that names are compared in (NFC), without blanks at the ends."""
@@ -48,6 +50,11 @@ def normal(text: str) -> str:
 def is_nothing(text: str) -> bool:
     """Whether a cell or a folder's name says that nothing is known."""
     return text.strip().lower() in _NOTHING
+
+
+def is_error(text: str) -> bool:
+    """Whether a cell holds what a spreadsheet shows where a formula failed, in its language: #REF!, #BEZUG!."""
+    return _ERROR.fullmatch(text) is not None and (text.upper() == text or text.startswith("Err"))
 
 
 def meant(column: str, text: str) -> str:

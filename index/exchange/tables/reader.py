@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from index.errors import ManifestError
-from index.exchange.tables.columns import meant, recognised
+from index.exchange.tables.columns import KNOWN_COLUMNS, is_error, meant, recognised
 from index.exchange.tables.dates import DatedLine, DateOrder, column_order
 from index.exchange.tables.text import text_table
-from index.exchange.tables.workbooks import Workbook, is_workbook
+from index.exchange.tables.workbooks import UNSAVED, Workbook, is_workbook
 
 TOO_MANY = "has more cells than the header has columns"
 
@@ -42,18 +42,18 @@ class TableRow:
         Line in the file, the header being 1.
     columns : mapping
         Cells by column, whose names are in lower case; no blanks at the ends, nothing where a known column says so.
-    surplus : bool
-        There are more cells than columns, and not all of those are empty.
+    fault : str
+        Why the row cannot be used, in words that stand behind its number; empty where nothing is wrong.
     """
 
     number: int
     columns: Mapping[str, str]
-    surplus: bool = False
+    fault: str = ""
 
     @property
     def empty(self) -> bool:
         """Nothing stands in the row."""
-        return not self.surplus and not any(self.columns.values())
+        return not self.fault and not any(self.columns.values())
 
 
 class _Source(Protocol):
@@ -82,6 +82,7 @@ class Table:
     remarks: tuple[str, ...]
     writing: Writing
     _source: _Source
+    _others: Collection[str]
 
     def rows(self) -> Iterator[TableRow]:
         """The rows in order, empty ones left out."""
@@ -93,7 +94,19 @@ class Table:
                 cells += [""] * (width - len(cells))
             columns = {name: meant(name, cell) for name, cell in zip(self.columns, cells, strict=False) if name}
             beyond = any(cell.strip() for cell in cells[width:])
-            yield TableRow(number, columns, beyond)
+            yield TableRow(number, columns, TOO_MANY if beyond else self._fault(columns))
+
+    def _fault(self, columns: Mapping[str, str]) -> str:
+        """What a spreadsheet left undone; its errors may stand in notes."""
+        for name, cell in columns.items():
+            if cell == UNSAVED:
+                return (
+                    f"has in {name} a formula whose value was never saved: open the workbook in Excel or LibreOffice "
+                    "and save it, or save it as CSV UTF-8"
+                )
+            if is_error(cell) and (name in KNOWN_COLUMNS or name in self._others):
+                return f"has {cell} in {name}, where a formula failed: mend it, or leave the cell empty"
+        return ""
 
 
 def open_table(
@@ -141,4 +154,4 @@ def open_table(
     except (OSError, UnicodeError) as error:
         raise ManifestError(f"{path} cannot be read as a {kind} ({error}).") from error
     told = (*remarks, *columns.remarks, *([sentence] if sentence else []))
-    return Table(columns.names, told, Writing(order, commas), source)
+    return Table(columns.names, told, Writing(order, commas), source, others)

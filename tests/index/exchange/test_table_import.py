@@ -139,12 +139,13 @@ def test_other_columns_are_kept_as_notes_and_one_undo_takes_them_back(seen: Cata
 
 
 def test_rows_without_a_photo_or_with_too_many_cells_are_named(seen: Catalog, tmp_path: Path) -> None:
-    source = table(tmp_path, "sha256,site", ",Reef", "#1,Reef,left", "#2,Reef,,", ",,")
+    source = table(tmp_path, "sha256,site", ",Reef", "#1,Reef,left", "#2,Reef,,", ",,", "#1,#REF!")
     report = import_table(seen, source, "Ben")
     assert (report.updated, report.missing) == (1, ())
     assert [row.reason for row in report.refused] == [
         "line 2 has no sha256.",
         "line 3 has more cells than the header has columns.",
+        "line 6 has #REF! in site, where a formula failed: mend it, or leave the cell empty.",
     ]
 
 

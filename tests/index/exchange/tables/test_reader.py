@@ -10,28 +10,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from index.errors import ManifestError
-from index.exchange.manifest import ManifestRow, RefusedRow, read_manifest
+from index.exchange.manifest import ManifestRow, read_manifest
 from index.exchange.paths import PathFinder
 from index.exchange.tables.columns import is_nothing
 from index.exchange.tables.dates import DatedLine, DateOrder, column_order, parse_date
+from tests.index.exchange.tables.reading import refused, table, usable
 
 ROWS = "photo;turtle;side;site;latitude;longitude\n1.jpg;T1;Links;Café;37,7;20,9\n2.jpg;T2;R;Café;37,7;20,9\n"
-
-
-def table(folder: Path, content: str | bytes, name: str = "photos.csv") -> Path:
-    path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return path
-
-
-def usable(path: Path, dates: DateOrder | None = None) -> list[ManifestRow]:
-    rows = list(read_manifest(path, dates=dates))
-    assert all(isinstance(row, ManifestRow) for row in rows), rows
-    return [row for row in rows if isinstance(row, ManifestRow)]
-
-
-def refused(path: Path) -> dict[int, str]:
-    return {row.number: row.reason for row in read_manifest(path) if isinstance(row, RefusedRow)}
 
 
 @pytest.mark.parametrize(
@@ -260,32 +245,6 @@ def test_no_file_raises_anything_but_a_sentence(content: bytes, tmp_path_factory
         assert all(row.number > 0 for row in rows)
 
 
-def test_a_workbook_is_read_as_a_table(tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.append(["photo", "turtle", "taken_on", "latitude", "side"])
-    sheet.append(["1.jpg", 7, dt.datetime(2019, 7, 1), 37.7, "left"])
-    sheet.append([None] * 5)
-    sheet.append(["2.jpg", "007", dt.datetime(2019, 7, 1, 10, 30), -8.5, None])
-    book.create_sheet("notes").append(["anything"])
-    book.save(tmp_path / "book.xlsx")
-    (tmp_path / "book.xlsx").rename(tmp_path / "photos.csv")  # by its bytes and not its name
-    manifest = read_manifest(tmp_path / "photos.csv")
-    one, two = usable(tmp_path / "photos.csv")
-    assert (one.sighting.turtle, two.sighting.turtle) == ("7", "007")
-    assert one.sighting.taken_on == two.sighting.taken_on == dt.date(2019, 7, 1)
-    assert (one.sighting.latitude, two.sighting.latitude) == (37.7, -8.5)
-    assert (one.number, two.number) == (2, 4)
-    assert "the sheet Sheet is read, and notes not" in manifest.remarks[0]
-
-
-@pytest.mark.parametrize("start", [b"PK\x03\x04\x14\0\6\0", b"\xd0\xcf\x11\xe0\xa1\xb1"])
-def test_what_is_no_workbook_after_all_says_the_way_out(tmp_path: Path, start: bytes) -> None:
-    with pytest.raises(ManifestError, match="CSV UTF-8"):
-        read_manifest(table(tmp_path, start + bytes(range(256)), "book.xlsx"))
-
-
 def test_files_are_found_as_other_computers_write_their_names(tmp_path: Path) -> None:
     for name in ("season/T1/IMG_1.JPG", "season/T2/IMG_2.jpg", "Café/a.jpg", "twice/a.jpg", "twice/A.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -306,3 +265,9 @@ def test_a_photo_twice_is_a_conflict_where_it_shall_be_two_turtles(tmp_path: Pat
     assert "says T2 of the same photo and head as line 2, which says T1" in reasons[4]
     boxed = usable(table(tmp_path, "photo,turtle,x,y,w,h\na.jpg,T8,0,0,9,9\na.jpg,T9,20,0,9,9\n"))
     assert [row.sighting.turtle for row in boxed] == ["T8", "T9"]
+
+
+def test_a_row_whose_role_is_an_error_is_not_passed_over(tmp_path: Path) -> None:
+    path = table(tmp_path, "photo,role\n1.jpg,gallery\n2.jpg,query\n3.jpg,#REF!\n")
+    assert [row.number for row in read_manifest(path, ["gallery"])] == [2, 4]
+    assert list(refused(path)) == [4]
