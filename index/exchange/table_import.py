@@ -76,7 +76,7 @@ def import_table(
     dates : DateOrder or None
         How dates are written that do not begin with the year, where the column does not show it.
     new_ids : bool
-        Ids that look like known ones are those of other turtles.
+        Ids that look like known ones, or like those of earlier rows, are those of other turtles.
     """
     parquet = source.suffix.lower() == ".parquet"
     read = _read_parquet(catalog, source) if parquet else _read_table(source, dates)
@@ -90,10 +90,12 @@ def import_table(
         others = _other_ids(catalog)
         ids = None if new_ids else NearIds.of(catalog)
         changes = []
-        for name in wanted.keys() & present.keys():
-            row, record = wanted[name], present[name]
+        for row, record in ((row, present[name]) for name, row in wanted.items() if name in present):
             try:
-                changes.append(PhotoChange(record, _told(record, row, others, read.writing, ids)))
+                told = _told(record, row, others, read.writing, ids)
+                changes.append(PhotoChange(record, told))
+                if ids is not None and told.turtle is not None:
+                    ids.add(told.turtle)
             except (ValueError, InputError) as error:
                 place = f"{unit} {row.number}"
                 refused.append(RefusedRow(row.number, record.path, f"{place}: {str(error).rstrip('.')}.", row.columns))

@@ -111,6 +111,28 @@ def test_a_merged_id_is_the_turtle_that_took_its_photos_over(seen: Catalog, tmp_
     assert import_table(seen, table(tmp_path, "sha256,turtle", "#2,B"), "Ben").unchanged == 1
 
 
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (3, 2, 1)])
+def test_ids_of_one_table_that_look_alike_are_told_apart_as_in_enrolment(
+    seen: Catalog, tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    seen.enroll([photo(3, "C")], "Ana")
+    rows = [f"#{number},{turtle}" for number, turtle in zip(numbers, ("Kiki", "kiki", "Kiki"), strict=True)]
+    source = table(tmp_path, "sha256,turtle", *rows)
+    report = import_table(seen, source, "Ben")
+    [refused] = report.refused
+    assert (report.updated, refused.number) == (2, 3)
+    assert "to kiki, which would be new and differs from Kiki only in case: write Kiki, or" in refused.reason
+    assert [Browser(seen).photo(str(number)).turtle for number in numbers] == ["Kiki", "B", "Kiki"]
+    assert import_table(seen, source, "Ben", new_ids=True).updated == 1
+    assert Browser(seen).photo("2").turtle == "kiki"
+
+
+def test_an_id_of_a_row_that_is_refused_is_not_taken_for_known(seen: Catalog, tmp_path: Path) -> None:
+    source = table(tmp_path, "sha256,turtle,latitude", "#1,Kiki,999", "#2,kiki,")
+    assert [row.number for row in import_table(seen, source, "Ben").refused] == [2]
+    assert Browser(seen).photo("2").turtle == "kiki"
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_any_case_delimiter_and_a_byte_order_mark(seen: Catalog, tmp_path: Path, delimiter: str) -> None:
     lines = [line.replace(",", delimiter) for line in ("SHA256,Turtle, Side ,X,Y,W,H", "#2,C,R,1,2,30,40")]
