@@ -18,12 +18,13 @@ from typing import BinaryIO
 
 from index.catalog import INCOMING, PHOTOS, Catalog
 from index.errors import InputError, ManifestError, PhotoRefused, UnknownRecord
-from index.exchange import NearIds, RefusedRow, read_manifest
+from index.exchange import ManifestRow, NearIds, RefusedRow, read_manifest
 from index.files import replacing
 from index.naming import checked_id
 from index.types import Side, Sighting
 from retrieval.images import jpeg, load_photo, without_lookalikes
 from retrieval.pipeline import Foreseen, Outcome, foresee
+from retrieval.web.named_photos import named_photos
 from retrieval.web.uploads import take_in
 
 DRAFT = "draft.json"
@@ -257,23 +258,31 @@ def _placed(row: Row, turtles: set[str]) -> Row:
 
 
 def _told_by_table(rows: Sequence[Row], table: Path, refused: list[str]) -> tuple[Row, ...]:
-    """What a table says about the rows, by file name."""
-    said: dict[str, Sighting] = {}
+    """What a table says about the rows whose photos it names."""
+    told: list[ManifestRow] = []
     try:
         for one in read_manifest(table):
             if isinstance(one, RefusedRow):
                 refused.append(one.reason)
             else:
-                said[PurePosixPath(one.sighting.path.replace("\\", "/")).name.lower()] = one.sighting
+                told.append(one)
     except ManifestError as error:
         refused.append(str(error).replace(str(table), "The table"))
         return tuple(rows)
-    return tuple(_filled(row, said.get(PurePosixPath(row.name).name.lower())) for row in rows)
+    found = named_photos([row.name for row in rows], [one.columns["photo"] for one in told])
+    for place in found.unclear:
+        name = told[place].columns["photo"]
+        refused.append(
+            f"line {told[place].number}: it is not certain which photo {name} is, because several photos or lines are "
+            "called so: bring them in their folders, and write the folders in the table."
+        )
+    return tuple(
+        _filled(row, told[found.pairs[number]].sighting) if number in found.pairs else row
+        for number, row in enumerate(rows)
+    )
 
 
-def _filled(row: Row, said: Sighting | None) -> Row:
-    if said is None:
-        return row
+def _filled(row: Row, said: Sighting) -> Row:
     dated = row if said.taken_on is None else replace(row, day=str(said.taken_on), day_source="table")
     return replace(
         dated,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -20,6 +22,7 @@ from retrieval.images.inputs import from_manifest, without_lookalikes
 from retrieval.pipeline.intake import Outcome, foresee
 from retrieval.web.desk import Desk
 from retrieval.web.drafts import Draft, Drafts, changed
+from retrieval.web.named_photos import named_photos
 
 
 def jpeg(seed: int = 0) -> bytes:
@@ -103,6 +106,57 @@ def test_a_table_says_more_about_the_photos(catalog: Catalog) -> None:
     )
     assert (second.turtle, second.day, second.day_source) == ("T004", "2023-01-02", "name")
     assert Drafts(catalog).read(draft.id) == draft  # it survives a restart
+
+
+@pytest.mark.parametrize(
+    ("photos", "rows", "turtles", "unclear"),
+    [
+        ("day1/I.jpg day2/I.jpg", "day1/I.jpg day2/I.jpg", "A B", ""),
+        ("day1/I.jpg day2/I.jpg", "day2/I.jpg day1/I.jpg", "B A", ""),
+        ("s/day1/I.jpg s/day2/I.jpg", "C:\\all\\Day2\\i.JPG C:\\all\\Day1\\i.JPG", "B A", ""),
+        ("I.jpg day1/I.jpg", "day1/I.jpg I.jpg", "B A", ""),
+        ("s/I.jpg", "photos/I.jpg", "A", ""),
+        ("day1/I.jpg day2/I.jpg", "day1/I.jpg", "A -", ""),
+        ("day1/I.jpg day2/I.jpg", "I.jpg", "- -", "2"),
+        ("day1/I.jpg J.jpg", "I.jpg x/I.jpg J.jpg K.jpg", "- C", "2 3"),
+        ("day1/I.jpg", "I.jpg day1/I.jpg", "B", "2"),
+        ("day1/I.jpg day2/I.jpg", "day1/I.jpg I.jpg", "A -", "3"),
+        ("I.jpg I.jpg", "I.jpg", "- -", "2"),
+    ],
+)
+def test_a_row_of_a_table_tells_of_the_one_photo_that_it_names(
+    catalog: Catalog, photos: str, rows: str, turtles: str, unclear: str
+) -> None:
+    said = "".join(f"{name},{turtle}\n" for name, turtle in zip(rows.split(), "ABCD", strict=False))
+    brought = [(name, jpeg(number)) for number, name in enumerate(photos.split())]
+    draft = taken_in(catalog, *brought, ("t.csv", f"photo,turtle\n{said}".encode()))
+    assert [one.turtle or "-" for one in draft.rows] == turtles.split()
+    assert [reason.split(":")[0] for reason in draft.refused] == [f"line {line}" for line in unclear.split()]
+
+
+PARTS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3)
+NAMES = st.lists(PARTS.map("/".join), max_size=6)
+
+
+@given(NAMES, NAMES)
+def test_the_photo_that_a_name_means_is_nearer_to_it_than_any_other(brought: list[str], written: list[str]) -> None:
+    def nearness(one: str, other: str) -> tuple[int, bool]:
+        pairs = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)), one == other
+
+    certain = {
+        (photo, row)
+        for photo, name in enumerate(brought)
+        for row, other in enumerate(written)
+        if (near := nearness(name, other))[0]
+        and all(nearness(name, one) < near for place, one in enumerate(written) if place != row)
+        and all(nearness(one, other) < near for place, one in enumerate(brought) if place != photo)
+    }
+    found = named_photos(brought, written)
+    assert set(found.pairs.items()) == certain
+    bare = {name.split("/")[-1] for name in brought}
+    told = set(found.pairs.values())
+    assert found.unclear == [n for n, name in enumerate(written) if name.split("/")[-1] in bare and n not in told]
 
 
 def test_the_preview_says_what_the_command_says(catalog: Catalog, tmp_path: Path) -> None:
