@@ -59,6 +59,10 @@ class Row:
     state: str = "ready"
     told: str = ""
 
+    @property
+    def taken(self) -> bool:
+        return self.take and self.state == "ready"
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -72,7 +76,7 @@ class Draft:
 
     @property
     def taken(self) -> tuple[Row, ...]:
-        return tuple(one for one in self.rows if one.take and one.state == "ready")
+        return tuple(one for one in self.rows if one.taken)
 
 
 @dataclass(eq=False)

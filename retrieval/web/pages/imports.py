@@ -31,9 +31,9 @@ def imports(screen: Screen, request: Request, fields: Fields) -> Response:
 
 def draft(screen: Screen, request: Request, fields: Fields) -> Response:
     """The grid of one draft."""
-    del fields
     found = Drafts(screen.desk.catalog).read(str(request.path_params["draft"]))
-    return screen.page(request, "import", drafts=[], draft=found, run=screen.desk.imports, sides=list(Side))
+    run, anew = screen.desk.imports, fields.ticked("changed")
+    return screen.page(request, "import", drafts=[], draft=found, run=run, sides=list(Side), changed=anew)
 
 
 def preview(screen: Screen, request: Request, fields: Fields) -> Response:
@@ -73,15 +73,18 @@ def _taken_in(screen: Screen, request: Request, fields: Fields, files: list[tupl
 
 
 def change(screen: Screen, request: Request, fields: Fields) -> Response:
-    """Keep what was typed, throw the draft away, or import it."""
+    """Keep what was typed, throw the draft away, or import it, if what comes of it is what the person saw."""
     desk, name = screen.desk, str(request.path_params["draft"])
     drafts = Drafts(desk.catalog)
     if fields.text("what") == "discard":
         drafts.discard(name)
         return to("/import")
     columns = {column: fields.every(column) for column in COLUMNS if fields.every(column)}
-    typed = drafts.examine(changed(drafts.read(name), columns, set(fields.numbers("take"))))
+    ticked = set(fields.numbers("take"))
+    typed = drafts.examine(changed(drafts.read(name), columns, ticked))
     if fields.text("what") == "import":
+        if ticked != {number for number, row in enumerate(typed.rows) if row.taken}:
+            return to(f"/import/{name}?changed=1")
         _begin(desk, drafts, typed, screen.who(request))
         return to("/import")
     return to(f"/import/{name}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from httpx2 import Response
 from hypothesis import given, strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
@@ -228,3 +229,25 @@ def test_files_are_taken_in_by_the_page(desk: Desk, client: TestClient) -> None:
     discarded = client.post(answered.headers["location"], data={"csrf": desk.door.csrf, "what": "discard"})
     assert discarded.status_code == 303
     assert Drafts(desk.catalog).all() == []
+
+
+def test_only_rows_whose_answer_was_shown_are_imported(desk: Desk, client: TestClient) -> None:
+    table = b"photo,turtle\na.jpg,T3\nb.jpg,\n"
+    files = [("files", (name, data)) for name, data in (("a.jpg", jpeg(1)), ("b.jpg", jpeg(2)), ("t.csv", table))]
+    grid = client.post("/import/upload", data={"csrf": desk.door.csrf}, files=files).headers["location"]
+    assert "Import 1 of 2" in client.get(grid).text  # T3 looks like T003
+
+    def pressed(turtles: list[str], take: list[str]) -> Response:
+        fields = {"csrf": desk.door.csrf, "what": "import", "turtle": turtles, "take": take}
+        return client.post(grid, data=fields)
+
+    answered = pressed(["T999", ""], ["1"])
+    assert (answered.status_code, answered.headers["location"]) == (303, f"{grid}?changed=1")
+    shown = client.get(answered.headers["location"]).text
+    assert "Import 2 of 2" in shown
+    assert "not what you saw" in shown
+    assert pressed(["T999", "T3"], ["0", "1"]).headers["location"] == f"{grid}?changed=1"  # the second one is refused
+    assert "Import 1 of 2" in client.get(grid).text
+    begun = pressed(["T999", "T3"], ["0"])
+    assert (begun.status_code, "still being loaded" in begun.text) == (400, True)
+    assert "not what you saw" not in client.get(grid).text
