@@ -18,9 +18,14 @@ NEXT_FREE = "new"
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 
 
+def composed(name: str) -> str:
+    """A name in the one form of Unicode that names are kept and compared in (NFC): each letter with its accents."""
+    return unicodedata.normalize("NFC", name)
+
+
 def checked_id(name: str) -> str:
-    """A turtle's id as it may stand in tables and file names of others, in Unicode's form NFC. Raises InputError."""
-    name = unicodedata.normalize("NFC", name)
+    """A turtle's id as it may stand in tables and file names of others, `composed`. Raises InputError."""
+    name = composed(name)
     if not name.strip() or name != name.strip() or len(name) > LONGEST_ID or not name.isprintable():
         raise InputError(
             f"{name!r} cannot be a turtle's id: use 1 to {LONGEST_ID} printable characters without blanks at the ends."

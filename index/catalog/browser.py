@@ -26,6 +26,7 @@ from index.registry import (
     event_subjects,
     find_photo,
     former_turtle,
+    meant_id,
     newest_standing,
     read_encounters,
     read_events,
@@ -104,7 +105,7 @@ class Browser:
     def turtle(self, name: str) -> Turtle:
         """One turtle. Raises UnknownRecord."""
         with self._session() as session:
-            found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", name)
+            found = read_turtles(session, "SELECT * FROM turtles WHERE id = ?", meant_id(session, name))
             if not found:
                 raise unknown_turtle(session, name)
         return found[0]
@@ -156,8 +157,6 @@ class Browser:
         """Photos that meet every given condition, in order of enrolment; removed ones only when asked for."""
         conditions = _Conditions()
         conditions.add("removed = ?", removed)
-        of_turtle = "SELECT e.id FROM encounters e JOIN turtles t ON t.key = e.turtle WHERE t.id = ?"
-        conditions.add(f"encounter IN ({of_turtle})", turtle)
         conditions.add("encounter = ?", encounter)
         conditions.add("side = ?", None if side is None else str(side))
         conditions.add("site = ?", site)
@@ -166,8 +165,10 @@ class Browser:
         nobodys = "encounter IN (SELECT id FROM encounters WHERE turtle IS NULL) = ?"
         conditions.add(nobodys, unidentified or None)
         conditions.add(f"({WAITING}) = ?", no_head or None)
-        chosen = f"SELECT * FROM photos WHERE {conditions.sql} ORDER BY id {page.sql()}"
+        of_turtle = "SELECT e.id FROM encounters e JOIN turtles t ON t.key = e.turtle WHERE t.id = ?"
         with self._session() as session:
+            conditions.add(f"encounter IN ({of_turtle})", turtle and meant_id(session, turtle))
+            chosen = f"SELECT * FROM photos WHERE {conditions.sql} ORDER BY id {page.sql()}"
             return read_records(session, chosen, *conditions.values)
 
     def photo(self, reference: str) -> PhotoRecord:
@@ -178,9 +179,9 @@ class Browser:
     def encounters(self, *, turtle: str | None = None, unidentified: bool = False, page: Page = ALL) -> list[Encounter]:
         """Encounters that meet every given condition, by day."""
         conditions = _Conditions()
-        conditions.add("t.id = ?", turtle)
         conditions.add("(e.turtle IS NULL) = ?", unidentified or None)
         with self._session() as session:
+            conditions.add("t.id = ?", turtle and meant_id(session, turtle))
             return read_encounters(session, conditions.sql, *conditions.values, order=f"{BY_DAY} {page.sql()}")
 
     def encounter(self, number: int) -> Encounter:
@@ -199,7 +200,7 @@ class Browser:
                 return read_events(session, condition, page.sql(), str(photo))
             if turtle is None:
                 return read_events(session, "true", page.sql())
-            row = session.row("SELECT key FROM turtles WHERE id = ?", turtle)
+            row = session.row("SELECT key FROM turtles WHERE id = ?", meant_id(session, turtle))
             if row is None:
                 raise unknown_turtle(session, turtle)
             encounters = _ever("encounters", "turtle", [str(row[0])], session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from index.catalog.gallery import read_photos
+from index.naming import composed
 from index.registry import Registry, several
 from index.types import HeadBox, Photo, same_head
 
@@ -42,11 +43,12 @@ def same_sightings(
 
 
 def standing_ids(registry: Registry, names: Collection[str]) -> dict[str, str]:
-    """Ids that are known, and those that stand for them since they were merged."""
+    """Those of these ids that are known, as they were given, and those that stand for them since they were merged."""
     sql = """SELECT nfc_normalize(t.id), coalesce(m.id, t.id) FROM turtles t LEFT JOIN turtles m
              ON m.key = t.merged_into WHERE nfc_normalize(t.id) IN (SELECT unnest(?::VARCHAR[]))"""
     with registry.reading() as session:
-        return {str(name): str(now) for name, now in session.rows(sql, sorted(set(names)))}
+        standing = dict(session.rows(sql, sorted({composed(name) for name in names})))
+    return {name: str(standing[composed(name)]) for name in names if composed(name) in standing}
 
 
 def retired_owners(registry: Registry, photos: Collection[int]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from index.catalog import Catalog
 from index.errors import InputError, UnknownRecord
-from index.registry import QUERY_KEY, Answer, Decision, KeptQuery, Session, unknown_turtle
+from index.registry import QUERY_KEY, Answer, Decision, KeptQuery, Session, meant_id, unknown_turtle
 from index.types import HeadBox
 
 _QUERIES = """
@@ -121,7 +121,8 @@ def _one(session: Session, number: int) -> KeptQuery:
 
 
 def _turtle_key(session: Session, name: str) -> int:
-    row = session.row("SELECT coalesce(merged_into, key) FROM turtles WHERE id = ?", name)
+    sql = "SELECT coalesce(merged_into, key) FROM turtles WHERE id = ?"
+    row = session.row(sql, meant_id(session, name))
     if row is None:
         raise unknown_turtle(session, name)
     return int(row[0])

@@ -141,7 +141,7 @@ def split_encounter(transaction: Transaction, encounter: int, photos: Collection
     if set(photos) == inside:
         raise InputError(f"That is every photo of encounter {encounter}: nothing would be left of it.")
     day = transaction.rows("SELECT day FROM encounters WHERE id = ?", encounter)[0][0]
-    taken = "SELECT 1 FROM encounters WHERE turtle IS NOT DISTINCT FROM ? AND name = ?"
+    taken = "SELECT 1 FROM encounters WHERE turtle IS NOT DISTINCT FROM ? AND nfc_normalize(name) = ?"
     if transaction.row(taken, turtle, checked_id(name)):
         raise Conflict(f"There is an encounter called {name} already: choose another name.")
     placing = Placement(transaction, [])

@@ -9,12 +9,13 @@ from typing import Any
 from index.errors import Conflict, UnknownRecord
 from index.features import FeatureStore
 from index.naming import checked_id
-from index.registry import Transaction, TurtleStatus, several, unknown_turtle
+from index.registry import Transaction, TurtleStatus, meant_id, several, unknown_turtle
 
 
 def turtle_key(transaction: Transaction, name: str, *, any_status: bool = False) -> int:
     """The key of a turtle. Raises UnknownRecord, and Conflict for an id that was merged into another."""
-    row = transaction.row("SELECT key, status, merged_into FROM turtles WHERE id = ?", name)
+    known = meant_id(transaction, name)
+    row = transaction.row("SELECT key, status, merged_into FROM turtles WHERE id = ?", known)
     if row is None:
         raise unknown_turtle(transaction, name)
     if row[1] == TurtleStatus.MERGED and not any_status:
@@ -25,7 +26,7 @@ def turtle_key(transaction: Transaction, name: str, *, any_status: bool = False)
 
 def refuse_taken(transaction: Transaction, name: str) -> None:
     """Raises Conflict for an id that is in use, InputError for one that cannot be used."""
-    if transaction.row("SELECT 1 FROM turtles WHERE id = ?", checked_id(name)):
+    if transaction.row("SELECT 1 FROM turtles WHERE id = ?", meant_id(transaction, checked_id(name))):
         raise Conflict(f"There is a turtle {name} already: choose another id.")
 
 

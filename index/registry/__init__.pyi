@@ -50,4 +50,4 @@ from .records import (
 from .schema import MIGRATIONS as MIGRATIONS, SIGHTINGS as SIGHTINGS
 from .session import Session as Session
 from .subjects import EventSubject as EventSubject, event_subjects as event_subjects
-from .turtle_names import former_turtle as former_turtle, unknown_turtle as unknown_turtle
+from .turtle_names import former_turtle as former_turtle, meant_id as meant_id, unknown_turtle as unknown_turtle

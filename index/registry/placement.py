@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.naming import checked_id, whole_path
+from index.naming import checked_id, composed, whole_path
 from index.registry.database import Transaction
 from index.registry.journal import Row
 from index.types import HeadBox, PreparedPhoto, Sighting
@@ -33,16 +33,18 @@ class Placement:
         # an id that was merged stands for the turtle that took its photos over
         sql = (
             "SELECT nfc_normalize(id), coalesce(merged_into, key) FROM turtles "
-            "WHERE nfc_normalize(id) IN (SELECT nfc_normalize(unnest(?::VARCHAR[])))"
+            "WHERE nfc_normalize(id) IN (SELECT unnest(?::VARCHAR[]))"
         )
-        self._turtles = {str(name): int(key) for name, key in transaction.rows(sql, sorted(set(turtles)))}
+        self._turtles = {
+            str(name): int(key) for name, key in transaction.rows(sql, sorted({composed(one) for one in turtles}))
+        }
         self._days: dict[tuple[int, dt.date], int] = {}
         self._names: dict[tuple[int | None, str], int] = {}
         for number, turtle, day, name in transaction.rows(
             "SELECT id, turtle, day, name FROM encounters WHERE turtle IN (SELECT unnest(?::BIGINT[])) "
-            "OR (turtle IS NULL AND name IN (SELECT unnest(?::VARCHAR[]))) ORDER BY id DESC",
+            "OR (turtle IS NULL AND nfc_normalize(name) IN (SELECT unnest(?::VARCHAR[]))) ORDER BY id DESC",
             sorted({*self._turtles.values(), *turtle_keys}),
-            sorted(set(names)),
+            sorted({composed(one) for one in names}),
         ):
             self._remember(number, turtle, day, name)
         self._new_turtles: list[Row] = []
@@ -50,6 +52,7 @@ class Placement:
 
     def turtle(self, name: str, species: str | None = None, note: str | None = None) -> int:
         """The key of a turtle."""
+        name = composed(name)
         if name not in self._turtles:
             (key,) = self._transaction.take_ids("turtle", 1)
             self._turtles[name] = key
@@ -60,7 +63,7 @@ class Placement:
 
     def encounter(self, turtle: int | None, day: dt.date | None, name: str | None) -> int:
         """The id of the encounter of a turtle (None: unidentified) on a day, or of that name."""
-        found = None
+        found, name = None, None if name is None else composed(name)
         if name is not None:
             found = self._names.get((turtle, name))
         elif turtle is not None and day is not None:
@@ -79,7 +82,7 @@ class Placement:
 
     def _remember(self, number: int, turtle: int | None, day: dt.date | None, name: str | None) -> None:
         if name is not None:
-            self._names[turtle, name] = number
+            self._names[turtle, composed(name)] = number
         elif turtle is not None and day is not None:
             self._days[turtle, day] = number
 

@@ -1,12 +1,22 @@
-"""What is said about an id that no turtle has: near ones, and turtles that were called so once."""
+"""Which turtle a name means; and what is said where it means none: near ids, and turtles that were called so once."""
 
 from __future__ import annotations
 
 from index.errors import UnknownRecord
+from index.naming import composed
 from index.registry.session import Session
 
 MOST_NAMED = 3
 MOST_EDITS = 2
+
+
+def meant_id(session: Session, name: str) -> str:
+    """The id that is meant, as it is kept, in whichever form of Unicode it was typed; `composed` where none is."""
+    if name.isascii():  # which has one form
+        return name
+    sql = "SELECT id FROM turtles WHERE nfc_normalize(id) = ? ORDER BY id <> ?, key LIMIT 1"
+    row = session.row(sql, composed(name), name)
+    return composed(name) if row is None else str(row[0])
 
 
 def unknown_turtle(session: Session, name: str) -> UnknownRecord:
@@ -23,10 +33,11 @@ def former_turtle(session: Session, name: str) -> str | None:
     """The present id of the turtle that was last called so."""
     row = session.row(
         "SELECT t.id FROM journal j JOIN turtles t ON CAST(t.key AS VARCHAR) = j.key WHERE j.record = 'turtles' "
-        "AND j.before IS NOT NULL AND json_extract_string(j.before, 'id') = ? ORDER BY j.seq DESC LIMIT 1",
-        name,
+        "AND j.before IS NOT NULL AND nfc_normalize(json_extract_string(j.before, 'id')) = ? "
+        "ORDER BY j.seq DESC LIMIT 1",
+        composed(name),
     )
-    return None if row is None or row[0] == name else str(row[0])
+    return None if row is None or composed(row[0]) == composed(name) else str(row[0])
 
 
 def near_ids(session: Session, name: str) -> list[str]:

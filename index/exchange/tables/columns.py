@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from index.errors import ManifestError
+from index.naming import composed
 
 TEXT_COLUMNS = ("turtle", "encounter", "species", "site", "observer")
 BOX_COLUMNS = ("x", "y", "w", "h")
@@ -43,8 +43,8 @@ _ERROR = re.compile(r"#[¡¿]?[^\W\d_][^\W_]*(?:/0)? ?[!?]|Err:\d{3}")
 
 
 def normal(text: str) -> str:
-    """Text in the one form of Unicode that names are compared in (NFC), without blanks at the ends."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Text in the one form of Unicode that names are compared in, without blanks at the ends."""
+    return composed(text).strip()
 
 
 def is_nothing(text: str) -> bool:
