@@ -83,12 +83,13 @@ def page_files(catalog: Catalog) -> PageFiles:
     answers = [name for name in names if name.startswith(f"{OUTBOX}/")]
     photos = [name for name in names if name.startswith(f"{PHOTOS}/")]
     with catalog.reading() as session:
-        known = {str(path) for (path,) in session.rows("SELECT path FROM photos WHERE contains(path, '/photos/')")}
+        ends = session.rows(f"SELECT DISTINCT regexp_extract(path, '/({PHOTOS}/[^/]+/[^/]+)$', 1) FROM photos")
+    known = {str(end) for (end,) in ends}  # the folder may have been moved, or have another name now
     return PageFiles(
         imports=len({name.split("/")[1] for name in names if name.startswith(f"{INCOMING}/")}),
         waiting=sum(name.endswith(".json") for name in answers),
         photos=len(photos),
         bytes=sum((catalog.path / name).stat().st_size for name in names),
         unreadable=tuple(name for name in answers if name.endswith(UNREADABLE)),
-        strays=tuple(name for name in photos if (catalog.path / name).as_posix() not in known),
+        strays=tuple(name for name in photos if name not in known),
     )

@@ -15,7 +15,7 @@ from index.catalog.backup import CONTENTS, restore_backup, write_backup
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
 from index.catalog.maintenance import check_catalog
-from index.catalog.page_folders import is_kept_by_page
+from index.catalog.page_folders import is_kept_by_page, page_files
 from index.curation.curator import Curator
 from index.errors import CatalogDamaged, CatalogExists, CatalogTooNew
 from index.types import GalleryFilter
@@ -134,6 +134,16 @@ def test_check_says_what_the_review_page_keeps(catalog: Catalog) -> None:
     assert check_catalog(catalog).problems == ()
     (catalog.path / "outbox" / "0002-key.unreadable").write_text("{")
     assert "cannot be read" in check_catalog(catalog).problems[0]
+
+
+@pytest.mark.parametrize("place", ["other/turtles.catalog", "season.catalog"])
+def test_photos_that_came_in_by_the_page_belong_to_their_catalogue_wherever_it_lies(
+    catalog: Catalog, tmp_path: Path, place: str
+) -> None:
+    page_leaves(catalog)
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    moved = Catalog.open(catalog.path.rename(tmp_path / place))
+    assert [Path(name).name for name in page_files(moved).strays] == ["stray.jpg"]
 
 
 @pytest.mark.parametrize(
