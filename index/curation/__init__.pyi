@@ -12,6 +12,7 @@ from .answers import (
     record_answer as record_answer,
     record_check as record_check,
     rejections as rejections,
+    ruled_out_turtles as ruled_out_turtles,
     unsure_groups as unsure_groups,
 )
 from .curator import Curator as Curator

@@ -7,6 +7,8 @@ written before is told what became of it, and nothing is written twice.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,7 +85,7 @@ class RecordedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A turtle that an encounter does not show, said of the photos that a person saw."""
+    """A turtle that an encounter does not show, said of the photos that a person saw and that lie in it now."""
 
     encounter: int
     turtle: str
@@ -153,15 +155,28 @@ def record_check(catalog: Catalog, key: str, right: bool, who: str, seconds: flo
 
 
 def rejections(catalog: Catalog) -> list[Rejection]:
-    """Every rejection that was not taken back, by the ids that turtles have now."""
+    """Every rejection that was not taken back, by the turtles and encounters that stand for those it was said of."""
     with catalog.reading() as session:
         rows = session.rows(
-            "SELECT r.encounter, t.id, r.photos, r.seen, r.who FROM rejections r JOIN turtles t ON t.key = r.turtle"
+            """SELECT DISTINCT p.encounter, coalesce(n.id, t.id), r.photos, r.seen, r.who
+            FROM (SELECT *, unnest(photos) AS photo FROM rejections) r JOIN photos p ON p.id = r.photo
+            JOIN turtles t ON t.key = r.turtle LEFT JOIN turtles n ON n.key = t.merged_into ORDER BY ALL"""
         )
     return [
         Rejection(encounter, turtle, frozenset(photos), frozenset(seen), who)
         for encounter, turtle, photos, seen, who in rows
     ]
+
+
+def ruled_out_turtles(
+    said: Sequence[Rejection], encounters: Collection[int], photos: Collection[int]
+) -> frozenset[str]:
+    """Turtles that these encounters do not show: each of these photos was among those of such an answer."""
+    seen: dict[str, set[int]] = defaultdict(set)
+    for one in said:
+        if one.encounter in encounters:
+            seen[one.turtle] |= one.photos
+    return frozenset(turtle for turtle, ruled_out in seen.items() if ruled_out.issuperset(photos))
 
 
 def unsure_groups(catalog: Catalog) -> list[Unsure]:
@@ -180,7 +195,8 @@ def proposals(catalog: Catalog) -> list[Proposal]:
     """Every proposal about encounters that still have no turtle, in order."""
     with catalog.reading() as session:
         rows = session.rows(
-            """SELECT p.encounters, p.answer, t.id, p.who FROM proposals p LEFT JOIN turtles t ON t.key = p.turtle
+            """SELECT p.encounters, p.answer, coalesce(n.id, t.id), p.who FROM proposals p
+            LEFT JOIN turtles t ON t.key = p.turtle LEFT JOIN turtles n ON n.key = t.merged_into
             WHERE NOT EXISTS (SELECT 1 FROM encounters e WHERE list_contains(p.encounters, e.id)
                               AND e.turtle IS NOT NULL) ORDER BY p.id"""
         )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from index.catalog import Catalog
-from index.curation import Rejection, Unsure, rejections, unsure_groups
+from index.curation import Rejection, Unsure, rejections, ruled_out_turtles, unsure_groups
 from index.errors import CatalogBusy, TurtleidxError
 from index.registry import PhotoRecord, read_records
 from index.types import Side
@@ -288,7 +288,7 @@ def _item(
     numbers = {one.id for one in inside}
     ruled_out, given_up = said
     seen = frozenset[str]().union(*(one.photos for one in given_up if one.encounters & set(group.encounters)))
-    rejected = frozenset(one.turtle for one in ruled_out if one.encounter in group.encounters and numbers <= one.photos)
+    rejected = ruled_out_turtles(ruled_out, group.encounters, numbers)
     neighbours = tuple(near for encounter in group.encounters for near in found.get(encounter, ()))
     best = tuple(one.probability for one in group.candidates if one.probability is not None)
     waiting = Waiting(

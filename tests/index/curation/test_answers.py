@@ -18,6 +18,7 @@ from index.curation.answers import (
     record_answer,
     record_check,
     rejections,
+    ruled_out_turtles,
 )
 from index.curation.curator import Curator
 from index.curation.decisions import Decisions
@@ -116,6 +117,35 @@ def test_a_rejection_names_the_photos_that_were_seen(asked: Catalog) -> None:
     }
     Curator(asked, "Ana").rename_turtle("T001", "Nina")
     assert {one.turtle for one in rejections(asked)} == {"Nina"}
+
+
+def test_a_rejection_holds_for_what_turtle_and_encounter_were_merged_into(asked: Catalog) -> None:
+    asked.enroll([photo(4, "T002", taken_on=day(4)), photo(5, taken_on=day(5))], "Ben")
+    record_answer(asked, replace(ANSWER, encounters=(2,), photos=(2,), said=Said.NOT))
+    curator = Curator(asked, "Ana")
+    curator.merge_turtles("T002", ["T001"])
+    merged = curator.merge_encounters(5, [2])
+    [found] = rejections(asked)
+    assert (found.encounter, found.turtle, found.photos, found.seen) == (5, "T002", frozenset({2}), frozenset({1}))
+    curator.undo(merged.event)
+    assert [one.encounter for one in rejections(asked)] == [2]
+
+
+def test_a_turtle_is_ruled_out_once_every_photo_was_seen_beside_it(asked: Catalog) -> None:
+    for number in (2, 3):
+        assert ruled_out_turtles(rejections(asked), (2, 3), {2, 3}) == frozenset()
+        record_answer(asked, replace(ANSWER, key=f"of-{number}", encounters=(number,), photos=(number,), said=Said.NOT))
+    Curator(asked, "Ana").merge_encounters(2, [3])
+    assert ruled_out_turtles(rejections(asked), (2,), {2, 3}) == {"T001"}
+    assert ruled_out_turtles(rejections(asked), (2,), {2, 3, 4}) == frozenset()
+
+
+def test_two_reviewers_mean_one_turtle_after_a_merge(asked: Catalog) -> None:
+    asked.enroll([photo(4, "T002", taken_on=day(4))], "Ben")
+    propose_answer(asked, ANSWER)
+    propose_answer(asked, replace(ANSWER, key="of-the-other", turtle="T002", who="Ben"))
+    Curator(asked, "Ana").merge_turtles("T002", ["T001"])
+    assert [one.turtle for one in proposals(asked)] == ["T002", "T002"]
 
 
 def test_a_proposal_has_no_effect_until_its_encounters_have_a_turtle(asked: Catalog) -> None:
