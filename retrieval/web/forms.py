@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from retrieval.web.guard import Door, csrf_matches
 TOKEN = "csrf"
 HEADER = "x-csrf"
 LONGEST = 2000
+_KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 class NotOurs(InputError):
@@ -44,6 +46,13 @@ class Fields:
         if any(not part.lstrip("-").isdecimal() or len(part) > 15 for part in parts):
             raise InputError(f"The field {name} has to list whole numbers.")
         return tuple(int(part) for part in parts)
+
+    def key(self, name: str) -> str:
+        """The random name that an answer carries. Raises InputError."""
+        text = self.text(name)
+        if not _KEY.fullmatch(text):
+            raise InputError("An answer needs a key of its own.")
+        return text
 
     def number(self, name: str) -> int:
         """One whole number. Raises InputError."""

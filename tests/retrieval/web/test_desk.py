@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -62,6 +64,43 @@ def test_known_ones_go_as_a_grid_and_the_others_one_by_one(comparing: Desk) -> N
     assert sum(pile_of(one) is Pile.KNOWN for one in queue) == len(KNOWN)
     assert len(comparing.looked("Ana")) == len(HARD) + len(STRANGERS)
     assert [pile_of(one) for one in queue[-len(KNOWN) :]] == [Pile.KNOWN] * len(KNOWN)
+
+
+def sent(page: str) -> dict[str, list[str]]:
+    """What a browser sends of a page's form as it stands."""
+    fields: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        name, value = re.search(r'name="([^"]*)"', tag), re.search(r'value="([^"]*)"', tag)
+        if name and value and ('type="checkbox"' not in tag or " checked" in tag):
+            fields.setdefault(name[1], []).append(html.unescape(value[1]))
+    return fields
+
+
+def test_the_grid_confirms_only_photos_that_it_showed(comparing: Desk) -> None:
+    asking = entered(comparing)
+    page = asking.get("/known").text
+    fields = sent(page)
+    key, *others = (int(one) for one in fields["shown"])
+    item = comparing.item(key)
+    assert item is not None
+    assert all(f'src="/photo/{one.id}/' in page for one in item.photos)
+    [enrolled] = comparing.catalog.enroll([lookalike(KNOWN[0], 77, None)], "Ben")
+    Curator(comparing.catalog, "Ben").merge_encounters(key, [enrolled.photo.encounter])
+    eventually(lambda: enrolled.photo.id in [one.id for one in comparing.item(key).photos])  # type: ignore[union-attr]
+    answered = asking.post("/known", data=fields)
+    assert answered.status_code == 409
+    assert f"{len(others)} confirmed" in answered.text
+    assert "changed while you looked" in answered.text
+    browser = Browser(comparing.catalog)
+    assert browser.encounter(key).turtle is None
+    assert None not in {browser.encounter(one).turtle for one in others}
+    kept = sum(one.action == "review same" for one in browser.history())
+    assert kept == len(others)
+    again = fields | {"shown": [str(one) for one in others], "right": [str(one) for one in others]}
+    assert (
+        asking.post("/known", data=again).headers["location"] == f"/known?done={len(others)}"
+    )  # sent twice, kept once
+    assert sum(one.action == "review same" for one in browser.history()) == kept
 
 
 def test_an_answered_group_is_gone_at_once_and_back_after_undo(comparing: Desk) -> None:
