@@ -31,24 +31,21 @@ def record_blind_answer(catalog: Catalog, answer: ReviewAnswer) -> RecordedAnswe
         This person has answered the group already.
     """
     earlier = [one for one in proposals(catalog) if one.encounters == frozenset(answer.encounters)]
-    others = {(one.said, one.turtle) for one in earlier if one.who != answer.who}
-    if answer.who in {one.who for one in earlier} and not others:
+    if answer.who in {one.who for one in earlier}:
         raise Conflict("You have answered this group; somebody else has to look at it too.")
-    settles = (answer.said, answer.turtle) in others or len({(one.said, one.turtle) for one in earlier}) > 1
+    said = {(one.said, one.turtle) for one in earlier}
+    settles = (answer.said, answer.turtle) in said or len(said) > 1
     return record_answer(catalog, answer) if settles else propose_answer(catalog, answer)
 
 
 def for_second_look(
     waiting: Sequence[Waiting], snapshot: Snapshot, proposed: Sequence[Proposal], who: str
 ) -> list[Waiting]:
-    """What this person has not answered; what two answered differently is disputed."""
+    """What this person has not answered; what two others answered differently is disputed."""
     kept = []
     for one in waiting:
         encounters = frozenset(snapshot.items[one.key].group.encounters)
         said = {(each.said, each.turtle) for each in proposed if each.encounters == encounters}
-        mine = any(each.encounters == encounters and each.who == who for each in proposed)
-        if len(said) > 1:
-            kept.append(replace(one, disputed=True))
-        elif not mine:
-            kept.append(one)
+        if not any(each.encounters == encounters and each.who == who for each in proposed):
+            kept.append(replace(one, disputed=len(said) > 1))
     return kept

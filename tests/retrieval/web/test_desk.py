@@ -248,6 +248,27 @@ def test_a_blind_second_look_needs_two_names(comparing: Desk) -> None:
     assert agreed.recorded.turtle == "T025"
 
 
+def test_two_who_differ_wait_for_a_third_and_neither_decides_alone(comparing: Desk) -> None:
+    comparing.change_settings(ReviewSettings(blind=True))
+    key = comparing.looked("Ana")[0].key
+
+    def said(who: str, turtle: str, number: int) -> str | None:
+        answer = replace(answer_of(comparing, key, who, Said.SAME, turtle), key=f"{who}-says-{turtle}-{number}")
+        delivered = comparing.answer(answer)
+        comparing._comparing.gave_back([key])  # type: ignore[union-attr]
+        return delivered.refused
+
+    assert said("Ana", "T001", 1) is None
+    assert said("Ben", "T002", 1) is None
+    for who, turtle in (("Ana", "T001"), ("Ana", "T002"), ("Ben", "T001")):
+        assert "somebody else" in str(said(who, turtle, 2))
+        assert key not in [one.key for one in comparing.queue(who)]
+    assert Browser(comparing.catalog).encounter(key).turtle is None
+    assert [one.disputed for one in comparing.queue("Zoe") if one.key == key] == [True]
+    assert said("Zoe", "T002", 1) is None
+    assert Browser(comparing.catalog).encounter(key).turtle == "T002"
+
+
 def test_planted_pairs_are_due_after_twenty_answers_and_tell_who_was_right(comparing: Desk) -> None:
     planting = Planting(comparing.catalog, comparing.bench, seed=1)
     assert planting.due("Ana") is None
