@@ -46,10 +46,10 @@ def home(screen: Screen, request: Request, fields: Fields) -> Response:
 
 def state(screen: Screen, request: Request, fields: Fields) -> Response:
     """How far comparing is, and what became of answers that waited; asked by the pages' script now and then."""
-    del fields
+    del request
     desk = screen.desk
     snapshot = desk.snapshot
-    since = float(request.query_params.get("since", "0")[:20] or 0)
+    since = fields.share("since", 0.0)
     news = [
         {"at": at, "encounters": list(one.answer.encounters), "refused": one.refused, "who": one.answer.who}
         for at, one in list(desk.news)
