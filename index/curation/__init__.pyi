@@ -5,6 +5,7 @@ from .answers import (
     ReviewAnswer as ReviewAnswer,
     Said as Said,
     Unsure as Unsure,
+    answer_event as answer_event,
     answer_seconds as answer_seconds,
     checks as checks,
     proposals as proposals,

@@ -127,6 +127,13 @@ def record_answer(catalog: Catalog, answer: ReviewAnswer) -> RecordedAnswer:
         return RecordedAnswer(transaction.event, turtle)
 
 
+def answer_event(catalog: Catalog, key: str) -> int | None:
+    """The event that wrote an answer, by its key; None where it was not written, or changed nothing."""
+    with catalog.reading() as session:
+        row = session.row("SELECT event FROM answers WHERE key = ?", key)
+    return None if row is None or row[0] is None else int(row[0])
+
+
 def propose_answer(catalog: Catalog, answer: ReviewAnswer) -> RecordedAnswer:
     """Keep an answer that waits for a second reviewer's. Raises as `record_answer`."""
     with (

@@ -16,6 +16,7 @@ from index.curation import (
     RecordedAnswer,
     ReviewAnswer,
     Said,
+    answer_event,
     proposals,
     record_answer,
 )
@@ -230,6 +231,23 @@ class Desk:
         elif self._comparing is not None:
             self._comparing.gave_back(touched)
         return done
+
+    def take_back(self, key: str, who: str) -> ChangeReport | None:
+        """Take an answer back by its key; None where it still waited on disk, so that no event tells of it.
+
+        Raises
+        ------
+        Conflict, UnknownRecord, CatalogBusy
+        """
+        withdrawn = self.outbox.withdraw(key)
+        if withdrawn is None:
+            event = answer_event(self.catalog, key)
+            if event is None:
+                raise UnknownRecord("that answer was refused, so there is nothing to take back.")
+            return self.undo(event, who)
+        if self._comparing is not None:
+            self._comparing.gave_back(withdrawn.encounters)
+        return None
 
     def _write(self, answer: ReviewAnswer) -> RecordedAnswer:
         blind = self.settings.blind and answer.said is not Said.NOT

@@ -181,6 +181,8 @@ def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: st
     if said in (Said.SAME, Said.NEW):
         seconds = fields.share("seconds", 0.0)
         patiently(lambda: record_check(screen.desk.catalog, key, right, who, seconds))
+    if said is Said.NOT:  # one candidate is ruled out, and the pair still waits for its answer
+        return {"planted": True, "right": None}
     rights, everyone = checks(screen.desk.catalog).get(who, (0, 0))
     screen.desk.unplant(planted)
     truth = planted.turtle or words()["verdicts"]["NEW"]
@@ -188,9 +190,13 @@ def _checked(screen: Screen, who: str, fields: Fields, planted: Planted, key: st
 
 
 def undo(screen: Screen, request: Request, fields: Fields) -> Response:
-    """Take an event back."""
+    """Take an event back, or an answer by its key, which may not have become an event yet."""
+    desk, who = screen.desk, screen.who(request)
+    if fields.text("key"):
+        taken = desk.take_back(fields.key("key"), who)
+        return JSONResponse({"event": None if taken is None else taken.event})
     event = fields.number("event")
-    done = screen.desk.undo(event, screen.who(request))
+    done = desk.undo(event, who)
     if wants_json(request):
         return JSONResponse({"event": done.event, "undid": event})
     return to(f"/history?done={done.event or ''}")

@@ -68,6 +68,16 @@ class Outbox:
                 return Delivered(answer)
             return self._deliver(path, answer)
 
+    def withdraw(self, key: str) -> ReviewAnswer | None:
+        """Forget an answer that is not in the catalogue yet, and give it; None where none of that key waits."""
+        with self._turn:
+            for path in self._files():
+                answer = _read(path)
+                if answer is not None and answer.key == key:
+                    path.unlink(missing_ok=True)
+                    return answer
+        return None
+
     def waiting(self) -> list[ReviewAnswer]:
         """Answers that are not in the catalogue yet, in order."""
         return [answer for path in self._files() if (answer := _read(path)) is not None]

@@ -450,7 +450,8 @@ function watch(pane, number) {
   pane.addEventListener("dblclick", () => act("fit"));
 }
 
-/** @returns {{event: number, group: number, undone?: number}[]} */
+/** what Z takes back, by its event or, where it waited to be written, by the answer's key
+ * @returns {{event?: number, key?: string, group: number}[]} */
 const done = () => JSON.parse(store.getItem("done") ?? "[]");
 /** @param {unknown[]} list @param {string} [name] */
 const keep = (list, name = "done") => store.setItem(name, JSON.stringify(list.slice(-200)));
@@ -486,8 +487,13 @@ async function answer(said) {
   }
   try {
     const told = await post("/answer", fields);
-    if (told.planted) toast(filled(told.right ? words.check_right : words.check_wrong, { turtle: told.turtle, right: told.rights, all: told.all }), told.right ? "" : "wait");
-    else if (told.waits) toast(words.waits, "wait");
+    if (told.planted && told.right === null) toast(what);
+    else if (told.planted) toast(filled(told.right ? words.check_right : words.check_wrong, { turtle: told.turtle, right: told.rights, all: told.all }), told.right ? "" : "wait");
+    else if (told.waits) {
+      keep([...done(), { key: fields.key, group: answered.key }]);
+      keep([], "undone");
+      toast(words.waits, "wait");
+    }
     else {
       keep([...done(), { event: told.event, group: answered.key }]);
       keep([], "undone");
@@ -522,16 +528,17 @@ async function takeBack(from) {
     return;
   }
   try {
-    const told = await post("/undo", { event: last.event });
+    const told = await post("/undo", last.key ? { key: last.key } : { event: last.event });
     keep(list, from);
     const other = from === "done" ? "undone" : "done";
-    keep([...JSON.parse(store.getItem(other) ?? "[]"), { event: told.event, group: last.group }], other);
-    toast(from === "done" ? words.undone : words.redone);
+    if (told.event) keep([...JSON.parse(store.getItem(other) ?? "[]"), { event: told.event, group: last.group }], other);
+    toast(!told.event ? words.withdrawn : from === "done" ? words.undone : words.redone);
     fetched.clear();
     if (from === "done") settled.delete(last.group);
     else settled.add(last.group);
     await go(from === "done" ? last.group : item.key === last.group ? item.next[0] : item.key);
   } catch (error) {
+    if (/** @type {{status?: number}} */ (error).status === 404) keep(list, from); // it is not there to be taken back
     toast(filled(words.failed, { why: /** @type {Error} */ (error).message }), "bad");
   }
   document.body.dataset.undone = String(Number(document.body.dataset.undone ?? 0) + 1);

@@ -36,7 +36,7 @@ export async function post(path, fields) {
     keepalive: true,
   });
   const read = await answered.json().catch(() => ({ error: answered.statusText }));
-  if (!answered.ok) throw new Error(read.error ?? answered.statusText);
+  if (!answered.ok) throw Object.assign(new Error(read.error ?? answered.statusText), { status: answered.status });
   return read;
 }
 

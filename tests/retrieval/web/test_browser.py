@@ -141,6 +141,33 @@ def test_answers_wait_while_another_process_writes(using: Tab, used: Served) -> 
     assert not list((served.catalog / "outbox").glob("*.json"))
 
 
+def test_the_last_answer_is_taken_back_also_one_that_waits(using: Tab, used: Served) -> None:
+    page, served = using, used
+    begin(page, served)
+    browser, outbox = Browser(Catalog.open(served.catalog)), served.catalog / "outbox"
+    pressed(page, "n")
+    first = browser.history(page=Page(1))[0].id
+    before, group = undecided(served.catalog), page.evaluate("document.body.dataset.group")
+    with Catalog.open(served.catalog).writing("fit"):
+        pressed(page, "n")
+        page.keyboard.press("z")
+        page.wait_for_selector('body[data-undone="1"]')
+        expect(page.locator(".toast").last).to_contain_text("before it was written")
+        assert not list(outbox.glob("*.json"))
+        page.wait_for_selector(f'body[data-group="{group}"]')
+        pressed(page, "n")
+        assert len(list(outbox.glob("*.json"))) == 1
+    while list(outbox.glob("*.json")):
+        page.wait_for_timeout(100)
+    assert undecided(served.catalog) == before - 1
+    second = browser.history(page=Page(1))[0].id
+    for count, event in ((2, second), (3, first)):
+        page.keyboard.press("z")
+        page.wait_for_selector(f'body[data-undone="{count}"]')
+        assert browser.history(page=Page(1))[0].undoes == event
+    assert undecided(served.catalog) == before + 1
+
+
 def test_an_answer_that_is_refused_comes_back_in_red(using: Tab, used: Served) -> None:
     page, served = using, used
     begin(page, served)

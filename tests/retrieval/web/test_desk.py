@@ -299,8 +299,10 @@ def test_a_planted_pair_changes_nothing_but_the_own_eye(comparing: Desk) -> None
     page = asking.get(f"/compare/{key}")
     assert page.status_code == 200
     truth = planting._open[key].turtle
-    fields = {"key": "check-number-one", "group": key, "said": "same", "turtle": truth, "seconds": 2}
     headers = {"accept": "application/json", "x-csrf": comparing.door.csrf}
+    ruled_out = {"key": "check-number-nought", "group": key, "said": "not", "turtle": "T001", "seconds": 2}
+    assert asking.post("/answer", json=ruled_out, headers=headers).json()["right"] is None  # it waits on
+    fields = {"key": "check-number-one", "group": key, "said": "same", "turtle": truth, "seconds": 2}
     told = asking.post("/answer", json=fields, headers=headers).json()
     assert (told["right"], told["turtle"]) == (True, truth)
     assert checks(comparing.catalog) == {"Ana": (1, 1)}
@@ -335,3 +337,8 @@ def test_the_report_follows_dates_that_were_corrected_in_named_encounters(catalo
     assert "1999" in client.get("/report").text
     ana.remove_photos([second.id])
     assert "1999" not in client.get("/report/captures.csv").text
+
+
+@pytest.mark.parametrize(("since", "status"), [("", 200), ("0", 200), ("1764500000.25", 200), ("abc", 400)])
+def test_news_are_asked_for_since_a_moment(client: TestClient, since: str, status: int) -> None:
+    assert client.get(f"/state?since={since}").status_code == status
