@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from index.catalog.catalog import Catalog
+from index.catalog.event_conditions import hours, touching_photo, touching_turtle
 from index.catalog.readings import WAITING
 from index.catalog.summary import Undated, read_undated
 from index.errors import UnknownRecord
@@ -33,6 +34,7 @@ from index.registry import (
     read_records,
     read_sides,
     read_turtles,
+    undone_by,
     unknown_turtle,
 )
 from index.times import stored
@@ -192,25 +194,46 @@ class Browser:
             raise UnknownRecord(f"There is no encounter {number} in the catalogue.")
         return found[0]
 
-    def history(self, *, turtle: str | None = None, photo: int | None = None, page: Page = ALL) -> list[Event]:
-        """Events that changed anything, or a turtle (its encounters and photos too), or a photo; newest first."""
+    def history(
+        self,
+        *,
+        turtle: str | None = None,
+        photo: int | None = None,
+        who: str | None = None,
+        day: dt.date | None = None,
+        page: Page = ALL,
+    ) -> list[Event]:
+        """Events that meet every given condition, one page of them, newest first.
+
+        Parameters
+        ----------
+        turtle, photo
+            Events that changed it; of a turtle its encounters and photos too.
+        who : str or None
+            The person.
+        day : datetime.date or None
+            In local time.
+        """
+        conditions = _Conditions()
+        conditions.add("who = ?", who)
+        if day is not None:
+            conditions.add("made_at BETWEEN ? AND ?", *hours(day))
         with self._session() as session:
             if photo is not None:
-                condition = _touching([("photos", "SELECT ?")])
-                return read_events(session, condition, page.sql(), str(photo))
-            if turtle is None:
-                return read_events(session, "true", page.sql())
-            row = session.row("SELECT key FROM turtles WHERE id = ?", meant_id(session, turtle))
-            if row is None:
-                raise unknown_turtle(session, turtle)
-            encounters = _ever("encounters", "turtle", [str(row[0])], session)
-            photos = _ever("photos", "encounter", encounters, session)
-            lists = [
-                ("turtles", "SELECT ?"),
-                ("encounters", "SELECT unnest(?::VARCHAR[])"),
-                ("photos", "SELECT unnest(?::VARCHAR[])"),
-            ]
-            return read_events(session, _touching(lists), page.sql(), str(row[0]), encounters, photos)
+                conditions.add(*touching_photo(photo))
+            elif turtle is not None:
+                conditions.add(*touching_turtle(session, turtle))
+            return read_events(session, conditions.sql, page.sql(), *conditions.values)
+
+    def people(self) -> list[str]:
+        """Everybody who changed anything."""
+        with self._session() as session:
+            return [str(who) for (who,) in session.rows("SELECT DISTINCT who FROM events ORDER BY who")]
+
+    def undone_by(self) -> dict[int, int]:
+        """The events that are taken back at present, each with the event that took it back."""
+        with self._session() as session:
+            return undone_by(session)
 
     def subjects(self, events: Sequence[Event]) -> dict[int, EventSubject]:
         """What events were about, by their numbers."""
@@ -254,30 +277,11 @@ class _Conditions:
         self._parts = ["true"]
         self.values: list[object] = []
 
-    def add(self, condition: str, value: object) -> None:
-        if value is not None:
+    def add(self, condition: str, *values: object) -> None:
+        if None not in values:
             self._parts.append(condition)
-            self.values.append(value)
+            self.values += values
 
     @property
     def sql(self) -> str:
         return " AND ".join(self._parts)
-
-
-def _touching(lists: Sequence[tuple[str, str]]) -> str:
-    found = " UNION ".join(
-        f"SELECT event FROM journal WHERE record = '{record}' AND key IN ({keys})" for record, keys in lists
-    )
-    return f"id IN ({found})"
-
-
-def _ever(record: str, column: str, owners: list[str], session: Session) -> list[str]:
-    """Keys of rows that belong, or once belonged, to one of the owners."""
-    rows = session.rows(
-        f"""SELECT CAST(id AS VARCHAR) FROM {record} WHERE {column} IN (SELECT CAST(unnest(?::VARCHAR[]) AS BIGINT))
-        UNION SELECT key FROM journal WHERE record = '{record}' AND before IS NOT NULL AND
-            (json_extract_string(before, '{column}') IN (SELECT unnest(?::VARCHAR[]))
-             OR json_extract_string(after, '{column}') IN (SELECT unnest(?::VARCHAR[])))""",
-        *(owners, owners, owners),
-    )
-    return [str(row[0]) for row in rows]

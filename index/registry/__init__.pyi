@@ -11,6 +11,7 @@ from .journal import (
     newest_standing as newest_standing,
     refuse_for as refuse_for,
     undone as undone,
+    undone_by as undone_by,
 )
 from .past_rows import PastRows as PastRows
 from .photo_lookup import find_photo as find_photo

@@ -119,11 +119,16 @@ class Journal:
 
 def undone(session: Session) -> frozenset[int]:
     """Events that are taken back at present; an undo that was itself taken back does not count."""
-    dead: set[int] = set()
+    return frozenset(undone_by(session))
+
+
+def undone_by(session: Session) -> dict[int, int]:
+    """The same with the event that took each of them back."""
+    dead: dict[int, int] = {}
     for number, target in session.rows("SELECT id, undoes FROM events WHERE undoes IS NOT NULL ORDER BY id DESC"):
         if number not in dead:
-            dead.add(int(target))
-    return frozenset(dead)
+            dead[int(target)] = int(number)
+    return dead
 
 
 def newest_standing(session: Session) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,8 +37,7 @@ class Sentence:
 
 def sentences(browser: Browser, events: Sequence[Event]) -> list[Sentence]:
     """Events as people tell them."""
-    undone = {one.undoes: one.id for one in events if one.undoes is not None}
-    subjects = browser.subjects(events)
+    undone, subjects = browser.undone_by(), browser.subjects(events)
     return [
         Sentence(
             one,
@@ -65,12 +63,9 @@ def history(screen: Screen, request: Request, fields: Fields) -> Response:
     person, name, day = fields.text("person"), fields.text("turtle"), fields.day("day")
     offset = max(0, fields.number("offset") if fields.text("offset") else 0)
     page = Page(A_PAGE, offset)
-    found = desk.browser.history(turtle=name, page=page) if name else desk.browser.history(page=page)
-    newest = found
-    if day is not None:
-        found = [one for one in found if one.at.replace(tzinfo=dt.UTC).astimezone().date() == day]
+    found = desk.browser.history(turtle=name or None, who=person or None, day=day, page=page)
     quiet = [one for one in found if one.action in QUIET]
-    told = [one for one in found if one.action not in QUIET and (not person or one.who == person)]
+    told = [one for one in found if one.action not in QUIET]
     changes, preview, refused = None, None, ""
     if fields.text("undo"):
         preview = fields.number("undo")
@@ -84,11 +79,11 @@ def history(screen: Screen, request: Request, fields: Fields) -> Response:
         "history",
         events=sentences(desk.browser, told),
         quiet=len(quiet),
-        people=sorted({one.who for one in newest}),
+        people=desk.browser.people(),
         person=person,
         turtle=name,
         day=day or "",
-        more=offset + A_PAGE if len(newest) == A_PAGE else None,
+        more=offset + A_PAGE if len(found) == A_PAGE else None,
         changes=changes,
         preview=preview,
         refused=refused,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -109,6 +110,40 @@ def test_the_past_is_as_it_was(known: Catalog) -> None:
         past.turtle("Carla")
     assert Browser(known, dt.date(2000, 1, 1)).turtles() == []
     assert Browser(known, dt.date(2999, 1, 1)).turtles() == before.turtles()
+
+
+def aged(catalog: Catalog, events: Sequence[int], days: int) -> None:
+    """These events happened so many days earlier."""
+    with catalog.writing("test"), catalog.transaction("test", "Ana") as transaction:
+        for event in events:
+            transaction.run("UPDATE events SET made_at = made_at - to_days(?) WHERE id = ?", days, event)
+
+
+def test_events_are_chosen_by_person_and_day_before_they_are_paged(known: Catalog) -> None:
+    for number in range(12):
+        Curator(known, "Ben" if number % 3 == 0 else "Ana").note_turtle("A", str(number))
+    browser = Browser(known)
+    aged(known, [one.id for one in browser.history()][6:], 2)
+    every = browser.history()
+    days = {one.id: one.at.replace(tzinfo=dt.UTC).astimezone().date() for one in every}
+    assert len(set(days.values())) == 2
+    for date in (None, *set(days.values())):
+        for who in (None, "Ben", "Zoe"):
+            wanted = [one for one in every if who in (None, one.who) and date in (None, days[one.id])]
+            parts = [browser.history(who=who, day=date, page=Page(2, at)) for at in range(0, len(wanted) + 2, 2)]
+            assert [one for part in parts for one in part] == wanted
+    assert {"Ana", "Ben"} <= set(browser.people())
+    for date in (dt.date.min, dt.date.max):
+        assert browser.history(day=date) == []
+
+
+def test_what_was_undone_is_known_by_what_took_it_back(known: Catalog) -> None:
+    curator, browser = Curator(known, "Ana"), Browser(known)
+    noted = curator.note_turtle("A", "the scar").event
+    undone = curator.undo().event
+    assert browser.undone_by() == {noted: undone}
+    again = curator.undo(undone).event
+    assert browser.undone_by() == {undone: again}
 
 
 def test_a_dry_run_shows_and_changes_nothing(known: Catalog) -> None:

@@ -20,6 +20,7 @@ from index.curation.curator import Curator
 from index.types import Side
 from retrieval.web.desk import Desk, ReviewOptions
 from retrieval.web.guard import Door
+from retrieval.web.pages.history import A_PAGE
 from retrieval.web.queue.evidence import evidence_text
 from retrieval.web.queue.order import Pile, pile_of
 from retrieval.web.queue.planting import EVERY, Planting
@@ -307,6 +308,22 @@ def test_a_planted_pair_changes_nothing_but_the_own_eye(comparing: Desk) -> None
     assert (told["right"], told["turtle"]) == (True, truth)
     assert checks(comparing.catalog) == {"Ana": (1, 1)}
     assert Browser(comparing.catalog).history() == before
+
+
+def test_the_history_of_a_person_or_a_day_is_whole(client: TestClient, catalog: Catalog) -> None:
+    wrong = Curator(catalog, "Ben").note_turtle("T001", "the scar").event
+    undone = Curator(catalog, "Ana").undo(wrong).event
+    for number in range(A_PAGE + 1):
+        Curator(catalog, "Zoe").note_turtle("T002", str(number))
+    page = client.get("/history?person=Ben").text
+    assert f'id="event-{wrong}" class="undone"' in page
+    assert f"taken back by event {undone}" in page
+    assert f"/history?undo={wrong}" not in page
+    assert "<option>Ben</option>" in client.get("/history").text
+    day = dt.datetime.now().astimezone().date()
+    assert f"day={day}&amp;offset={A_PAGE}" in client.get(f"/history?day={day}").text
+    assert f'id="event-{wrong}"' in client.get(f"/history?day={day}&offset={A_PAGE}").text
+    assert "Nothing happened" in client.get("/history?day=2001-01-01").text
 
 
 def test_settings_are_kept_in_the_catalogue_and_checked(catalog: Catalog, client: TestClient, desk: Desk) -> None:
