@@ -210,7 +210,7 @@ def _moves(catalog: Catalog, before: Sequence[str], now: str) -> Iterator[str]:
 
 def _plot(catalog: Catalog, engine: Engine, one: Answer, target: Path) -> Sequence[str]:
     """Draw one picture; what is said of it."""
-    from retrieval.images import save
+    from retrieval.images import save_match_picture
     from retrieval.pipeline import picture
 
     if isinstance(one.question, RefusedRow):
@@ -219,7 +219,7 @@ def _plot(catalog: Catalog, engine: Engine, one: Answer, target: Path) -> Sequen
     if pixels is None:
         return (f"There is no match to draw for {one.identification.photo}.",)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save(pixels, target)
+    save_match_picture(pixels, target)
     return (f"Match picture: {target}",)
 
 

@@ -20,7 +20,8 @@ def picture_files(target: Path, photos: Sequence[Path], catalog: Catalog) -> lis
     Parameters
     ----------
     photos : sequence of Path
-        What is asked about; neither these nor the catalogue's originals are written over.
+        What is asked about; of files that are there, only earlier match pictures are written over, unless they were
+        themselves asked about or enrolled.
     """
     if len(photos) == 1:
         if target.is_dir():
@@ -39,7 +40,15 @@ def picture_files(target: Path, photos: Sequence[Path], catalog: Catalog) -> lis
     for picture in pictures:
         if picture.is_file() and (_identity(picture) in asked or _is_enrolled(picture, catalog)):
             raise InputError(f"{picture} is a photo: choose another name for the match picture.")
+        _check_earlier(picture)
     return pictures
+
+
+def check_picture_folder(folder: Path, pattern: str) -> None:
+    """Raises InputError unless match pictures can be written to a folder under all names that a glob pattern fits."""
+    check_folder(folder)
+    for there in folder.glob(pattern):
+        _check_earlier(there)
 
 
 def check_page(target: Path) -> None:
@@ -69,6 +78,15 @@ def check_folder(folder: Path) -> None:
 def _identity(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_dev, status.st_ino
+
+
+def _check_earlier(picture: Path) -> None:
+    from retrieval.images import is_match_picture
+
+    if not picture.exists():
+        return
+    if not picture.is_file() or (picture.stat().st_size and not is_match_picture(picture)):
+        raise InputError(f"{picture} is there and is no match picture: choose another name.")
 
 
 def _is_enrolled(path: Path, catalog: Catalog) -> bool:

@@ -28,8 +28,10 @@ from .photos import READER as READER, LoadedPhoto as LoadedPhoto, load_photo as 
 from .pictures import (
     check_ending as check_ending,
     decode as decode,
+    is_match_picture as is_match_picture,
     jpeg as jpeg,
     quality as quality,
     save as save,
+    save_match_picture as save_match_picture,
     turn_of as turn_of,
 )

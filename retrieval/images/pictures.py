@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from index.errors import InputError
 from index.types import Pixels
@@ -17,6 +17,9 @@ COMMENTED = 1024
 
 TURN = b"head lies turned, quarters clockwise: "
 """Begins the comment of a JPEG file that says how its picture is to be turned so that the head lies upright."""
+
+MATCH_PICTURE = "turtleidx match picture"
+"""What match pictures say that they were made by, uncompressed in all formats that have room for it."""
 
 
 def jpeg(pixels: Pixels, quality: int = 80, turn: int = 0) -> bytes:
@@ -50,6 +53,19 @@ def save(pixels: Pixels, path: Path) -> None:
     """
     check_ending(path)
     Image.fromarray(pixels).save(path)
+
+
+def save_match_picture(pixels: Pixels, path: Path) -> None:
+    """As `save`, and the file says that it is a match picture, in formats that can (JPEG, PNG, TIFF, WebP)."""
+    check_ending(path)
+    told = Image.Exif()
+    told[ExifTags.Base.Software] = MATCH_PICTURE
+    Image.fromarray(pixels).save(path, exif=told)
+
+
+def is_match_picture(path: Path) -> bool:
+    """Whether a file says that `save_match_picture` wrote it."""
+    return MATCH_PICTURE.encode() in path.read_bytes()
 
 
 def check_ending(path: Path) -> None:

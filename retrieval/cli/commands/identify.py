@@ -73,10 +73,10 @@ def identify_command(
         named = None if turtle is None or turtle.lower() == NEXT_FREE else target_turtle(opened(context), turtle)
         change(context, how, lambda curator: curator.identify_encounters(set(encounters), named))
         return
-    from retrieval.cli.outputs import check_folder
+    from retrieval.cli.outputs import check_picture_folder
 
     if plot is not None:
-        check_folder(plot)
+        check_picture_folder(plot, "encounter-*.png")
     from retrieval.engine import Engine, EngineOptions  # what compares photos takes a second to import
     from retrieval.novelty import DecisionPolicy
 
@@ -118,7 +118,7 @@ def _discovered(
 
 def _draw(catalog: Catalog, engine: Engine, groups: list[Group], folder: Path) -> None:
     """A match picture of each group, named by its first encounter, before anybody is asked."""
-    from retrieval.images import save
+    from retrieval.images import save_match_picture
     from retrieval.review import group_picture
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ def _draw(catalog: Catalog, engine: Engine, groups: list[Group], folder: Path) -
         if pixels is None:
             printing.say(f"There is no match to draw for encounter {group.encounters[0]}.")
             continue
-        save(pixels, target)
+        save_match_picture(pixels, target)
         printing.say(f"Match picture of encounter {group.encounters[0]}: {target}")
 
 

@@ -102,10 +102,10 @@ def audit_command(
         else:
             printing.out.print(f"event {event}; `turtleidx undo {event}` takes it back")
         return
-    from retrieval.cli.outputs import check_folder, in_file_name
+    from retrieval.cli.outputs import check_picture_folder, in_file_name
 
     if plot is not None:
-        check_folder(plot)
+        check_picture_folder(plot, "[0-9]*-*.png")
     from retrieval.engine import Engine, EngineOptions
     from retrieval.review import audit  # what compares photos takes a second to import
 
@@ -132,7 +132,7 @@ def audit_command(
 
 
 def _plot(catalog: Catalog, engine: Engine, finding: Finding, target: Path) -> None:
-    from retrieval.images import save
+    from retrieval.images import save_match_picture
     from retrieval.review import finding_picture
 
     pixels = finding_picture(catalog, engine, finding)
@@ -140,7 +140,7 @@ def _plot(catalog: Catalog, engine: Engine, finding: Finding, target: Path) -> N
         printing.say(f"There is no match to draw for {' and '.join(finding.turtles)}.")
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    save(pixels, target)
+    save_match_picture(pixels, target)
     printing.say(f"Match picture: {target}")
 
 

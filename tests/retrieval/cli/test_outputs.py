@@ -6,12 +6,16 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
 from index.errors import InputError
-from retrieval.cli.outputs import check_page, picture_files
+from retrieval.cli.outputs import check_page, check_picture_folder, picture_files
+from retrieval.images import save, save_match_picture
 from tests.index.making import RECIPE, photo
+
+GREY = np.full((24, 32, 3), 128, np.uint8)
 
 
 @pytest.fixture
@@ -43,8 +47,9 @@ def test_a_picture_that_cannot_be_written_is_refused(catalog: Catalog, tmp_path:
 
 def test_no_picture_is_written_over_a_photo(catalog: Catalog, tmp_path: Path) -> None:
     asked, original, earlier = (tmp_path / name for name in ("a.jpg", "original.jpg", "0001-a.png"))
-    for path in (asked, original, earlier):
+    for path in (asked, original):
         path.write_text(path.name)
+    save_match_picture(GREY, earlier)
     (tmp_path / "link.jpg").symlink_to(asked)
     sha256 = hashlib.sha256(original.read_bytes()).hexdigest()
     catalog.enroll([replace(photo(1), sha256=sha256)], "Ana")
@@ -55,6 +60,39 @@ def test_no_picture_is_written_over_a_photo(catalog: Catalog, tmp_path: Path) ->
     assert picture_files(earlier, [asked], catalog) == [earlier]
     with pytest.raises(InputError, match=r"0001-a\.png is a photo"):
         picture_files(tmp_path, [tmp_path / "sub" / "a.jpg", earlier], catalog)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.bmp"])
+def test_a_picture_is_written_over_match_pictures_only(catalog: Catalog, tmp_path: Path, name: str) -> None:
+    target, asked = tmp_path / name, [tmp_path / "b.jpg"]
+    target.touch()
+    assert picture_files(target, asked, catalog) == [target]
+    for content in (b"a", b"\x89PNG\r\n\x1a\n", name.encode() * 100):
+        target.write_bytes(content)
+        with pytest.raises(InputError, match="is there and is no match picture"):
+            picture_files(target, asked, catalog)
+    save(GREY, target)  # a photo that is not enrolled
+    with pytest.raises(InputError, match="is there and is no match picture"):
+        picture_files(target, asked, catalog)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "PNG", "tif", "webp"])
+def test_a_match_picture_is_known_again(catalog: Catalog, tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"match.{ending}"
+    save_match_picture(GREY, target)
+    assert picture_files(target, [tmp_path / "b.jpg"], catalog) == [target]
+
+
+def test_pictures_go_into_a_folder_beside_photos_of_other_names_only(tmp_path: Path) -> None:
+    check_picture_folder(tmp_path / "new", "encounter-*.png")
+    save(GREY, tmp_path / "left-1.png")
+    save_match_picture(GREY, tmp_path / "encounter-7.png")
+    check_picture_folder(tmp_path, "encounter-*.png")
+    save(GREY, tmp_path / "encounter-8.png")
+    with pytest.raises(InputError, match=r"encounter-8\.png is there and is no match picture"):
+        check_picture_folder(tmp_path, "encounter-*.png")
+    with pytest.raises(InputError, match="choose another folder"):
+        check_picture_folder(tmp_path / "encounter-8.png" / "in", "encounter-*.png")
 
 
 def test_a_page_is_written_over_pages_only(tmp_path: Path) -> None:
