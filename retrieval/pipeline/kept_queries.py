@@ -9,6 +9,7 @@ from pathlib import Path
 
 from index.catalog import Catalog
 from index.curation import Decisions
+from index.errors import InputError, PhotoRefused
 from index.exchange import RefusedRow
 from index.naming import whole_path
 from index.registry import KeptQuery
@@ -38,3 +39,13 @@ def keep(catalog: Catalog, answer: Answer, evidence: Mapping[str, object], who: 
     sha256 = file_sha256(path) if photo is None else photo.sha256
     text = json.dumps({**evidence, **head}, ensure_ascii=False, allow_nan=False)
     return Decisions(catalog).keep(sha256, str(whole_path(path)), str(found.verdict), text, who)
+
+
+def require_unchanged(query: KeptQuery) -> None:
+    """Raises InputError unless the file that was asked about is there as it was: cameras use names again."""
+    try:
+        sha256 = file_sha256(Path(query.path))
+    except PhotoRefused as refusal:
+        raise InputError(f"{refusal} Nothing was decided.") from refusal
+    if sha256 != query.sha256:
+        raise InputError(f"{query.path} has changed since it was kept; nothing was decided.")

@@ -201,8 +201,9 @@ def decide_command(
 def _enrolled(catalog: Catalog, kept: KeptQuery, turtle: str, common: options.Common) -> str:
     """The photo of a kept query becomes one of that turtle's, with the head, side and day it was asked about with."""
     from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.pipeline import enroll
+    from retrieval.pipeline import enroll, require_unchanged
 
+    require_unchanged(kept)
     evidence = json.loads(kept.evidence)
     day, side = evidence.get("taken_on"), evidence.get("side")
     sighting = Sighting(

@@ -109,6 +109,20 @@ def test_a_decision_enrolls_where_that_is_asked_for(own: Shell, samples: SampleS
     assert own("queries", "--verdict", "known", "--json").records == []
 
 
+def test_a_decision_enrolls_no_other_photo_of_that_name(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
+    path = Path(shutil.copy(photo(samples, "T023", 1), tmp_path / "IMG_0001.jpg"))
+    assert own("query", path, "--side", "left", "--keep", *NEAREST).code == 0
+    before = own.turtles()
+    shutil.copy(photo(samples, "T024", 1), path)  # a camera that begins to count again
+    refused = own("decide", "1", "--new", "--enroll")
+    assert (refused.code, "has changed since it was kept; nothing was decided" in refused.err) == (1, True)
+    path.unlink()
+    refused = own("decide", "1", "--is", "T004", "--enroll")
+    assert (refused.code, "does not exist. Nothing was decided" in refused.err) == (1, True)
+    assert (own.turtles(), own("queries", "--json").records[0]["answer"]) == (before, None)
+    assert own("decide", "1", "--new").code == 0  # what was looked at can be decided without the file
+
+
 def test_a_file_that_is_not_there_loads_nothing(own: Shell) -> None:
     done = own("query", "missing.jpg", "--matcher", "no-such-network", "--json")
     assert done.code == 1
