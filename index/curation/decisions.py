@@ -44,7 +44,7 @@ class DecidedQuery:
 
 def head_asked_about(evidence: str) -> HeadBox | None:
     """The box that a kept query was read within, by its evidence; None for a whole photo, or where nothing says so."""
-    box = json.loads(evidence).get("box")
+    box = json.loads(evidence).get("known", {}).get("box")
     return None if box is None else HeadBox(*box)
 
 

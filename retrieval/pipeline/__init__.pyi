@@ -40,7 +40,7 @@ from .intake import (
     remembered_heads as remembered_heads,
     sorted_out as sorted_out,
 )
-from .kept_queries import keep as keep, require_unchanged as require_unchanged
+from .kept_queries import enroll_kept as enroll_kept, keep as keep
 from .local_processes import LookProcesses as LookProcesses, look_processes as look_processes
 from .next_steps import (
     next_for_catalog as next_for_catalog,

@@ -174,7 +174,7 @@ def event_record(event: Event, subject: EventSubject) -> dict[str, object]:
 
 
 def query_record(query: KeptQuery) -> dict[str, object]:
-    """A kept query with its newest decision as a JSON object."""
+    """A kept query with its newest decision as a JSON object; coordinates are rounded to 0.1 degree."""
     decided = query.decision
     answered: tuple[object, ...] = (None,) * 5
     if decided is not None:
@@ -182,6 +182,8 @@ def query_record(query: KeptQuery) -> dict[str, object]:
         answered = (str(decided.answer), decided.turtle, decided.who, decided.why, at)
     asked_at = query.made_at.isoformat()
     evidence = json.loads(query.evidence)
+    known = evidence.get("known", {})
+    known |= {name: round(known[name], COARSE_DEGREES) for name in ("latitude", "longitude") if known.get(name)}
     best: dict[str, object] = next(iter(evidence.get("candidates", ())), {})
     values = (
         *(query.id, query.path, query.sha256, query.verdict, asked_at, *answered, evidence),

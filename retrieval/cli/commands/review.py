@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from index.catalog import Browser, Catalog
-from index.curation import Curator, Decisions, dismiss, head_asked_about
-from index.errors import InputError
+from index.curation import Decisions, dismiss
 from index.naming import NEXT_FREE
 from index.registry import Answer, KeptQuery
-from index.types import Side, Sighting
 from retrieval import schemas
 from retrieval.cli import options, printing
-from retrieval.cli.common import form_of, opened, pairs_on
+from retrieval.cli.common import form_of, opened, pairs_on, tell_of_waiting
 from retrieval.defaults import AUDIT_BUDGET, SHORTLIST
 from retrieval.scoring import Score
 
@@ -199,26 +195,9 @@ def decide_command(
 
 
 def _enrolled(catalog: Catalog, kept: KeptQuery, turtle: str, common: options.Common) -> str:
-    """The photo of a kept query becomes one of that turtle's, with the head, side and day it was asked about with."""
-    from retrieval.engine import NEAREST, Engine, EngineOptions
-    from retrieval.pipeline import enroll, require_unchanged
+    """The photo of a kept query becomes one of that turtle's; what it still needs is said."""
+    from retrieval.pipeline import enroll_kept  # what reads photos takes a second to import
 
-    require_unchanged(kept)
-    evidence = json.loads(kept.evidence)
-    day, side = evidence.get("taken_on"), evidence.get("side")
-    sighting = Sighting(
-        kept.path,
-        turtle,
-        None if side is None else Side(side),
-        None if day is None else dt.date.fromisoformat(day),
-        site=evidence.get("site"),
-        box=head_asked_about(kept.evidence),
-        turn=evidence.get("turn", 0),
-    )
-    engine = Engine.load(catalog.recipe, EngineOptions(matcher=NEAREST, device=common.device))
-    report = enroll(catalog, [sighting], engine, common.who)
-    if report.refused:
-        raise InputError(f"{report.refused[0].reason} Nothing was decided.")
-    if report.already_there:
-        Curator(catalog, common.who, f"query {kept.id}").move_photos(report.already_there, turtle)
+    report = enroll_kept(catalog, kept, turtle, common.who, common.device)
+    tell_of_waiting(catalog, report.enrolled)
     return turtle

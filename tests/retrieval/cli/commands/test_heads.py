@@ -48,6 +48,20 @@ def test_the_choice_is_remembered_and_a_query_may_choose_otherwise(empty: Shell)
     assert answer["verdict"] != "NOT_COMPARABLE"
 
 
+def test_a_decision_enrolls_a_photo_as_the_catalogue_takes_heads_or_as_it_was_asked_about(empty: Shell) -> None:
+    empty("enroll", "0.png", "--turtle", "T001", "--heads", "given", "--no-fit")
+    assert empty("query", "1.png", "--keep", "--matcher", "nearest").code == 0
+    decided = empty("decide", "1", "--new", "--enroll")
+    assert (decided.code, "enrolled as T002" in decided.out) == (0, True)
+    assert "1 photos wait for their head box" in decided.err
+    assert [one["turtle"] for one in empty("photos", "list", "--no-head", "--json").records] == ["T001", "T002"]
+    save(draw_head(2, 0, size=(640, 480)), empty.catalog.parent / "2.png")
+    assert empty("query", "2.png", "--keep", "--heads", "whole", "--matcher", "nearest").code == 0
+    decided = empty("decide", "2", "--new", "--enroll")
+    assert (decided.code, "wait" in decided.err) == (0, False)
+    assert len(empty("photos", "list", "--no-head", "--json").records) == 2
+
+
 def test_a_box_that_is_none_is_refused(empty: Shell) -> None:
     empty("enroll", "0.png", "--heads", "given", "--no-fit")
     for wrong in ("1,2,3", "0,0,0,5", "a,b,c,d"):

@@ -109,6 +109,25 @@ def test_a_decision_enrolls_where_that_is_asked_for(own: Shell, samples: SampleS
     assert own("queries", "--verdict", "known", "--json").records == []
 
 
+def test_a_decision_enrolls_the_head_with_all_that_the_manifest_says(
+    own: Shell, samples: SampleSet, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked.csv"
+    row = f"{photo(samples, 'T023', 1)},left,Ben,-8.51234,115.51234,Reef,10,20,300,230,low tide"
+    asked.write_text(f"photo,side,observer,latitude,longitude,site,x,y,w,h,water\n{row}\n")
+    [answer] = own("query", "--manifest", asked, "--keep", "--json", *NEAREST).records
+    assert "--confirm" not in answer["next"]  # which takes a whole photo
+    assert "`turtleidx enroll --manifest` with" in answer["next"]
+    [together] = own("query", "--manifest", asked, "--encounter", "--json", *NEAREST).records
+    assert together["next"] == answer["next"]
+    assert own("queries", "--json").records[0]["evidence"]["known"]["latitude"] == -8.5
+    assert own("decide", "1", "--new", "--enroll").code == 0
+    [shown] = own("photos", "list", "--turtle", "T023", "--json", "--exact-locations").records
+    assert (shown["box"], shown["box_origin"]) == ([10.0, 20.0, 300.0, 230.0], "given")
+    assert [shown[name] for name in ("side", "observer", "site", "latitude")] == ["left", "Ben", "Reef", -8.51234]
+    assert shown["notes"] == {"water": "low tide"}
+
+
 def test_a_decision_enrolls_no_other_photo_of_that_name(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
     path = Path(shutil.copy(photo(samples, "T023", 1), tmp_path / "IMG_0001.jpg"))
     assert own("query", path, "--side", "left", "--keep", *NEAREST).code == 0

@@ -20,7 +20,16 @@ from retrieval.engine import NEAREST, Engine, EngineOptions
 from retrieval.features import SiftExtractor
 from retrieval.images import save, turn_of
 from retrieval.novelty import CatalogModel, Verdict
-from retrieval.pipeline import draw_box, enroll, find_heads, identify, reindex, remember_heads, remembered_heads
+from retrieval.pipeline import (
+    draw_box,
+    enroll,
+    find_heads,
+    identify,
+    next_step,
+    reindex,
+    remember_heads,
+    remembered_heads,
+)
 from synthetic.heads import draw_head
 
 pytestmark = pytest.mark.whole
@@ -238,6 +247,7 @@ def test_a_query_is_cut_out_as_an_enrolled_photo_and_says_when_it_cannot(
     asked = Sighting(str(tmp_path / "again.png"))
     found = identify(catalog, asked, looking(plain, Finding((head(0.9, side_probability=0.6),))), model)
     assert found.candidates[0].turtle == "T1"
+    assert "--heads auto --confirm T1`" in (next_step(found) or "")
     unsure = identify(catalog, asked, looking(plain, Finding((head(0.2),))), model)
     assert unsure.verdict is Verdict.NOT_COMPARABLE
     assert "head" in unsure.prediction.reason
