@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,26 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from index.catalog import Catalog
-from index.errors import CatalogExists, CatalogMissing, InputError, PhotoRefused
-from index.exchange import (
-    NearIds,
-    RefusedRow,
-    change_differences,
-    difference,
-    parse_date,
-    said_anew,
-    take_over,
-)
+from index.errors import CatalogExists, CatalogMissing, InputError
+from index.exchange import NearIds, RefusedRow, difference, parse_date
 from index.naming import NEXT_FREE, checked_id
 from index.types import Sighting
 from retrieval.cli import options, printing
 from retrieval.cli.commands.fit import fit_if_due, tell_of_undated
 from retrieval.cli.common import preparing, tell_of_retired, tell_of_waiting
 from retrieval.cli.exit_codes import ExitCode
+from retrieval.cli.retelling import retell, updated, would_move
 from retrieval.defaults import Heads
-
-MOST_TOLD = 10
-"""Differences of photos that are there already, before they are only counted."""
 
 if TYPE_CHECKING:
     from retrieval.engine import EngineOptions
@@ -143,7 +133,7 @@ def enroll_command(
         return without_lookalikes(every, NearIds.of(catalog), _ask_about_ids(new_ids, asking=not check))
 
     if check:
-        _show_foreseen(common, rows, passed, as_json)
+        _show_foreseen(common, rows, passed, as_json, update)
         return
     from retrieval.engine import NEAREST, Engine, EngineOptions
     from retrieval.pipeline import (
@@ -181,7 +171,7 @@ def enroll_command(
     total = None if manifest else count_photos(photos or [])
     heard: list[Sighting] = []
     with preparing(cluster, catalog.recipe, reading) as prepare, printing.progress_bar("enrolling", total) as advance:
-        every = _updated(catalog, rows(catalog), common.who) if update else rows(catalog)
+        every = updated(catalog, rows(catalog), common.who) if update else rows(catalog)
         report = enroll(catalog, _noting(every, heard), engine, common.who, advance, encounters_by, prepare)
     for sentence in passed.sentences():
         printing.say(sentence)
@@ -189,7 +179,7 @@ def enroll_command(
     tell_of_waiting(catalog, report.enrolled)
     tell_of_retired(catalog, report.enrolled)
     if report.already_there or report.refused:
-        _retell(catalog, heard)
+        retell(catalog, heard)
     if not report.enrolled and not report.already_there:
         if not report.refused:
             raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
@@ -210,40 +200,12 @@ def _noting(rows: Iterable[Sighting | RefusedRow], heard: list[Sighting]) -> Ite
         yield row
 
 
-def _retell(catalog: Catalog, heard: Sequence[Sighting]) -> None:
-    """Say what is told otherwise of photos that are there already; of their turtles each refusal said it."""
-    changes = said_anew(catalog, heard, _digest)
-    for one in [one for one in change_differences(changes) if one.column != "turtle"][:MOST_TOLD]:
-        here, said = one.ours or "nothing", one.theirs or "nothing"
-        printing.say(f"  {one.key}: {one.column} is {here} here, and {said} is said")
-    if changes:
-        printing.say(f"{len(changes)} photos that are there already are told otherwise; --update takes it over.")
-
-
-def _updated(catalog: Catalog, rows: Iterable[Sighting | RefusedRow], who: str) -> list[Sighting | RefusedRow]:
-    """The rows, after what they say of photos that are there already was taken over."""
-    every = list(rows)
-    changes = said_anew(catalog, [row for row in every if isinstance(row, Sighting)], _digest)
-    if changes:
-        event = take_over(catalog, changes, who)
-        printing.out.print(f"{len(changes)} updated: event {event}; `turtleidx undo {event}` takes it back")
-    return every
-
-
-def _digest(path: str) -> str | None:
-    from retrieval.images import file_sha256
-
-    try:
-        return file_sha256(Path(path))
-    except PhotoRefused:
-        return None
-
-
 def _show_foreseen(
     common: options.Common,
     rows: Callable[[Catalog | None], Iterator[Sighting | RefusedRow]],
     passed: Passed,
     as_json: bool,
+    update: bool,
 ) -> None:
     """What enrolling would do with each photo."""
     from retrieval.pipeline import Outcome, foresee
@@ -252,7 +214,8 @@ def _show_foreseen(
         catalog = Catalog.open(common.catalog)
     except CatalogMissing:
         catalog = None
-    found = list(foresee(catalog, rows(catalog)))
+    every = list(rows(catalog))
+    found = list(foresee(catalog, every, would_move(catalog, every) if update and catalog is not None else None))
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_foreseen(found, as_json)

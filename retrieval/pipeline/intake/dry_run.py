@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 from os import cpu_count
@@ -69,14 +69,22 @@ class Foreseen:
     reason: str
 
 
-def foresee(catalog: Catalog | None, rows: Iterable[Sighting | RefusedRow]) -> Iterator[Foreseen]:
-    """What `enroll` would do with each row, in order; nothing is written. `catalog` is None where there is none yet."""
+def foresee(
+    catalog: Catalog | None, rows: Iterable[Sighting | RefusedRow], moving: Mapping[int, str | None] | None = None
+) -> Iterator[Foreseen]:
+    """What `enroll` would do with each row, in order; nothing is written. `catalog` is None where there is none yet.
+
+    Parameters
+    ----------
+    moving : mapping or None
+        The turtles that photos of the catalogue, by number, would have by then.
+    """
     stream = iter(rows)
     earlier: dict[str, list[Sighting]] = {}
     with ThreadPoolExecutor(cpu_count()) as cores:
         for batch in iter(lambda: list(islice(stream, BATCH)), []):
             looked = list(cores.map(_look, batch))
-            there = _there(catalog, batch, looked)
+            there = [_moved(photo, moving or {}) for photo in _there(catalog, batch, looked)]
             standing = {} if catalog is None else catalog.standing_ids(_names(batch))
             for row, found, photo in zip(batch, looked, there, strict=True):
                 yield _foreseen(row, found, photo, standing, earlier)
@@ -116,6 +124,10 @@ def _there(
     for (number, *_), photo in zip(known, photos, strict=True):
         there[number] = photo
     return there
+
+
+def _moved(photo: Photo | None, moving: Mapping[int, str | None]) -> Photo | None:
+    return replace(photo, turtle=moving[photo.id]) if photo is not None and photo.id in moving else photo
 
 
 def _foreseen(

@@ -44,6 +44,24 @@ def test_a_look_before_enrolling_tells_what_enrolling_does(shell: Shell, brought
     assert [one["outcome"] for one in again.records] == ["already there"] * 3 + ["refused"]
 
 
+def test_a_look_at_an_update_tells_what_the_update_does(shell: Shell, brought: Path) -> None:
+    first = brought / "A/1.jpg"
+    assert shell("enroll", first, "--turtle", "A", "--no-fit").code == 0
+    said = ("enroll", first, "--turtle", "B", "--site", "Reef", "--no-fit")
+    assert (shell(*said, "--check").code, shell(*said).code) == (1, 1)
+    looked = shell(*said, "--update", "--check", "--json")
+    assert (looked.code, [one["outcome"] for one in looked.records]) == (0, ["already there"])
+    assert f"{first}: turtle is A here, and B is said" in looked.err
+    assert f"{first}: site is nothing here, and Reef is said" in looked.err
+    assert "1 photo would be updated." in looked.err
+    assert shell.turtles()["A"] == 1  # a look changes nothing
+    done = shell(*said, "--update")
+    assert (done.code, "1 updated: event" in done.out, "1 already there, 0 refused" in done.out) == (0, True, True)
+    assert shell("photos", "list", "--turtle", "B", "--json").records[0]["site"] == "Reef"
+    again = shell(*said, "--update", "--check")
+    assert (again.code, "updated" in again.err) == (0, False)
+
+
 def test_looking_makes_no_catalogue(shell: Shell, brought: Path, tmp_path: Path) -> None:
     elsewhere = Shell(tmp_path / "none.catalog", shell._capsys, shell._patch)
     assert "enroll" in elsewhere("enroll", brought / "A", "--turtle", "A", "--check").out
