@@ -56,11 +56,18 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
-    """One answer with the numbers under which its queries were kept, and sentences that follow it on standard error."""
+    """One answer with the numbers under which its queries were kept, and sentences that follow it on standard error.
+
+    Attributes
+    ----------
+    not_enrolled : int
+        Photos that a person confirmed and that cannot be compared.
+    """
 
     answer: Answer | AnsweredEncounter
     kept: tuple[int, ...]
     remarks: tuple[str, ...] = ()
+    not_enrolled: int = 0
 
     @property
     def photos(self) -> tuple[Identification, ...]:
@@ -75,8 +82,8 @@ class Told:
 
     @property
     def refused(self) -> int:
-        """How many photos could not be used."""
-        return sum(one.verdict is Verdict.REFUSED for one in self.photos)
+        """How many photos could not be used, or not enrolled as was confirmed."""
+        return sum(one.verdict is Verdict.REFUSED for one in self.photos) + self.not_enrolled
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +178,8 @@ def answered_encounters(
 
 def _alone(asked: AskedEncounter, one: AnsweredEncounter) -> list[Answer]:
     return [
-        Answer(question, found, one.enrolled_as) for question, found in zip(asked.photos, one.found.photos, strict=True)
+        Answer(question, found, None if found.query.prepared is None else one.enrolled_as)
+        for question, found in zip(asked.photos, one.found.photos, strict=True)
     ]
 
 
@@ -198,7 +206,15 @@ def _finished(
         digests = [alone.identification.query.sha256 for alone in photos if alone.identification.query.sha256]
         remarks += retired_owners(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
         remarks += _moves(catalog, one.moved_from, one.enrolled_as)
-    return Told(one, tuple(kept), tuple(remarks))
+    if wishes.follow_up.confirm is None:
+        return Told(one, tuple(kept), tuple(remarks))
+    left_out = [alone.identification for alone in photos if alone.identification.query.prepared is None]
+    remarks += [
+        f"{found.photo} was not enrolled: {found.reason}"
+        for found in left_out
+        if found.verdict is not Verdict.REFUSED or isinstance(one, AnsweredEncounter)  # else that is the answer
+    ]
+    return Told(one, tuple(kept), tuple(remarks), sum(found.verdict is not Verdict.REFUSED for found in left_out))
 
 
 def _moves(catalog: Catalog, before: Sequence[str], now: str) -> Iterator[str]:

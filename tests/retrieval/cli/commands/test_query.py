@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index.catalog.catalog import Catalog
+from retrieval.images import save
 from synthetic.samples import SampleSet
 from tests.retrieval.shelling import Shell
 
@@ -42,6 +44,27 @@ def test_confirming_an_id_that_is_not_there_is_refused_and_a_move_is_told(own: S
     moved = own("query", path, "--side", "left", "--confirm", "T017", "--json", *NEAREST)
     assert moved.records[0]["moved_from"] == ["T023"]
     assert "Moved to T017 from T023, which has no photo left" in moved.err
+
+
+def test_a_photo_that_cannot_be_enrolled_is_confirmed_with_a_word(own: Shell, samples: SampleSet) -> None:
+    blank = own.catalog.parent / "blank.png"
+    save(np.full((240, 320, 3), 128, np.uint8), blank)
+    before = own.turtles()
+    alone = own("query", blank, "--side", "left", "--confirm", "T004", *NEAREST)
+    assert (alone.code, f"{blank} was not enrolled: {blank} cannot be compared" in alone.err) == (1, True)
+    assert own.turtles() == before
+    seen = photo(samples, "T004", 2)
+    both = ("--encounter", "--left", seen, "--left", blank, "--left", "missing.jpg")
+    told = own("query", *both, "--confirm", "T004", "--keep", "--json", *NEAREST)
+    assert (told.code, told.records[0]["enrolled_as"]) == (3, "T004")
+    assert f"{blank} was not enrolled:" in told.err
+    assert "missing.jpg was not enrolled: There is no file missing.jpg." in told.err
+    assert f"{seen} was not" not in told.err
+    kept = own("queries", "--json").records
+    assert [one["evidence"]["enrolled_as"] for one in kept] == ["T004", None]
+    assert own.turtles() == before | {"T004": 3}
+    assert own("query", *both, *NEAREST).code == 3  # only the missing file
+    assert own("query", "--encounter", "--left", seen, "--left", blank, *NEAREST).code == 0
 
 
 def test_several_photos_are_told_in_a_line_each_with_a_summary(own: Shell, samples: SampleSet, tmp_path: Path) -> None:
