@@ -41,16 +41,21 @@ from retrieval.pipeline import (
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What shall be done with answers besides telling them; `pictures` has a file for each photo's match picture.
+    """What shall be done with answers besides telling them.
 
     Photos are compared in the `gallery`, else in the catalogue's folder.
+
+    Attributes
+    ----------
+    pictures : mapping
+        A file for the match picture of each question, by the `id` of the question: several may be about one photo.
     """
 
     who: str
     policy: DecisionPolicy
     follow_up: FollowUp
     keep: bool
-    pictures: Mapping[str, Path]
+    pictures: Mapping[int, Path]
     gallery: Gallery | None = None
 
 
@@ -200,21 +205,24 @@ def _finished(
         query = keep(catalog, alone, evidence, wishes.who)
         kept += [query.id] if query else []
     for alone in photos:
-        if alone.identification.photo in wishes.pictures:
-            remarks += _plot(catalog, engine, alone, wishes.pictures[alone.identification.photo])
+        if id(alone.question) in wishes.pictures:
+            remarks += _plot(catalog, engine, alone, wishes.pictures[id(alone.question)])
     if one.enrolled_as:
         digests = [alone.identification.query.sha256 for alone in photos if alone.identification.query.sha256]
         remarks += retired_owners(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
         remarks += _moves(catalog, one.moved_from, one.enrolled_as)
-    if wishes.follow_up.confirm is None:
-        return Told(one, tuple(kept), tuple(remarks))
-    left_out = [alone.identification for alone in photos if alone.identification.query.prepared is None]
+    left_out = [] if wishes.follow_up.confirm is None else _left_out(photos)
     remarks += [
         f"{found.photo} was not enrolled: {found.reason}"
         for found in left_out
         if found.verdict is not Verdict.REFUSED or isinstance(one, AnsweredEncounter)  # else that is the answer
     ]
     return Told(one, tuple(kept), tuple(remarks), sum(found.verdict is not Verdict.REFUSED for found in left_out))
+
+
+def _left_out(photos: Sequence[Answer]) -> list[Identification]:
+    """Those that cannot be enrolled, whoever they show."""
+    return [one.identification for one in photos if one.identification.query.prepared is None]
 
 
 def _moves(catalog: Catalog, before: Sequence[str], now: str) -> Iterator[str]:

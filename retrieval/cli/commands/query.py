@@ -105,7 +105,7 @@ def query_command(
     catalog = opened(context)
     confirmed = None if confirm is None else target_turtle(catalog, confirm)
     paths = [Path(one.photo if isinstance(one, RefusedRow) else one.sighting.path) for one in asked]
-    pictures = {} if plot is None else dict(zip(map(str, paths), picture_files(plot, paths, catalog), strict=True))
+    pictures = {} if plot is None else dict(zip(map(id, asked), picture_files(plot, paths, catalog), strict=True))
     choices = EngineOptions(
         matcher=matcher,
         verify=verify,

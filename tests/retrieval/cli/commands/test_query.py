@@ -114,6 +114,26 @@ def test_an_encounter_is_drawn_and_kept(own: Shell, samples: SampleSet, tmp_path
     assert (first["side"], first["first"]) == ("left", "T007")
 
 
+def test_each_question_has_its_picture_whatever_file_it_is_about(own: Shell, samples: SampleSet) -> None:
+    one, other = photo(samples, "T007", 2), photo(samples, "T008", 2)
+    heads = own.catalog.parent / "heads.csv"
+    heads.write_text(
+        "photo,side,encounter,x,y,w,h\n"
+        f"{one},left,first,0,0,200,250\n{other},left,second,,,,\n{one},left,first,100,0,200,250\n"
+    )
+    names = ["0001-left-2.png", "0002-left-2.png", "0003-left-2.png"]
+    for number, how in enumerate(((), ("--encounter",))):
+        into = own.catalog.parent / f"pics{number}"
+        done = own("query", "--manifest", heads, "--plot", into, "--json", *how, *NEAREST)
+        assert done.code == 0
+        assert sorted(path.name for path in into.iterdir()) == names
+        assert all(f"Match picture: {into / name}" in done.err for name in names)
+        assert len({(into / name).read_bytes() for name in names}) == 3
+    twice = own.catalog.parent / "twice"
+    assert own("query", one, one, "--side", "left", "--plot", twice, *NEAREST).code == 0
+    assert sorted(path.name for path in twice.iterdir()) == names[:2]
+
+
 def test_what_is_enrolled_has_the_day_and_the_place_that_were_given(own: Shell, samples: SampleSet) -> None:
     place = ("--taken-on", "2019-07-01", "--site", "Reef", "--side", "left")
     assert own("query", photo(samples, "T005", 2), "--confirm", "T005", *place, *NEAREST).code == 0
