@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from index.catalog import Browser, Catalog
@@ -36,6 +36,7 @@ from retrieval.pipeline import (
     recent_score,
     remember,
     unanswered,
+    unanswered_together,
 )
 
 
@@ -167,11 +168,13 @@ def answered_photos(
 def answered_encounters(
     catalog: Catalog, engine: Engine | None, asked: Sequence[Question | RefusedRow], wishes: Wishes
 ) -> Iterator[Told]:
-    """Photos of one encounter together."""
-    if engine is None:
-        yield from answered_photos(catalog, None, asked, wishes)
-        return
+    """Photos of one encounter together; without an engine, why none of them can be used."""
     together = by_encounter(asked)
+    if engine is None:
+        for each in together:
+            refused = tuple(_unreadable(one).identification for one in each.photos if isinstance(one, RefusedRow))
+            yield Told(AnsweredEncounter(each, unanswered_together(each.name, refused)), ())
+        return
     for one in answer_encounters(
         catalog, together, engine, wishes.who, wishes.policy, wishes.follow_up, wishes.gallery
     ):
@@ -211,18 +214,18 @@ def _finished(
         digests = [alone.identification.query.sha256 for alone in photos if alone.identification.query.sha256]
         remarks += retired_owners(catalog, [photo.id for photo in catalog.enrolled(digests).values()])
         remarks += _moves(catalog, one.moved_from, one.enrolled_as)
-    left_out = [] if wishes.follow_up.confirm is None else _left_out(photos)
-    remarks += [
-        f"{found.photo} was not enrolled: {found.reason}"
-        for found in left_out
-        if found.verdict is not Verdict.REFUSED or isinstance(one, AnsweredEncounter)  # else that is the answer
-    ]
-    return Told(one, tuple(kept), tuple(remarks), sum(found.verdict is not Verdict.REFUSED for found in left_out))
+    told = Told(one, tuple(kept), tuple(remarks))
+    return told if wishes.follow_up.confirm is None else _with_left_out(told)
 
 
-def _left_out(photos: Sequence[Answer]) -> list[Identification]:
-    """Those that cannot be enrolled, whoever they show."""
-    return [one.identification for one in photos if one.identification.query.prepared is None]
+def _with_left_out(told: Told) -> Told:
+    """The photos that were confirmed and cannot be enrolled are named, unless their refusal is the answer."""
+    if told.found.verdict is Verdict.REFUSED:
+        return told
+    left_out = [one for one in told.photos if one.query.prepared is None]
+    sentences = [f"{one.photo} was not enrolled: {one.reason}" for one in left_out]
+    readable = sum(one.verdict is not Verdict.REFUSED for one in left_out)
+    return replace(told, remarks=(*told.remarks, *sentences), not_enrolled=readable)
 
 
 def _moves(catalog: Catalog, before: Sequence[str], now: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from .drift import (
     recent_score as recent_score,
     remember as remember,
 )
-from .encounters import identify_encounter as identify_encounter
+from .encounters import identify_encounter as identify_encounter, unanswered_together as unanswered_together
 from .galleries import ComparedShortlist as ComparedShortlist, Gallery as Gallery, OwnGallery as OwnGallery
 from .identification import identify as identify, read_query as read_query, unanswered as unanswered
 from .intake import (

@@ -160,6 +160,11 @@ def _candidates(searched: Sequence[Identification], probability: dict[str, np.fl
     return tuple(sorted(judged, key=lambda one: (-round(one.probability or 0.0, SHOWN), -one.score)))
 
 
+def unanswered_together(name: str | None, photos: tuple[Identification, ...]) -> EncounterAnswer:
+    """The answer about an encounter none of whose photos can be used."""
+    return _without_model(name, photos, unsearched=0)
+
+
 def _without_model(name: str | None, photos: tuple[Identification, ...], unsearched: int) -> EncounterAnswer:
     """Nothing to fuse: the photos' own verdict where they agree (all refused, say), else UNDECIDED."""
     verdicts = {one.verdict for one in photos}

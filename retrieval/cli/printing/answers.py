@@ -74,8 +74,10 @@ def print_told(one: Answer | AnsweredEncounter, top: int, kept: Sequence[int], *
     """One answer: all about it, or a line; what cannot be used goes to standard error."""
     from retrieval.pipeline import Answer, AnsweredEncounter  # loads what compares photos, which did so already
 
-    if isinstance(one, Answer) and one.identification.verdict == REFUSED:
-        say(f"refused: {one.identification.reason}")
+    photos = (one.identification,) if isinstance(one, Answer) else one.found.photos
+    if all(photo.verdict == REFUSED for photo in photos):
+        for photo in photos:
+            say(f"refused: {photo.reason}")
         return
     if isinstance(one, AnsweredEncounter):
         print_encounter(one, top)

@@ -191,6 +191,26 @@ def test_a_file_that_is_not_there_loads_nothing(own: Shell) -> None:
     assert [(one["verdict"], one["photo"]) for one in done.records] == [("REFUSED", "missing.jpg")]
 
 
+def test_an_encounter_is_told_as_one_whatever_is_wrong_with_its_photos(own: Shell) -> None:
+    bad, table = own.catalog.parent / "bad.jpg", own.catalog.parent / "asked.csv"
+    bad.write_text("no photo")
+    told = []
+    for one in ("missing.jpg", "bad.jpg"):
+        done = own("query", "--encounter", "--left", one, "--right", one, "--json", *NEAREST)
+        assert done.code == 1
+        [record] = done.records
+        assert (record["encounter"], record["verdict"]) == (None, "REFUSED")
+        assert [photo["photo"] for photo in record["photos"]] == [one, one]
+        told.append([set(record), set(record["photos"][0])])
+        refused = own("query", "--encounter", one, *NEAREST)
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err.startswith("refused: ")
+    assert told[0] == told[1]
+    table.write_text("photo,encounter\nmissing.jpg,first\ngone.jpg,second\nlost.jpg,first\n")
+    records = own("query", "--manifest", table, "--encounter", "--json").records
+    assert [(one["encounter"], len(one["photos"])) for one in records] == [("first", 2), ("second", 1)]
+
+
 def test_a_model_that_the_gallery_has_outgrown_is_told_of(own: Shell, samples: SampleSet) -> None:
     assert "outgrown" in own("info", "--json").records[0]
     assert own("info", "--json").records[0]["outgrown"] is None
