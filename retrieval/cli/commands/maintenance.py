@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from retrieval.cli import options, printing
 from retrieval.cli.common import ask, opened
 from retrieval.cli.exit_codes import ExitCode
 from retrieval.defaults import Heads
+
+if TYPE_CHECKING:
+    from retrieval.pipeline import ReindexReport
 
 MOST_NAMED = 20
 
@@ -159,7 +162,15 @@ def reindex_command(
 ) -> None:
     """Read the originals again: with another extractor or encoder, or where records are missing or damaged."""
     from retrieval.engine import NEAREST, Engine, EngineOptions  # takes a second to import
-    from retrieval.pipeline import find_heads, finder_of, lost_originals, masks_of, reindex, remember_heads
+    from retrieval.pipeline import (
+        find_heads,
+        finder_of,
+        foresee_reindex,
+        lost_originals,
+        masks_of,
+        reindex,
+        remember_heads,
+    )
 
     common: options.Common = context.obj
     catalog = opened(context)
@@ -177,14 +188,15 @@ def reindex_command(
     locator = None
     if heads is Heads.AUTO:  # before anything is changed, in case its weights are not there
         locator = Engine.load(catalog.recipe, replace(choices, heads=heads, head_finder=finder_of(catalog))).locator
+    if dry_run:
+        foreseen = foresee_reindex(catalog, engine)
+        _tell(foreseen, dry_run, as_json)
+        printing.say(f"{len(foreseen.refused)} originals are not there; nothing was changed.")
+        return
     lost = lost_originals(catalog, engine)
-    if lost and not (dry_run or yes):
+    if lost and not yes:
         _name([one.reason for one in lost])
         ask(f"{len(lost)} originals are not there; their photos cannot be searched after this. Go on?")
-    if dry_run:
-        _name([one.reason for one in lost])
-        printing.say(f"{len(lost)} originals are not there; nothing was changed.")
-        return
     with printing.progress_bar("reading", None) as advance:
         report = reindex(catalog, engine, common.who, why, advance)
     if heads is not None:
@@ -198,16 +210,23 @@ def reindex_command(
             "heads that were cut out already."
         )
         report = replace(report, refused=(*report.refused, *looked.refused))
-    refused = [{"photo": one.path, "reason": one.reason} for one in report.refused]
-    if as_json:
-        made_with = {"extractor": report.recipe.extractor, "encoder": report.recipe.encoder}
-        printing.print_json({"read": report.read, "refused": refused, **made_with})
-    else:
-        _name([one.reason for one in report.refused])
-        made_with_both = f"{report.recipe.extractor} and {report.recipe.encoder}"
-        printing.out.print(f"{report.read} photos read again with {made_with_both}, {len(refused)} refused")
-    if refused:
+    _tell(report, dry_run, as_json)
+    if report.refused:
         raise typer.Exit(ExitCode.SOME_REFUSED)
+
+
+def _tell(report: ReindexReport, dry_run: bool, as_json: bool) -> None:
+    """What was read again, or would be."""
+    made_with = {"extractor": report.recipe.extractor, "encoder": report.recipe.encoder}
+    if as_json:
+        refused = [{"photo": one.path, "reason": one.reason} for one in report.refused]
+        printing.print_json({"read": report.read, "refused": refused, **made_with, "dry_run": dry_run})
+        return
+    _name([one.reason for one in report.refused])
+    printing.out.print(
+        f"{report.read} photos {'would be ' if dry_run else ''}read again with {' and '.join(made_with.values())}, "
+        f"{len(report.refused)} refused"
+    )
 
 
 def _name(reasons: list[str]) -> None:

@@ -26,4 +26,10 @@ from .heads import (
     remembered_heads as remembered_heads,
 )
 from .occasions import Occasions as Occasions
-from .reindexing import lost_originals as lost_originals, original as original, reindex as reindex
+from .reindexing import (
+    ReindexReport as ReindexReport,
+    foresee_reindex as foresee_reindex,
+    lost_originals as lost_originals,
+    original as original,
+    reindex as reindex,
+)

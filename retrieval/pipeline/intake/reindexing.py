@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -70,8 +71,19 @@ def reindex(
 
 def lost_originals(catalog: Catalog, engine: Engine) -> list[Refusal]:
     """Photos that `reindex` would have to read and whose originals are not where the catalogue says."""
-    waiting = Reindexing(catalog, engine.recipe).waiting()
-    return [_lost(record) for record in waiting if not original(record, catalog).is_file()]
+    return _lost_among(Reindexing(catalog, engine.recipe).waiting(), catalog)
+
+
+def foresee_reindex(catalog: Catalog, engine: Engine) -> ReindexReport:
+    """What `reindex` would do, as far as files are there; nothing is written."""
+    earlier = [photo.id for photo in outdated(catalog).pixels]
+    waiting = Reindexing(catalog, engine.recipe, outdated=earlier).waiting()
+    lost = _lost_among(waiting, catalog)
+    return ReindexReport(engine.recipe, len(waiting) - len(lost), tuple(lost))
+
+
+def _lost_among(records: Sequence[PhotoRecord], catalog: Catalog) -> list[Refusal]:
+    return [_lost(record) for record in records if not original(record, catalog).is_file()]
 
 
 def original(record: PhotoRecord, catalog: Catalog) -> Path:

@@ -51,6 +51,20 @@ def test_another_extractor_reads_every_original_again(own: Shell) -> None:
     assert own("reindex", "--json").records[0]["read"] == 0
 
 
+def test_a_dry_run_tells_what_is_read_then(own: Shell) -> None:
+    (own.catalog.parent / "photos" / "T002" / "left-1.jpg").unlink()
+    [looked] = own("reindex", "--extractor", "sift-128-240", "--dry-run", "--json").records
+    assert (looked["read"], looked["dry_run"], len(looked["refused"])) == (3, True, 1)
+    assert "left-1.jpg does not exist" in looked["refused"][0]["reason"]
+    told = own("reindex", "--extractor", "sift-128-240", "--dry-run")
+    assert "3 photos would be read again with sift-128-240-v3" in told.out
+    assert "nothing was changed" in told.err
+    assert own("info", "--json").records[0]["extractor"] != "sift-128-240-v3"
+    done = own("reindex", "--extractor", "sift-128-240", "--yes", "--json")
+    assert done.records == [looked | {"dry_run": False}]
+    assert own("reindex", "--dry-run", "--json").records[0] == looked | {"read": 0}
+
+
 def test_a_catalogue_of_an_earlier_versions_keypoints_says_so_and_is_read_again(own: Shell) -> None:
     class Earlier(SiftExtractor):
         VERSION = 1
