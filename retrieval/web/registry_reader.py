@@ -63,9 +63,10 @@ class RegistryReader:
         """Ids of active turtles that contain some letters, those that begin with them first."""
         with self._catalog.reading() as session:
             rows = session.rows(
-                "SELECT id FROM turtles WHERE status = 'active' AND contains(lower(id), lower(?)) "
-                "ORDER BY NOT starts_with(lower(id), lower(?)), id LIMIT ?",
-                *(letters, letters, most),
+                "SELECT id FROM (SELECT id, lower(nfc_normalize(id)) AS plain, lower(nfc_normalize(?)) AS letters "
+                "FROM turtles WHERE status = 'active') WHERE contains(plain, letters) "
+                "ORDER BY NOT starts_with(plain, letters), id LIMIT ?",
+                *(letters, most),
             )
         return [str(name) for (name,) in rows]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from index.catalog import Browser, Catalog
 from index.curation import Curator
 from index.errors import UnknownRecord
-from retrieval.web.registry_reader import REMEMBERED, RegistryCache
+from retrieval.web.registry_reader import REMEMBERED, RegistryCache, RegistryReader
 from tests.index.making import RECIPE, photo
 
 
@@ -60,3 +62,11 @@ def test_refusals_are_not_kept_and_few_answers_are(catalog: Catalog) -> None:
         cache.get(number, lambda number=number: number)  # type: ignore[misc]
     assert cache.get("one", lambda: 2) == 2
     assert cache.get(REMEMBERED, lambda: -1) == REMEMBERED
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_an_id_is_found_by_its_letters_however_they_were_typed(catalog: Catalog, form: Literal["NFC", "NFD"]) -> None:
+    Curator(catalog, "Ana").create_turtle("José")
+    reader = RegistryReader(catalog)
+    assert reader.ids_like(unicodedata.normalize(form, "SÉ")) == ["José"]
+    assert reader.ids_like("t00") == ["T001"]
