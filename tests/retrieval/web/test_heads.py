@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from httpx2 import Response
 from PIL import Image
 from playwright.sync_api import BrowserContext
 from starlette.testclient import TestClient
@@ -21,7 +22,7 @@ from retrieval.images import save
 from retrieval.pipeline import enroll, remember_heads
 from retrieval.web.desk import Desk, ReviewOptions
 from retrieval.web.guard import Door
-from retrieval.web.pairs import Pairs
+from retrieval.web.pairs import Pairs, PairView
 from synthetic.heads import draw_head
 from tests.retrieval.web.conftest import HOST, entered
 from tests.retrieval.web.season import serving
@@ -94,7 +95,8 @@ def test_after_another_box_the_picture_and_the_matches_are_those_of_the_new_one(
     asking: TestClient, loaded: Desk, frames: Catalog
 ) -> None:
     pairs, drawn = Pairs(frames, loaded.bench), {"csrf": token(asking), "photo": "1", "x": "100", "y": "80"}
-    pictures, views = [], []
+    pictures: list[Response] = []
+    views: list[PairView | None] = []
     for size in ({"w": "400", "h": "300"}, {"w": "300", "h": "350"}):
         assert asking.post("/heads", data=drawn | size).status_code == 303
         known = {"if-none-match": pictures[-1].headers["etag"]} if pictures else {}
