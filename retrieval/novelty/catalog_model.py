@@ -28,7 +28,7 @@ from retrieval.scoring import (
 )
 
 MODEL = "novelty"
-_KIND, _VERSION = "fitted model", 5
+_KIND, _VERSION = "fitted model", 6
 _EARLIER = "The model was fitted by an earlier version of turtleidx; run `turtleidx fit`."
 
 

@@ -12,10 +12,13 @@ from starlette.requests import Request
 
 from index.errors import InputError
 from retrieval.web.guard import Door, csrf_matches
+from retrieval.web.uploads import MOST_FILES
 
 TOKEN = "csrf"
 HEADER = "x-csrf"
 LONGEST = 2000
+MOST_FIELDS = 8 * MOST_FILES
+"""The page of a whole import sends six of each photo."""
 _KEY = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -95,7 +98,7 @@ async def sent_fields(request: Request, door: Door) -> Fields:
     if request.headers.get("content-type", "").startswith("application/json"):
         fields = _of_json(await request.body())
     else:
-        async with request.form(max_files=0, max_fields=20_000) as form:
+        async with request.form(max_files=0, max_fields=MOST_FIELDS) as form:
             values: dict[str, list[str]] = {}
             for name, value in form.multi_items():
                 if isinstance(value, str):
