@@ -90,5 +90,6 @@ class TooSmall:
 
 def asking_more(stopped_at: int) -> str:
     """Says which command asks about more turtles than a fit that stopped at so many pairs."""
-    budget = "" if stopped_at < THOROUGH_FIT_BUDGET else f" --budget {2 * stopped_at}"
-    return f"`turtleidx fit{budget}` asks about more"
+    if stopped_at < THOROUGH_FIT_BUDGET:
+        return "`turtleidx fit` asks about more"
+    return f"`turtleidx fit --budget {2 * stopped_at}` asks about more"

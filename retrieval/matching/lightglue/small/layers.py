@@ -182,8 +182,8 @@ def exponentials(queries: Float32, keys: Float32, room: Room) -> Float32:
 
 
 def over_rows(weights: Float32) -> Float32:
-    """The sum of each row, by a matrix product, which is faster; infinite where it is too large."""
-    with np.errstate(over="ignore"):
+    """The sum of each row, by a matrix product, which is faster; infinite or NaN where it is too large."""
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(weights @ np.ones(weights.shape[1], np.float32))
 
 

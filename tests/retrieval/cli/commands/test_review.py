@@ -56,5 +56,5 @@ def test_the_head_that_was_asked_about_is_enrolled(
     assert own("query", "--manifest", tmp_path / "asked.csv", "--keep", "--json").records[0]["kept_as"] == 1
     [decided] = own("decide", "1", "--is", "Nina", "--enroll", "--json").records
     assert decided["enrolled_as"] == "Nina"
-    assert decided["evidence"]["box"] == [10, 20, 300, 200]
+    assert decided["evidence"]["known"]["box"] == [10, 20, 300, 200]
     assert Browser(Catalog.open(own.catalog)).photo("2").box == HeadBox(10, 20, 300, 200)
