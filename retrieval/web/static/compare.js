@@ -89,7 +89,8 @@ async function prefetch() {
     const next = JSON.parse(page.getElementById("item")?.textContent ?? "{}");
     const first = next.candidates?.[0];
     for (const number of [first?.query ?? next.lead, first?.photo]) if (number) new Image().src = picture(number, "large");
-    if (first) fetch(`/pair?query=${first.query}&other=${first.photo}`).catch(() => {});
+    // so that the server has it ready; an answer that nobody reads stays open
+    if (first) fetch(`/pair?query=${first.query}&other=${first.photo}`).then((told) => told.text()).catch(() => {});
   }
 }
 
