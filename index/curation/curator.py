@@ -227,8 +227,6 @@ class Curator:
         read : mapping
             By the photos' numbers; each sighting says the box, its origin, and the side, which stays where it is None.
         """
-        if not self._dry_run:
-            self._catalog.feature_store.put_beside(list(read.values()))
 
         def change(transaction: Transaction) -> None:
             require_photos(transaction, read.keys())
@@ -248,7 +246,11 @@ class Curator:
         with self._catalog.reading() as session:
             known = f"SELECT count(*) FROM descriptors WHERE photo IN ({several(read.keys())})"
             action = MOVE_HEAD if session.number(known) else SET_HEAD
-        return self._do(action, change)
+        if self._dry_run:
+            return self._do(action, change)
+        with self._catalog.writing(action):  # nobody compacts the features meanwhile
+            self._catalog.feature_store.put_beside(list(read.values()))
+            return self._do(action, change)
 
     def relocate_photos(self, found: Mapping[int, Path]) -> ChangeReport:
         """Say where the originals of photos lie now."""

@@ -33,19 +33,19 @@ def place_with(transaction: Transaction, photos: Collection[int], turtle: str | 
 def place_by_day(transaction: Transaction, photos: Collection[int]) -> None:
     """Put photos whose date changed into the encounter of their day, unless theirs is named."""
     rows = transaction.rows(
-        "SELECT p.id, p.taken_on, e.id, e.turtle, e.day, (SELECT count(*) FROM photos q WHERE q.encounter = e.id) "
-        "FROM photos p JOIN encounters e ON e.id = p.encounter "
+        "SELECT p.id, p.taken_on, e.id, e.turtle FROM photos p JOIN encounters e ON e.id = p.encounter "
         f"WHERE p.id IN ({several(photos)}) AND e.name IS NULL AND e.day IS DISTINCT FROM p.taken_on ORDER BY p.id"
     )
     placing = Placement(transaction, [], turtle_keys={row[3] for row in rows if row[3] is not None})
-    moves = {}
-    for number, day, encounter, turtle, _, together in rows:
-        if turtle is not None:
-            moves[number] = placing.encounter(turtle, day, None)
-        elif together == 1:
-            transaction.journal.update("encounters", "?::DATE AS day", "id = ?", day, encounter)
+    moves = {number: placing.encounter(turtle, day, None) for number, day, _, turtle in rows if turtle is not None}
     placing.write()
     _move(transaction, moves)
+    of_nobody = {int(encounter) for _, _, encounter, turtle in rows if turtle is None}
+    for encounter, day in transaction.rows(
+        "SELECT encounter, min(taken_on) FROM photos "
+        f"WHERE encounter IN ({several(of_nobody)}) AND NOT removed GROUP BY encounter ORDER BY encounter"
+    ):
+        transaction.journal.update("encounters", "?::DATE AS day", "id = ?", day, encounter)
 
 
 def settle_encounters(transaction: Transaction, turtles: Collection[int]) -> None:
@@ -54,9 +54,12 @@ def settle_encounters(transaction: Transaction, turtles: Collection[int]) -> Non
     One name with more than a day between is two occasions: the second gets its day behind it.
     """
     rows = transaction.rows(
-        f"""SELECT id, kept FROM (
-            SELECT id, min(id) OVER (PARTITION BY turtle, day) AS kept
-            FROM encounters WHERE turtle IN ({several(turtles)}) AND name IS NULL AND day IS NOT NULL)
+        f"""WITH met AS (
+            SELECT e.id, e.turtle, coalesce(min(p.taken_on), e.day) AS day
+            FROM encounters e LEFT JOIN photos p ON p.encounter = e.id AND NOT p.removed
+            WHERE e.turtle IN ({several(turtles)}) AND e.name IS NULL GROUP BY e.id, e.turtle, e.day)
+        SELECT id, kept FROM (
+            SELECT id, min(id) OVER (PARTITION BY turtle, day) AS kept FROM met WHERE day IS NOT NULL)
         WHERE id <> kept"""
     )
     joined = {int(number): int(kept) for number, kept in rows}

@@ -86,7 +86,7 @@ def _check_earlier(picture: Path) -> None:
     if not picture.exists():
         return
     if not picture.is_file() or (picture.stat().st_size and not is_match_picture(picture)):
-        raise InputError(f"{picture} is there and is no match picture: choose another name.")
+        raise InputError(f"{picture} is there and does not say that it is a match picture: choose another name.")
 
 
 def _is_enrolled(path: Path, catalog: Catalog) -> bool:

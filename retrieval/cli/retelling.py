@@ -33,13 +33,13 @@ def updated(catalog: Catalog, rows: Iterable[Sighting | RefusedRow], who: str) -
     return every
 
 
-def would_move(catalog: Catalog, rows: Sequence[Sighting | RefusedRow]) -> dict[int, str | None]:
-    """Say what `updated` would take over; gives the turtles that photos, by number, would have then."""
+def foretold(catalog: Catalog, rows: Sequence[Sighting | RefusedRow]) -> list[PhotoChange]:
+    """What `updated` would take over, which is said, too."""
     changes = _changes(catalog, rows)
     _tell(change_differences(changes))
     if changes:
         printing.say(f"{len(changes)} photo{'s' if len(changes) > 1 else ''} would be updated.")
-    return {change.old.id: change.new.turtle for change in changes}
+    return changes
 
 
 def _changes(catalog: Catalog, rows: Iterable[Sighting | RefusedRow]) -> list[PhotoChange]:

@@ -10,7 +10,7 @@ more often than about easy ones: what is learnt is a little more careful for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.catalog import Browser, Catalog
@@ -52,11 +52,13 @@ class Decided:
 
 def decided_queries(catalog: Catalog, engine: Engine) -> Decided:
     """Those that a fit can learn from."""
-    settled = _of_different_heads(one for one in Decisions(catalog).settled() if one.answer is not Answer.UNSURE)
+    settled = [one for one in Decisions(catalog).settled() if one.answer is not Answer.UNSURE]
     enrolled = catalog.sightings([(one.sha256, head_asked_about(one.evidence)) for one in settled])
+    told_otherwise = [there is not None and there.turtle is not None for there in enrolled]
+    left = [one for one, told in zip(settled, told_otherwise, strict=True) if not told]
     photos, features, pixels = [], [], []
-    for one, there in zip(settled, enrolled, strict=True):
-        kept = None if there is not None and there.turtle is not None else _kept(catalog, one.key)
+    for one in _of_different_heads(left):
+        kept = _kept(catalog, one.key)
         if kept is not None:
             photos.append(_visitor(catalog, one))
             features.append(kept)
@@ -66,11 +68,11 @@ def decided_queries(catalog: Catalog, engine: Engine) -> Decided:
     return Decided(tuple(photos), engine.encoder.encode(pixels, features))
 
 
-def _of_different_heads(settled: Iterable[DecidedQuery]) -> list[DecidedQuery]:
+def _of_different_heads(settled: Sequence[DecidedQuery]) -> list[DecidedQuery]:
     """The newest decision about each head, in the order in which they were decided."""
     heads: dict[str, list[HeadBox | None]] = {}
     newest = []
-    for one in reversed(list(settled)):
+    for one in reversed(settled):
         box, seen = head_asked_about(one.evidence), heads.setdefault(one.sha256, [])
         if not any(same_head(box, other) for other in seen):
             seen.append(box)

@@ -172,15 +172,10 @@ def plan_trials(
 
 
 def _is_left(table: TrialPlan, trials: Sequence[Trial], photos: int) -> bool:
-    """Whether one of the first photos was not asked about, although others are on its side."""
+    """Whether one of the first photos was not asked about, although there are others to compare it with."""
     queried = {trial.query for trial in trials}
     return any(
-        (
-            table.in_gallery
-            & (table.side_code == table.side_code[row])
-            & (table.turtle != table.turtle[row])
-            & (table.file != table.file[row])
-        ).any()
+        (table.searched(row) & (table.turtle != table.turtle[row]) & (table.file != table.file[row])).any()
         for row in range(photos)
         if row not in queried
     )

@@ -222,9 +222,9 @@ class TrialPlan:
     def _own(self, query: int) -> Int64:
         """Photos of its turtle that the query could find."""
         apart = (self.occasion != self.occasion[query]) & (self.file != self.file[query])
-        return np.flatnonzero((self.turtle == self.turtle[query]) & self._searched(query) & apart)
+        return np.flatnonzero((self.turtle == self.turtle[query]) & self.searched(query) & apart)
 
-    def _searched(self, query: int) -> Bool:
+    def searched(self, query: int) -> Bool:
         """The gallery of the query's side, bool [n]; all of it where it has none."""
         if self.photos[query].side is None:
             return self.in_gallery
@@ -232,7 +232,7 @@ class TrialPlan:
 
     def _trials(self, query: int, rng: np.random.Generator, smaller: bool = True) -> list[Trial]:
         """Searches without the query's turtle, in `smaller` galleries too, and without its encounter."""
-        same_side = np.flatnonzero(self._searched(query))
+        same_side = np.flatnonzero(self.searched(query))
         strange = (self.turtle[same_side] != self.turtle[query]) & (self.file[same_side] != self.file[query])
         others = same_side[strange]
         own = self._own(query)

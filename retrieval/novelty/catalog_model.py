@@ -166,7 +166,7 @@ class CatalogModel:
             return cls(no_null(), None, int(read["photos"]), _EARLIER)
         novelty = None if read["novelty"] is None else NoveltyModel.from_record(read["novelty"])
         norm = None if read.get("norm") is None else ZNorm.from_record(read["norm"])
-        null, photos, budget = ConfidenceNull.from_record(read["null"]), int(read["photos"]), int(read.get("budget", 0))
+        null, photos, budget = ConfidenceNull.from_record(read["null"]), int(read["photos"]), int(read["budget"])
         return cls(null, novelty, photos, read["missing"], norm, budget)
 
     def predict(

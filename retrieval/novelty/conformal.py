@@ -79,7 +79,7 @@ class Thresholds:
     Attributes
     ----------
     stopped_at : int
-        Pairs at which the fit stopped before it had asked about every photo; 0 where the individuals are all there are.
+        Pairs at which the fit stopped before it had asked about every photo that it drew; 0 where it did not.
     """
 
     false_known: Threshold

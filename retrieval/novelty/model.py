@@ -44,8 +44,8 @@ class NoveltyModel:
     cohort : TNorm or None
         How scores are standardised within their query; None takes them as they are.
     stopped_at : int
-        Pairs at which the fit stopped before it had asked about every photo; 0 where it did not, or where an earlier
-        version did not say.
+        Pairs at which the fit stopped before it had asked about every photo that it drew; 0 where it did not, or where
+        an earlier version did not say.
     """
 
     separation: LikelihoodRatio

@@ -21,8 +21,8 @@ def next_step(found: Identification) -> str | None:
         if _has_given_box(found):
             return f"look at {other.turtle}'s photos; if the side is wrong, correct it in the manifest and ask again"
         return (
-            f"look at {other.turtle}'s photos; if the side is wrong, `turtleidx query {photo} --side {other.side} "
-            f"--confirm {other.turtle}`"
+            f"look at {other.turtle}'s photos; if the side is wrong, `turtleidx query {photo} --side {other.side}"
+            f"{_finding([found])} --confirm {other.turtle}`"
         )
     side = f" --side {found.query.side}" if found.query.side else ""
     typed = None if _has_given_box(found) else f"{photo}{side}{_finding([found])}"

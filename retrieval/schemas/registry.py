@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from index.exchange import COARSE_DEGREES
 from index.registry import CatalogSummary, Change, Encounter, Event, EventSubject, KeptQuery, PhotoRecord, Turtle
@@ -181,15 +181,19 @@ def query_record(query: KeptQuery) -> dict[str, object]:
         at = decided.made_at.isoformat()
         answered = (str(decided.answer), decided.turtle, decided.who, decided.why, at)
     asked_at = query.made_at.isoformat()
-    evidence = json.loads(query.evidence)
-    known = evidence.get("known", {})
-    known |= {name: round(known[name], COARSE_DEGREES) for name in ("latitude", "longitude") if known.get(name)}
+    evidence = _coarse(json.loads(query.evidence))
     best: dict[str, object] = next(iter(evidence.get("candidates", ())), {})
     values = (
         *(query.id, query.path, query.sha256, query.verdict, asked_at, *answered, evidence),
         *(evidence.get("side"), best.get("turtle"), best.get("probability"), evidence.get("p_new")),
     )
     return dict(zip(QUERIES.columns, values, strict=True))
+
+
+def _coarse(evidence: dict[str, Any]) -> dict[str, Any]:
+    known = evidence.get("known", {})
+    known |= {name: round(known[name], COARSE_DEGREES) for name in ("latitude", "longitude") if known.get(name)}
+    return evidence
 
 
 def difference_record(difference: Difference) -> dict[str, object]:
@@ -225,6 +229,8 @@ def join_record(report: JoinReport, likenesses: Mapping[str, SameId]) -> dict[st
 def change_record(change: Change, names: Mapping[int, str]) -> dict[str, object]:
     """A changed row as a JSON object: only the columns that differ, each with its value before and after.
 
+    Coordinates in the evidence of kept queries are rounded as `query_record` does.
+
     Parameters
     ----------
     names : mapping
@@ -232,6 +238,8 @@ def change_record(change: Change, names: Mapping[int, str]) -> dict[str, object]
     """
     before, after = change_contents(change)
     differing = {name: [before[name], after[name]] for name in after if name in before and before[name] != after[name]}
+    if change.record == "queries" and "evidence" in differing:
+        differing["evidence"] = [json.dumps(_coarse(json.loads(str(one)))) for one in differing["evidence"]]
     what = "changed" if after else "gone" if before else "new"
     record = {"record": change.record, "key": change.key, "name": change_name(change), "what": what}
     turtles = [names.get(int(str(one))) if one is not None else None for one in differing.get("turtle", ())]

@@ -21,7 +21,7 @@ from retrieval.cli import options, printing
 from retrieval.cli.commands.fit import fit_if_due, tell_of_undated
 from retrieval.cli.common import preparing, tell_of_retired, tell_of_waiting
 from retrieval.cli.exit_codes import ExitCode
-from retrieval.cli.retelling import retell, updated, would_move
+from retrieval.cli.retelling import foretold, retell, updated
 from retrieval.defaults import Heads
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _show_foreseen(
     except CatalogMissing:
         catalog = None
     every = list(rows(catalog))
-    found = list(foresee(catalog, every, would_move(catalog, every) if update and catalog is not None else None))
+    found = list(foresee(catalog, every, foretold(catalog, every) if update and catalog is not None else ()))
     for sentence in passed.sentences():
         printing.say(sentence)
     printing.print_foreseen(found, as_json)

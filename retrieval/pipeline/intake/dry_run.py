@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from index.catalog import Catalog
 from index.errors import PhotoRefused
-from index.exchange import RefusedRow
-from index.types import Photo, Sighting, same_head
+from index.exchange import PhotoChange, RefusedRow
+from index.types import HeadBox, Photo, Sighting, same_head
 from retrieval.images import FileDigests, Glance, file_digests, glance
 
 BATCH = 256
@@ -70,21 +71,24 @@ class Foreseen:
 
 
 def foresee(
-    catalog: Catalog | None, rows: Iterable[Sighting | RefusedRow], moving: Mapping[int, str | None] | None = None
+    catalog: Catalog | None, rows: Iterable[Sighting | RefusedRow], changes: Sequence[PhotoChange] = ()
 ) -> Iterator[Foreseen]:
     """What `enroll` would do with each row, in order; nothing is written. `catalog` is None where there is none yet.
 
     Parameters
     ----------
-    moving : mapping or None
-        The turtles that photos of the catalogue, by number, would have by then.
+    changes : sequence of PhotoChange
+        What would have been taken over of photos of the catalogue by then.
     """
     stream = iter(rows)
     earlier: dict[str, list[Sighting]] = {}
+    moving, of_file = {one.old.id: one.new.turtle for one in changes}, defaultdict[str, list[PhotoChange]](list)
+    for one in changes:
+        of_file[one.old.sha256].append(one)
     with ThreadPoolExecutor(cpu_count()) as cores:
         for batch in iter(lambda: list(islice(stream, BATCH)), []):
             looked = list(cores.map(_look, batch))
-            there = [_moved(photo, moving or {}) for photo in _there(catalog, batch, looked)]
+            there = [_moved(photo, moving) for photo in _there(catalog, batch, looked, of_file)]
             standing = {} if catalog is None else catalog.standing_ids(_names(batch))
             for row, found, photo in zip(batch, looked, there, strict=True):
                 yield _foreseen(row, found, photo, standing, earlier)
@@ -110,12 +114,15 @@ def _look(row: Sighting | RefusedRow) -> _Looked | str:
 
 
 def _there(
-    catalog: Catalog | None, rows: Sequence[Sighting | RefusedRow], looked: Sequence[_Looked | str]
+    catalog: Catalog | None,
+    rows: Sequence[Sighting | RefusedRow],
+    looked: Sequence[_Looked | str],
+    changes: Mapping[str, Sequence[PhotoChange]],
 ) -> list[Photo | None]:
     if catalog is None:
         return [None] * len(rows)
     known = [
-        (number, found.file.sha256, row.box, found.file.content)
+        (number, found.file.sha256, _box_until_then(row.box, changes.get(found.file.sha256, ())), found.file.content)
         for number, (row, found) in enumerate(zip(rows, looked, strict=True))
         if isinstance(row, Sighting) and isinstance(found, _Looked)
     ]
@@ -124,6 +131,11 @@ def _there(
     for (number, *_), photo in zip(known, photos, strict=True):
         there[number] = photo
     return there
+
+
+def _box_until_then(box: HeadBox | None, changes: Sequence[PhotoChange]) -> HeadBox | None:
+    """The box in which a head is still known that a change puts into this one."""
+    return next((one.old.box for one in changes if same_head(one.new.box, box)), box)
 
 
 def _moved(photo: Photo | None, moving: Mapping[int, str | None]) -> Photo | None:

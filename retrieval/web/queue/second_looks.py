@@ -11,6 +11,7 @@ from index.curation import (
     Proposal,
     RecordedAnswer,
     ReviewAnswer,
+    answer_event,
     proposals,
     propose_answer,
     record_answer,
@@ -28,10 +29,11 @@ def record_blind_answer(catalog: Catalog, answer: ReviewAnswer) -> RecordedAnswe
     Raises
     ------
     Conflict
-        This person has answered the group already.
+        This person has answered the group already, otherwise than by sending this very answer once more.
     """
     earlier = [one for one in proposals(catalog) if one.encounters == frozenset(answer.encounters)]
-    if answer.who in {one.who for one in earlier}:
+    again = answer_event(catalog, answer.key) is not None
+    if not again and answer.who in {one.who for one in earlier}:
         raise Conflict("You have answered this group; somebody else has to look at it too.")
     said = {(one.said, one.turtle) for one in earlier}
     settles = (answer.said, answer.turtle) in said or len(said) > 1

@@ -123,3 +123,19 @@ def gaps(occasions: list[list[dt.date]]) -> bool:
     spans = sorted((min(days), max(days)) for days in occasions)
     ends = accumulate((end for _, end in spans), max)
     return any(begin - end > dt.timedelta(days=1) for (begin, _), end in zip(spans[1:], ends, strict=False))
+
+
+def test_corrected_days_of_merged_photos_are_those_by_which_they_join_a_turtle(catalog: Catalog) -> None:
+    met = dt.date(2020, 1, 2)
+    catalog.enroll([photo(1, "T1", taken_on=met), photo(2, taken_on=met), photo(3, taken_on=met)], "Ana")
+    ana = Curator(catalog, "Ana")
+    unknown = sorted({one.encounter for one in Browser(catalog).photos() if one.turtle is None})
+    if len(unknown) > 1:
+        ana.merge_encounters(unknown[0], unknown[1:])
+    ana.set_date([2, 3], dt.date(2021, 2, 4))
+    ana.identify_encounters([unknown[0]], "T1")
+    assert together(catalog) == {frozenset({1}), frozenset({2, 3})}
+    assert [one.day for one in Browser(catalog).encounters(turtle="T1")] == [met, dt.date(2021, 2, 4)]
+    for _ in range(2):
+        ana.undo()
+    assert [one.day for one in Browser(catalog).encounters()] == [met, met]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from index.catalog import Browser, Catalog, Reindexing, check_catalog, compact_catalog
 from index.curation import Curator
-from index.errors import Conflict
+from index.errors import CatalogBusy, Conflict
 from index.exchange import import_table, join
 from index.types import BoxOrigin, GalleryFilter, HeadBox, LocalFeatures, PreparedPhoto, Side
 from tests.index.making import photo as prepared
@@ -287,3 +288,14 @@ def test_a_photo_that_was_searched_whole_and_was_made_to_wait_is_searched_again_
     assert numbers(catalog) == [1, 2]
     assert [len(found) for found in catalog.features(catalog.photos(GalleryFilter()))] == [64, 64]
     assert not check_catalog(catalog).problems
+
+
+def test_a_box_is_not_drawn_while_another_writes(catalog: Catalog) -> None:
+    catalog.enroll([prepared(1, "T001")], "Ana")
+    before = catalog.feature_store.digests()
+    other = Catalog.open(catalog.path)
+    with ThreadPoolExecutor(1) as another, catalog.writing("compact"):
+        drawing = another.submit(Curator(other, "Ben").set_heads, {1: drawn(1)})
+        with pytest.raises(CatalogBusy):
+            drawing.result()
+        assert catalog.feature_store.digests() == before

@@ -69,10 +69,10 @@ def test_a_picture_is_written_over_match_pictures_only(catalog: Catalog, tmp_pat
     assert picture_files(target, asked, catalog) == [target]
     for content in (b"a", b"\x89PNG\r\n\x1a\n", name.encode() * 100):
         target.write_bytes(content)
-        with pytest.raises(InputError, match="is there and is no match picture"):
+        with pytest.raises(InputError, match="is there and does not say that it is a match picture"):
             picture_files(target, asked, catalog)
     save(GREY, target)  # a photo that is not enrolled
-    with pytest.raises(InputError, match="is there and is no match picture"):
+    with pytest.raises(InputError, match="is there and does not say that it is a match picture"):
         picture_files(target, asked, catalog)
 
 
@@ -89,7 +89,7 @@ def test_pictures_go_into_a_folder_beside_photos_of_other_names_only(tmp_path: P
     save_match_picture(GREY, tmp_path / "encounter-7.png")
     check_picture_folder(tmp_path, "encounter-*.png")
     save(GREY, tmp_path / "encounter-8.png")
-    with pytest.raises(InputError, match=r"encounter-8\.png is there and is no match picture"):
+    with pytest.raises(InputError, match=r"encounter-8\.png is there and does not say that it is a match picture"):
         check_picture_folder(tmp_path, "encounter-*.png")
     with pytest.raises(InputError, match="choose another folder"):
         check_picture_folder(tmp_path / "encounter-8.png" / "in", "encounter-*.png")

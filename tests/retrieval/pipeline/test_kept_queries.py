@@ -151,3 +151,13 @@ def test_a_photo_that_waits_for_its_head_takes_nothing_from_what_was_decided_abo
     waits = replace(asked.sighting, box_origin=BoxOrigin.MISSING)
     catalog.enroll([replace(asked, sighting=waits, features=nothing, vector=np.zeros_like(asked.vector))], "Ana")
     assert learnt(catalog) == {"T005": shown(asked)}
+
+
+def test_a_decision_of_the_review_page_leaves_what_was_decided_about_another_head(catalog: Catalog) -> None:
+    first, second = head(5, LEFT), head(6, RIGHT)
+    decide(catalog, kept(catalog, first), "T005")
+    catalog.enroll([replace(second, sighting=replace(second.sighting, turtle="T006"))], "Ana")
+    of_the_page = json.dumps({"encounters": [1], "photos": [], "side": "left", "taken_on": None, "candidates": []})
+    page = Decisions(catalog).keep(FILE, second.sighting.path, "UNDECIDED", of_the_page, "Ben")
+    decide(catalog, page, "T006")
+    assert learnt(catalog) == {"T005": shown(first)}

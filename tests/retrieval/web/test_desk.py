@@ -241,6 +241,10 @@ def test_a_blind_second_look_needs_two_names(comparing: Desk) -> None:
     comparing._comparing.gave_back([first])  # type: ignore[union-attr]
     assert first not in [one.key for one in comparing.looked("Ana")]
     assert first in [one.key for one in comparing.looked("Ben")]
+    sent_twice = comparing.answer(answer_of(comparing, first, "Ana")).recorded
+    assert sent_twice is not None
+    assert sent_twice.repeated
+    comparing._comparing.gave_back([first])  # type: ignore[union-attr]
     repeated = replace(answer_of(comparing, first, "Ana"), key="the-same-person-again")
     assert "somebody else" in str(comparing.answer(repeated).refused)
     agreed = comparing.answer(answer_of(comparing, first, "Ben"))

@@ -62,6 +62,18 @@ def test_a_look_at_an_update_tells_what_the_update_does(shell: Shell, brought: P
     assert (again.code, "updated" in again.err) == (0, False)
 
 
+def test_a_look_at_a_corrected_head_box_tells_what_the_update_does(shell: Shell, brought: Path) -> None:
+    photo, table = brought / "A/1.jpg", brought / "heads.csv"
+    for place in ("0,0,150,150", "100,60,150,150"):
+        table.write_text(f"photo,turtle,x,y,w,h\n{photo},A,{place}\n")
+        looked = shell("enroll", "--manifest", table, "--update", "--check", "--json", "--no-fit")
+        done = shell("enroll", "--manifest", table, "--update", "--no-fit")
+        assert (looked.code, done.code) == (0, 0)
+        expected = "enroll" if "1 enrolled" in done.out else "already there"
+        assert [one["outcome"] for one in looked.records] == [expected]
+    assert ("1 updated" in done.out, "0 enrolled, 1 already there" in done.out) == (True, True)
+
+
 def test_looking_makes_no_catalogue(shell: Shell, brought: Path, tmp_path: Path) -> None:
     elsewhere = Shell(tmp_path / "none.catalog", shell._capsys, shell._patch)
     assert "enroll" in elsewhere("enroll", brought / "A", "--turtle", "A", "--check").out
