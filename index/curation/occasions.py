@@ -51,21 +51,38 @@ def names_with_nobody(transaction: Transaction, photos: Collection[int]) -> dict
 def fitting(held: dict[str, Days], name: str, days: Days) -> str:
     """The name under which an occasion joins those of a turtle (`held`, which it is added to).
 
-    Its own, unless that is taken by an occasion of another time: with more than a day between them.
+    Its own, unless that is taken by an occasion of another time: with more than a day between them. Then it is a part
+    of one that came under the name before, if one is of its time, and otherwise gets its first day behind the name.
     """
     called = name
     if name in held and _apart(held[name], days):
-        called = f"{name} ({days[0]})"
+        called = next(one for one in _told_apart(held, name, days[0]) if one not in held or _near(held[one], days))
     known = [day for day in (*held.get(called, ()), *days) if day is not None]
     held[called] = (min(known, default=None), max(known, default=None))
     return called
 
 
+def _told_apart(held: Collection[str], name: str, day: dt.date | None) -> Iterable[str]:
+    known = sorted(one for one in held if one.startswith(f"{name} ("))
+    return chain(known, (f"{name} ({day})",), (f"{name} ({day}, {number})" for number in count(2)))
+
+
 def _apart(one: Days, other: Days) -> bool:
+    gap = _gap(one, other)
+    return gap is not None and gap > dt.timedelta(days=1)
+
+
+def _near(one: Days, other: Days) -> bool:
+    gap = _gap(one, other)
+    return gap is not None and gap <= dt.timedelta(days=1)
+
+
+def _gap(one: Days, other: Days) -> dt.timedelta | None:
+    """How far two occasions are from each other, nothing or less where they overlap; None where one has no date."""
     (first, last), (begin, end) = one, other
     if first is None or last is None or begin is None or end is None:
-        return False
-    return max(begin - last, first - end) > dt.timedelta(days=1)
+        return None
+    return max(begin - last, first - end)
 
 
 def _called(name: str, turtle: str) -> Iterable[str]:

@@ -85,6 +85,31 @@ def test_equal_names_of_two_seasons_stay_two_occasions_when_a_photo_is_given_to_
     assert together(catalog) == {frozenset(one) for one in ({1, 2}, {3}, {4, 5})}
 
 
+@given(st.permutations([2, 3, 4]), st.integers(2, 400))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+def test_an_encounter_that_is_moved_photo_by_photo_stays_one(empty: Path, order: list[int], later: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        catalog = Catalog.open(Path(shutil.copytree(empty, Path(folder) / "t.catalog")))
+        catalog.enroll([photo(1, "A", encounter="dive", taken_on=day(0))], "Ana")
+        days = {2: later, 3: later + 1, 4: later}
+        catalog.enroll([photo(n, "B", encounter="dive", taken_on=day(when)) for n, when in days.items()], "Ana")
+        for number in order:
+            Curator(catalog, "Ana").move_photos([number], "A")
+        assert together(catalog) == {frozenset({1}), frozenset({2, 3, 4})}
+
+
+def test_an_occasion_of_a_third_time_joins_neither_an_undated_one_nor_one_whose_date_was_corrected(
+    catalog: Catalog,
+) -> None:
+    ana = Curator(catalog, "Ana")
+    catalog.enroll([photo(1, "A", encounter="1", taken_on=day(0)), photo(2, "A", encounter="1 (deep)")], "Ana")
+    catalog.enroll([photo(n, owner, encounter="1", taken_on=day(100)) for n, owner in ((3, "B"), (4, "C"))], "Ana")
+    ana.move_photos([3], "A")
+    ana.set_date([3], day(200))
+    ana.move_photos([4], "A")
+    assert names(catalog) == ["1", "1 (deep)", f"1 ({day(100)})", f"1 ({day(100)}, 2)"]
+
+
 OCCASIONS = st.lists(
     st.tuples(st.sampled_from("ABC"), st.sampled_from(["1", "2"]), st.sampled_from([0, 1, 2, 5, 400])),
     min_size=1,
