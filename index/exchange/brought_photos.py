@@ -8,7 +8,7 @@ import numpy as np
 
 from index.catalog import Catalog
 from index.registry import PhotoRecord
-from index.types import LocalFeatures, Photo, PreparedPhoto, Sighting
+from index.types import LocalFeatures, Photo, PreparedPhoto, Sighting, sighting_key
 
 
 def prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Photo]) -> list[PreparedPhoto]:
@@ -51,13 +51,18 @@ def prepared(field: Catalog, records: Sequence[PhotoRecord], photos: Sequence[Ph
     ]
 
 
-def further(field: Catalog, digests: Sequence[str]) -> list[tuple[str, str, LocalFeatures]]:
-    """What further extractors found in these photos of the field copy."""
+def placed_key(record: PhotoRecord) -> str:
+    """What a photo is kept under here; an earlier version kept those with a head box under the file's digest."""
+    return sighting_key(record.sha256, record.read_box, record.reading)
+
+
+def further(field: Catalog, records: Sequence[PhotoRecord]) -> list[tuple[str, str, LocalFeatures]]:
+    """What further extractors found in these photos of the field copy, by the keys that they have here."""
     stored = field.feature_store.second.digests()
     found = [
-        (digest, extractor, field.feature_store.second.get(extractor, digest))
+        (placed_key(record), extractor, field.feature_store.second.get(extractor, record.key))
         for extractor, there in stored.items()
-        for digest in digests
-        if digest in there
+        for record in records
+        if record.key in there
     ]
-    return [(digest, extractor, one) for digest, extractor, one in found if one is not None]
+    return [(key, extractor, one) for key, extractor, one in found if one is not None]

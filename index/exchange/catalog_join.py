@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from index.catalog import WAITING, Browser, Catalog, read_photos
-from index.exchange.brought_photos import further, prepared
+from index.exchange.brought_photos import further, placed_key, prepared
 from index.exchange.catalog_differences import Difference, photo_differences, removal_differences, turtle_differences
 from index.exchange.shared_names import NameConflict, Names, SharedPhotos, shared_photos, told_apart, who_is_who
 from index.exchange.tables import BOX_COLUMNS
@@ -194,7 +194,7 @@ def _together(both: _Both, names: Names, new: Sequence[PhotoRecord]) -> Together
         if (mine.turtle, mine.taken_on, mine.encounter_name) == (other.turtle, other.taken_on, None):
             here[other.encounter].add(mine.encounter)
     known = {there: min(numbers) for there, numbers in here.items() if len(numbers) == 1}
-    return Together({record.key: record.encounter for record in unnamed}, days, known)
+    return Together({placed_key(record): record.encounter for record in unnamed}, days, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +210,15 @@ class _Coming:
 def _add(main: Catalog, field: Catalog, coming: _Coming, who: str) -> int:
     """Features batch by batch, so that they need no memory; then, in a second reading, everything else at once."""
 
+    slices = [slice(first, first + BATCH) for first in range(0, len(coming.records), BATCH)]
+
     def batches() -> Iterator[list[PreparedPhoto]]:
-        for first in range(0, len(coming.records), BATCH):
-            chosen = slice(first, first + BATCH)
+        for chosen in slices:
             yield prepared(field, coming.records[chosen], coming.photos[chosen])
 
     for number, batch in enumerate(batches()):
         main.feature_store.put(batch, following=number > 0)
-        main.feature_store.second.put(further(field, [photo.key for photo in batch]))
+        main.feature_store.second.put(further(field, coming.records[slices[number]]))
     with main.transaction("join", who) as transaction:
         _add_turtles(transaction, coming.turtles)
         base, together = main.path.parent, coming.together

@@ -283,6 +283,34 @@ def test_what_further_extractors_found_in_head_boxes_comes_too(catalog: Catalog,
     assert Catalog.open(catalog.path).feature_store.second.digests() == {"other-64-480-v1": {with_box(1).key}}
 
 
+def before_head_boxes(catalog: Catalog) -> None:
+    """The catalogue as it was brought up to date from a version that kept photos under the digests of their files."""
+    store = catalog.feature_store
+    with catalog.writing("test"), catalog.transaction("test", "Ana") as transaction:
+        for one in Browser(catalog).photos():
+            store.put_query(one.sha256, store.features([one.key])[0], store.thumbnail(one.key))
+            for extractor, there in store.second.digests().items():
+                found = store.second.get(extractor, one.key) if one.key in there else None
+                store.second.put([] if found is None else [(one.sha256, extractor, found)])
+        transaction.run("UPDATE photos SET sighting = sha256")
+
+
+def test_photos_with_head_boxes_of_an_earlier_version_come_with_all_that_others_come_with(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    field = Catalog.create(tmp_path / "field.catalog", RECIPE)
+    field.enroll([with_box(1), with_box(2), with_box(3, None), photo(4, "B")], "Ben")
+    field.feature_store.second.put([(with_box(1).key, "other-64-480-v1", features(2))])
+    before_head_boxes(field)
+    assert {one.key for one in Browser(field).photos()} == {photo(seed).sha256 for seed in (1, 2, 3, 4)}
+    first, second, *_ = [one.id for one in Browser(field).encounters(turtle="A")]
+    Curator(field, "Ben").merge_encounters(first, [second])
+    join(catalog, field, "Ana")
+    assert grouped(catalog) == grouped(field)
+    assert Catalog.open(catalog.path).feature_store.second.digests() == {"other-64-480-v1": {with_box(1).key}}
+    assert check_catalog(catalog).problems == ()
+
+
 def grouped(catalog: Catalog) -> set[frozenset[str]]:
     """Digests of photos by encounter."""
     photos = Browser(catalog).photos()
