@@ -18,5 +18,6 @@ from .answers import (
 )
 from .curator import Curator as Curator
 from .decisions import DecidedQuery as DecidedQuery, Decisions as Decisions, head_asked_about as head_asked_about
+from .occasions import names_with_nobody as names_with_nobody, names_with_turtle as names_with_turtle
 from .reviews import Reviewed as Reviewed, dismiss as dismiss, reviewed as reviewed
 from .score_log import RecentScore as RecentScore, recent_scores as recent_scores, remember_scores as remember_scores

@@ -17,11 +17,20 @@ Days = tuple[dt.date | None, dt.date | None]
 """The first and the last on which photos of an occasion were taken; None where none is dated."""
 
 
-def names_with_turtle(transaction: Transaction, photos: Collection[int], turtle: int) -> dict[int, str]:
-    """What the encounters of photos that go to a turtle are called there, by photo; unnamed ones are left out."""
+def names_with_turtle(
+    transaction: Transaction, photos: Collection[int], turtle: int, leaving: Collection[int] = ()
+) -> dict[int, str]:
+    """What the encounters of photos that go to a turtle are called there, by photo; unnamed ones are left out.
+
+    Parameters
+    ----------
+    leaving : collection of int
+        Photos that do not stay where they are, so that no name is taken by them alone.
+    """
     days = "min(p.taken_on), max(p.taken_on)"
     mine = f"SELECT e.name, {days} FROM encounters e JOIN photos p ON p.encounter = e.id AND NOT p.removed"
-    owned = transaction.rows(f"{mine} WHERE e.turtle = ? AND e.name IS NOT NULL GROUP BY e.name", turtle)
+    staying = f"p.id NOT IN ({several(leaving)})"
+    owned = transaction.rows(f"{mine} WHERE e.turtle = ? AND e.name IS NOT NULL AND {staying} GROUP BY e.name", turtle)
     held: dict[str, Days] = {name: (first, last) for name, first, last in owned}
     coming = transaction.rows(
         f"SELECT list(p.id), e.name, {days} FROM photos p JOIN encounters e ON e.id = p.encounter "

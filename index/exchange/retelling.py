@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from index.catalog import Browser, Catalog
+from index.curation import names_with_nobody, names_with_turtle
 from index.exchange.catalog_differences import COMPARED, Difference
 from index.exchange.table_export import cells_of
 from index.exchange.tables import BOX_COLUMNS
@@ -123,33 +126,60 @@ def take_over(catalog: Catalog, changes: Sequence[PhotoChange], who: str, why: s
 
 
 def apply_changes(transaction: Transaction, changes: Sequence[PhotoChange]) -> None:
-    """Set what has changed; turtles and encounters that are new are made, encounters left empty go."""
-    named = {change.new.turtle for change in changes if change.new.turtle is not None}
-    occasions = {change.new.encounter_name for change in changes if change.new.encounter_name is not None}
-    placing = Placement(transaction, named, occasions)
-    rows = []
-    for change in sorted(changes, key=lambda change: change.old.id):
-        old, new = change.old, change.new
-        before, after = _columns(old), _columns(new)
-        row = {name: value for name, value in after.items() if value != before[name]}
-        if (new.turtle, new.taken_on, new.encounter_name) != (old.turtle, old.taken_on, old.encounter_name):
-            key = None if new.turtle is None else placing.turtle(new.turtle, new.species)
-            row["encounter"] = placing.encounter(key, new.taken_on, new.encounter_name)
+    """Set what has changed; turtles and encounters that are new are made, encounters left empty go.
+
+    A named encounter of which the turtle changes and the name does not stays apart from others of that name, as it does
+    when photos are moved.
+    """
+    for change in changes:
+        before = _columns(change.old)
+        row = {name: value for name, value in _columns(change.new).items() if value != before[name]}
         if any(f"box_{name}" in row for name in BOX_COLUMNS):
-            row |= {"box_origin": None if new.box is None else str(BoxOrigin.GIVEN), "box_confidence": None}
+            row |= {"box_origin": None if change.new.box is None else str(BoxOrigin.GIVEN), "box_confidence": None}
         if row:
-            rows.append((old.id, row))
-    placing.write()
-    for number, row in rows:
-        kept = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')} AS {name}" for name in row)
-        transaction.journal.update("photos", kept, "id = ?", *row.values(), number)
+            kept = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')} AS {name}" for name in row)
+            transaction.journal.update("photos", kept, "id = ?", *row.values(), change.old.id)
+    placed = _placed(transaction, changes)
+    if placed:
+        here = "map(?::BIGINT[], ?::BIGINT[])[id] AS encounter"
+        numbers = list(placed), list(placed.values())
+        transaction.journal.update("photos", here, f"id IN ({several(placed)})", *numbers)
     left = several({change.old.encounter for change in changes})
     used = f"SELECT encounter FROM photos WHERE encounter IN ({left})"
     transaction.journal.remove("encounters", f"id IN ({left}) AND id NOT IN ({used})")
 
 
+def _placed(transaction: Transaction, changes: Sequence[PhotoChange]) -> dict[int, int]:
+    """The encounters of photos whose turtle, day or encounter changed, by photo; their days are set already."""
+    told = {change.old.id: change.new for change in changes if _place(change.new) != _place(change.old)}
+    orphaned: list[int] = []
+    moving: dict[str, list[int]] = defaultdict(list)
+    for change in changes:
+        turtle = change.new.turtle
+        if turtle != change.old.turtle and change.new.encounter_name == change.old.encounter_name:
+            (orphaned if turtle is None else moving[turtle]).append(change.old.id)
+    names = {number: new.encounter_name for number, new in told.items()} | names_with_nobody(transaction, orphaned)
+    owners = {new.turtle for new in told.values() if new.turtle is not None}
+    placing = Placement(transaction, owners, {name for name in names.values() if name is not None})
+    keys: dict[str | None, int] = {}
+    for _, new in sorted(told.items()):
+        if new.turtle is not None:
+            keys[new.turtle] = placing.turtle(new.turtle, new.species)
+    for turtle, photos in moving.items():
+        names |= names_with_turtle(transaction, photos, keys[turtle], leaving=told)
+    placed = {
+        number: placing.encounter(keys.get(new.turtle), new.taken_on, names[number])
+        for number, new in sorted(told.items())
+    }
+    placing.write()
+    return placed
+
+
+def _place(record: PhotoRecord) -> tuple[str | None, dt.date | None, str | None]:
+    return record.turtle, record.taken_on, record.encounter_name
+
+
 _TYPES = {
-    "encounter": "BIGINT",
     "taken_on": "DATE",
     "notes": "JSON",
     **dict.fromkeys(("latitude", "longitude", "box_x", "box_y", "box_w", "box_h", "box_confidence"), "DOUBLE"),

@@ -288,10 +288,13 @@ def before_head_boxes(catalog: Catalog) -> None:
     store = catalog.feature_store
     with catalog.writing("test"), catalog.transaction("test", "Ana") as transaction:
         for one in Browser(catalog).photos():
-            store.put_query(one.sha256, store.features([one.key])[0], store.thumbnail(one.key))
+            found, thumbnail = store.features([one.key])[0], store.thumbnail(one.key)
+            assert found is not None
+            assert thumbnail is not None
+            store.put_query(one.sha256, found, thumbnail)
             for extractor, there in store.second.digests().items():
-                found = store.second.get(extractor, one.key) if one.key in there else None
-                store.second.put([] if found is None else [(one.sha256, extractor, found)])
+                further = store.second.get(extractor, one.key) if one.key in there else None
+                store.second.put([] if further is None else [(one.sha256, extractor, further)])
         transaction.run("UPDATE photos SET sighting = sha256")
 
 

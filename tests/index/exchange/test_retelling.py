@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
+from index.catalog.maintenance import check_catalog
 from index.curation.curator import Curator
 from index.exchange.catalog_differences import Difference
-from index.exchange.retelling import change_differences, said_anew, take_over
+from index.exchange.retelling import PhotoChange, change_differences, said_anew, take_over
 from index.types import HeadBox, PreparedPhoto, Side, Sighting
 from tests.index.making import day, photo
 
@@ -121,3 +126,64 @@ def test_a_path_at_which_another_file_lies_now_stands_for_that_file(catalog: Cat
     catalog.enroll([now, replace(was, sighting=now.sighting)], "Ana")
     [change] = said_anew(catalog, [replace(now.sighting, site="Reef")], lambda _: now.sha256)
     assert change.old.sha256 == now.sha256
+
+
+def encounters(catalog: Catalog) -> list[tuple[str | None, str | None, int]]:
+    """Turtle and encounter's name of each photo, and the first photo of the encounter."""
+    photos = Browser(catalog).photos()
+    first = {one.encounter: one.id for one in reversed(photos)}
+    return [(one.turtle, one.encounter_name, first[one.encounter]) for one in photos]
+
+
+def dives(catalog: Catalog, *what: tuple[str | None, int]) -> Catalog:
+    """Named encounters of one photo or more, told by turtle and day."""
+    made = [photo(n, turtle, encounter="dive", taken_on=day(when)) for n, (turtle, when) in enumerate(what, 1)]
+    catalog.enroll(made, "Ana")
+    return catalog
+
+
+def say(catalog: Catalog, **told: list[Any]) -> None:
+    """Say something of all photos at once, by column."""
+    records = Browser(catalog).photos()
+    news = [dict(zip(told, one, strict=True)) for one in zip(*told.values(), strict=True)]
+    changes = [PhotoChange(old, replace(old, **new)) for old, new in zip(records, news, strict=True)]
+    take_over(catalog, [one for one in changes if one.new != one.old], "Ana")
+
+
+OCCASIONS = st.lists(st.tuples(st.sampled_from(["A", "B", "C", None]), st.sampled_from([0, 1, 2, 400])), min_size=1)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(OCCASIONS, st.sampled_from(["A", "N", None]))
+def test_named_encounters_of_photos_that_are_told_another_turtle_of_are_those_of_photos_that_are_moved(
+    empty: Path, what: list[tuple[str | None, int]], turtle: str | None
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        told, moved = (
+            dives(Catalog.open(Path(shutil.copytree(empty, Path(folder) / f"{name}.catalog"))), *what)
+            for name in ("told", "moved")
+        )
+        say(told, turtle=[turtle] * len(what))
+        Curator(moved, "Ana").move_photos([one.id for one in Browser(moved).photos()], turtle)
+        assert encounters(told) == encounters(moved)
+        assert check_catalog(told).problems == ()
+
+
+def test_two_turtles_that_are_told_the_other_way_round_keep_the_names_of_their_encounters(catalog: Catalog) -> None:
+    dives(catalog, ("A", 0), ("B", 100), ("B", 101))
+    say(catalog, turtle=["B", "A", "A"])
+    assert encounters(catalog) == [("B", "dive", 1), ("A", "dive", 2), ("A", "dive", 2)]
+    Curator(catalog, "Ana").undo()
+    assert encounters(catalog) == [("A", "dive", 1), ("B", "dive", 2), ("B", "dive", 2)]
+
+
+def test_a_day_that_is_told_with_the_turtle_is_the_day_that_counts(catalog: Catalog) -> None:
+    dives(catalog, ("A", 0), ("B", 100))
+    say(catalog, turtle=["A", "A"], taken_on=[day(0), day(1)])
+    assert encounters(catalog) == [("A", "dive", 1), ("A", "dive", 1)]
+
+
+def test_a_name_that_is_told_with_the_turtle_is_the_name(catalog: Catalog) -> None:
+    dives(catalog, ("A", 0), ("B", 100))
+    say(catalog, turtle=["A", "A"], encounter_name=["journey", "journey"])
+    assert encounters(catalog) == [("A", "journey", 1), ("A", "journey", 1)]
