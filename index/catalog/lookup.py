@@ -45,7 +45,8 @@ def same_sightings(
 def standing_ids(registry: Registry, names: Collection[str]) -> dict[str, str]:
     """Those of these ids that are known, as they were given, and those that stand for them since they were merged."""
     sql = """SELECT nfc_normalize(t.id), coalesce(m.id, t.id) FROM turtles t LEFT JOIN turtles m
-             ON m.key = t.merged_into WHERE nfc_normalize(t.id) IN (SELECT unnest(?::VARCHAR[]))"""
+             ON m.key = t.merged_into WHERE nfc_normalize(t.id) IN (SELECT unnest(?::VARCHAR[]))
+             ORDER BY t.id = nfc_normalize(t.id)"""
     with registry.reading() as session:
         standing = dict(session.rows(sql, sorted({composed(name) for name in names})))
     return {name: str(standing[composed(name)]) for name in names if composed(name) in standing}

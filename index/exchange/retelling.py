@@ -15,7 +15,7 @@ from index.curation import names_with_nobody, names_with_turtle
 from index.exchange.catalog_differences import COMPARED, Difference
 from index.exchange.table_export import cells_of
 from index.exchange.tables import BOX_COLUMNS
-from index.naming import whole_path
+from index.naming import composed, whole_path
 from index.registry import PhotoRecord, Placement, Transaction, several
 from index.types import BoxOrigin, HeadBox, Sighting, same_head
 
@@ -48,7 +48,7 @@ def said_anew(
     told = {record.id: record for record in records}
     heard: set[int] = set()
     others: list[tuple[Sighting, int]] = []
-    for seen in sightings:
+    for seen in map(_composed, sightings):
         there = files.heads(seen.path)
         record = _head_in([told[number] for number in there], seen.box)
         if record is not None:
@@ -61,6 +61,12 @@ def said_anew(
             heard.add(number)
             told[number] = replace(told[number], **_said(seen, told[number], merged))
     return [PhotoChange(old, told[old.id]) for old in records if told[old.id] != old]
+
+
+def _composed(seen: Sighting) -> Sighting:
+    """A sighting whose names are in the form that names are kept in."""
+    turtle, encounter = (None if name is None else composed(name) for name in (seen.turtle, seen.encounter))
+    return replace(seen, turtle=turtle, encounter=encounter)
 
 
 class _Files:

@@ -79,6 +79,12 @@ RULES = (
 
 VALUES = (
     Rule(
+        "turtles",
+        "SELECT key FROM turtles WHERE nfc_normalize(id) IN (SELECT nfc_normalize(id) FROM turtles GROUP BY ALL "
+        "HAVING count(DISTINCT coalesce(merged_into, key)) > 1 AND count(DISTINCT id) > 1)",
+        "shares its id with another turtle, but for how its accents are written: merge the two, or rename one",
+    ),
+    Rule(
         "photos",
         "SELECT id FROM photos WHERE NOT removed AND keypoints > 0 AND box_origin = 'missing'",
         "waits for a head box and is searched all the same: draw its box",

@@ -33,7 +33,7 @@ class Placement:
         # an id that was merged stands for the turtle that took its photos over
         sql = (
             "SELECT nfc_normalize(id), coalesce(merged_into, key) FROM turtles "
-            "WHERE nfc_normalize(id) IN (SELECT unnest(?::VARCHAR[]))"
+            "WHERE nfc_normalize(id) IN (SELECT unnest(?::VARCHAR[])) ORDER BY id = nfc_normalize(id)"
         )
         self._turtles = {
             str(name): int(key) for name, key in transaction.rows(sql, sorted({composed(one) for one in turtles}))

@@ -98,7 +98,38 @@ CREATE TABLE readings (
 Boxes of before keep an origin of NULL, which is "given".
 """
 
-MIGRATIONS: tuple[str, ...] = (FIRST, DECISIONS, REVIEWS, REREAD, RECENT_SCORES, SIGHTINGS, ANSWERS, HEADS)
+
+def _composed(record: str, key: str, name: str, owner: str) -> str:
+    """Brings the names of rows, and those that they had, into one form of Unicode, unless two would be the same."""
+    alone = f"SELECT {key} FROM {record} QUALIFY count(*) OVER (PARTITION BY {owner}, nfc_normalize({name})) = 1"
+    kept = f"SELECT CAST({key} AS VARCHAR) FROM {record} WHERE {name} <> nfc_normalize({name})"
+    past = "".join(
+        f"""
+UPDATE journal SET {side} = json_merge_patch({side}, json_object('{name}', nfc_normalize({side} ->> '{name}')))
+    WHERE record = '{record}' AND {side} ->> '{name}' <> nfc_normalize({side} ->> '{name}') AND key NOT IN ({kept});
+"""
+        for side in ("before", "after")
+    )
+    return f"UPDATE {record} SET {name} = nfc_normalize({name}) WHERE {key} IN ({alone});{past}"
+
+
+COMPOSED_NAMES = _composed("turtles", "key", "id", "true") + _composed("encounters", "id", "name", "turtle")
+"""Names are kept with each letter and its accents in one; earlier versions kept them as they were typed.
+
+Those that two turtles share, but for this, stay as they are, and `turtleidx check` names them.
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    FIRST,
+    DECISIONS,
+    REVIEWS,
+    REREAD,
+    RECENT_SCORES,
+    SIGHTINGS,
+    ANSWERS,
+    HEADS,
+    COMPOSED_NAMES,
+)
 
 JOURNALLED = (
     *("turtles", "encounters", "photos", "models", "settings", "queries", "decisions", "reviews", "rejections"),

@@ -60,6 +60,13 @@ def test_an_id_that_was_merged_says_nothing_new(catalog: Catalog) -> None:
     assert said_anew(catalog, [Sighting(path, "B")], nowhere) == []
 
 
+def test_names_say_nothing_new_however_their_accents_are_written(catalog: Catalog) -> None:
+    catalog.enroll([photo(1, "José", encounter="Séance"), photo(2)], "Ana")
+    sightings = [Sighting(one.path, "Jose\u0301", encounter="Se\u0301ance") for one in Browser(catalog).photos()]
+    [change] = said_anew(catalog, sightings, nowhere)
+    assert (change.old.id, change.new.turtle, change.new.encounter_name) == (2, "José", "Séance")
+
+
 HEADS = {"A": HeadBox(0, 0, 900, 1000), "B": HeadBox(1000, 0, 900, 1000), "C": HeadBox(2000, 0, 900, 1000)}
 FILE = "photos/1.jpg"
 
