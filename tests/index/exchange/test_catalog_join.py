@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from index.catalog.browser import Browser
 from index.catalog.catalog import Catalog
@@ -331,6 +331,7 @@ PHOTOS = st.lists(
 )
 
 
+@example(what=[(None, 1, None), (None, 1, None), ("A", 1, None), ("A", 2, None)], merges=[(3, 0)])
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(PHOTOS, st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=4))
 def test_what_was_one_encounter_there_is_one_here(
