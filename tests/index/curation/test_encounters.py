@@ -86,7 +86,7 @@ def test_equal_names_of_two_seasons_stay_two_occasions_when_a_photo_is_given_to_
 
 
 @given(st.permutations([2, 3, 4]), st.integers(2, 400))
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_an_encounter_that_is_moved_photo_by_photo_stays_one(empty: Path, order: list[int], later: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog.open(Path(shutil.copytree(empty, Path(folder) / "t.catalog")))
@@ -117,7 +117,7 @@ OCCASIONS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(OCCASIONS, st.booleans(), st.booleans())
 def test_no_two_turtles_and_no_two_seasons_become_one_encounter(
     empty: Path, what: list[tuple[str, str, int]], at_once: bool, nobody: bool

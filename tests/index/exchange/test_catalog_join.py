@@ -332,7 +332,7 @@ PHOTOS = st.lists(
 
 
 @example(what=[(None, 1, None), (None, 1, None), ("A", 1, None), ("A", 2, None)], merges=[(3, 0)])
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(PHOTOS, st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=4))
 def test_what_was_one_encounter_there_is_one_here(
     empty: Path, what: list[tuple[str | None, int | None, str | None]], merges: list[tuple[int, int]]

@@ -160,7 +160,7 @@ def say(catalog: Catalog, **told: list[Any]) -> None:
 OCCASIONS = st.lists(st.tuples(st.sampled_from(["A", "B", "C", None]), st.sampled_from([0, 1, 2, 400])), min_size=1)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(OCCASIONS, st.sampled_from(["A", "N", None]))
 def test_named_encounters_of_photos_that_are_told_another_turtle_of_are_those_of_photos_that_are_moved(
     empty: Path, what: list[tuple[str | None, int]], turtle: str | None
