@@ -91,7 +91,7 @@ def test_a_named_encounter_is_one(known: Catalog) -> None:
     ]
 
 
-@given(st.lists(st.sampled_from(["José", "Zoë", "Ångström", "가나", "T001", "Nữ"]), min_size=1, max_size=5), st.randoms())
+@given(st.lists(st.sampled_from(["José", "Zoë", "Ångström", "가나", "Nữ"]), min_size=1, max_size=5), st.randoms())
 @settings(max_examples=5, deadline=None)
 def test_there_are_as_many_turtles_as_names(names: list[str], random) -> None:  # type: ignore[no-untyped-def]
     typed = [unicodedata.normalize(random.choice(["NFC", "NFD"]), name) for name in names]
