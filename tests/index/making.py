@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from index.catalog.browser import Browser
+from index.catalog.catalog import Catalog
 from index.types import Float32, LocalFeatures, PreparedPhoto, Recipe, Side, Sighting
 
 DIMENSION = 16
@@ -88,3 +90,9 @@ def readable_only(folder: Path) -> Iterator[None]:
         os.seteuid(mine)
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755)
+
+
+def grouped(catalog: Catalog) -> set[frozenset[str]]:
+    """Digests of photos by encounter."""
+    photos = Browser(catalog).photos()
+    return {frozenset(one.sha256 for one in photos if one.encounter == other.encounter) for other in photos}
