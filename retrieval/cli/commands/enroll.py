@@ -133,7 +133,8 @@ def enroll_command(
         return without_lookalikes(every, NearIds.of(catalog), _ask_about_ids(new_ids, asking=not check))
 
     if check:
-        _show_foreseen(common, rows, passed, as_json, update)
+        if not _show_foreseen(common, rows, passed, as_json, update):
+            raise InputError(why_none(manifest, role or []) if manifest else "There was no photo to enroll.")
         return
     from retrieval.engine import NEAREST, Engine, EngineOptions
     from retrieval.pipeline import (
@@ -206,8 +207,8 @@ def _show_foreseen(
     passed: Passed,
     as_json: bool,
     update: bool,
-) -> None:
-    """What enrolling would do with each photo."""
+) -> int:
+    """What enrolling would do with each photo; gives how many there are."""
     from retrieval.pipeline import Outcome, foresee
 
     try:
@@ -222,6 +223,7 @@ def _show_foreseen(
     refused = sum(one.outcome is Outcome.REFUSED for one in found)
     if refused:
         raise typer.Exit(ExitCode.NOTHING_DONE if refused == len(found) else ExitCode.SOME_REFUSED)
+    return len(found)
 
 
 def _ask_about_ids(new_ids: bool, *, asking: bool) -> Callable[[str, str], str | None]:

@@ -74,6 +74,13 @@ def test_a_look_at_a_corrected_head_box_tells_what_the_update_does(shell: Shell,
     assert ("1 updated" in done.out, "0 enrolled, 1 already there" in done.out) == (True, True)
 
 
+def test_a_look_at_a_table_without_a_row_says_what_enrolling_says(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "none.csv").write_text("photo,turtle\n")
+    for look in ([], ["--check"], ["--update", "--check"]):
+        done = shell("enroll", "--manifest", tmp_path / "none.csv", "--no-fit", *look)
+        assert (done.code, "none.csv names no photo" in " ".join(done.err.split())) == (1, True)
+
+
 def test_looking_makes_no_catalogue(shell: Shell, brought: Path, tmp_path: Path) -> None:
     elsewhere = Shell(tmp_path / "none.catalog", shell._capsys, shell._patch)
     assert "enroll" in elsewhere("enroll", brought / "A", "--turtle", "A", "--check").out
